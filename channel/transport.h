@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a transport does for the channel, and what the channel offers to it.
+ *
+ * A transport knows messages, signals, virtual processors and MMIO; it knows
+ * nothing of channels, offers or versions. Message and event-flags pages have
+ * the formats of the TLFS (chapter "Inter-Partition Communication") whatever
+ * carries them.
+ */
+#ifndef SYNTHIO_TRANSPORT_H
+#define SYNTHIO_TRANSPORT_H
+
+#include <linux/types.h>
+#include <linux/device.h>
+#include <linux/ioport.h>
+#include <linux/list.h>
+#include <linux/cpumask.h>
+
+#define TRANSPORT_SINT			2	/* VMBus' synthetic interrupt */
+
+struct transport;
+
+/**
+ * struct transport_ops - what a transport does
+ *
+ * @post_message: Hand one message to the host. At most 240 bytes of payload.
+ *	Any context, interrupts on or off, also after a panic. Returns 0,
+ *	-EAGAIN if the host has no room just now (try again after a pause),
+ *	-ENODEV if it has gone, -EINVAL for what can't be sent.
+ * @signal_event: Tell the host that the channel behind @connection_id has
+ *	work. Any context. Never fails: a host that has gone hears nothing.
+ * @end_of_message: The message slot of @cpu was freed while another message
+ *	was waiting for it. Any context, on any CPU.
+ * @message_page: The SIMP-format page of @cpu; NULL if it has none.
+ * @event_page: The SIEFP-format page of @cpu; NULL if it has none.
+ * @cpu_to_vp: The virtual processor index that the host knows @cpu by.
+ * @cpu_usable: Whether the host can interrupt @cpu.
+ * @restart: Set up again what the host forgot while the guest was hibernated.
+ *	Process context. @quiesce came before.
+ * @quiesce: After it returns 0 the host neither reads nor writes message,
+ *	event or control pages. Process context, bounded wait.
+ */
+struct transport_ops {
+	int (*post_message)(struct transport *t, u32 connection_id, u32 type,
+			    const void *payload, size_t len);
+	void (*signal_event)(struct transport *t, u32 connection_id);
+	void (*end_of_message)(struct transport *t, unsigned int cpu);
+	void *(*message_page)(struct transport *t, unsigned int cpu);
+	void *(*event_page)(struct transport *t, unsigned int cpu);
+	u32 (*cpu_to_vp)(struct transport *t, unsigned int cpu);
+	bool (*cpu_usable)(struct transport *t, unsigned int cpu);
+	int (*restart)(struct transport *t);
+	int (*quiesce)(struct transport *t);
+};
+
+/**
+ * struct transport - one path to a host
+ * @name: for the log and debugfs, such as "ivshmem"
+ * @ops: see above; none of them may be NULL
+ * @dev: the device that carries it; the parent of all VMBus devices
+ * @aperture: root of the MMIO windows that drivers allocate from. Its children
+ *	are the allocations. aperture.end < aperture.start: there is none
+ * @private: the transport's own
+ */
+struct transport {
+	const char *name;
+	const struct transport_ops *ops;
+	struct device *dev;
+	struct resource aperture;
+	void *private;
+};
+
+/* connection.c: what a transport calls */
+
+/**
+ * connection_attach() - a transport has a host: negotiate, ask for offers
+ * @t: set up and able to post and to interrupt; stays valid until
+ *	connection_detach() has returned
+ *
+ * Context: process, sleeps for seconds if the host is slow.
+ * Return: 0, -EBUSY if another transport is in use, -ETIMEDOUT or -EPROTO if
+ *	the host does not answer or speaks no version that we do.
+ */
+int connection_attach(struct transport *t);
+
+/**
+ * connection_detach() - the mirror of connection_attach()
+ * @t: the attached transport
+ *
+ * Removes all devices, says UNLOAD to the host and waits for its answer for a
+ * bounded time. Afterwards nothing here calls @t any more.
+ *
+ * Context: process, sleeps.
+ * Return: true if the host confirmed: it touches none of our memory any more.
+ *	False: keep what it may still write.
+ */
+bool connection_detach(struct transport *t);
+
+/**
+ * connection_shutdown() - reboot or kexec: only tell the host, remove nothing
+ * @t: the attached transport
+ *
+ * Context: process; bounded wait.
+ */
+void connection_shutdown(struct transport *t);
+
+/**
+ * connection_host_gone() - the host stopped to answer, or came back
+ * @t: the attached transport
+ * @gone: true: waits for it end with -ENODEV from now on
+ *
+ * Context: process.
+ */
+void connection_host_gone(struct transport *t, bool gone);
+
+/**
+ * connection_interrupt() - look at one CPU's message and event-flags pages
+ * @t: the attached transport
+ * @cpu: whose pages. Normally the CPU that this runs on
+ *
+ * Context: hard interrupt, or with interrupts off. Does nothing when nothing
+ * is there, so call it rather once too often.
+ */
+void connection_interrupt(struct transport *t, unsigned int cpu);
+
+/**
+ * connection_suspend() - suspend for hibernation, after the devices' suspend
+ * @t: the attached transport
+ *
+ * Context: process. Return: 0 or -EBUSY (an offer came too late).
+ */
+int connection_suspend(struct transport *t);
+
+/**
+ * connection_resume() - negotiate again and match offers to what exists
+ * @t: the attached transport, after its restart
+ *
+ * Context: process. Return: 0, or what connection_attach() returns.
+ */
+int connection_resume(struct transport *t);
+
+/* transport_ivshmem.c, transport_hyperv.c: what main.c calls */
+int transport_ivshmem_init(void);
+void transport_ivshmem_exit(void);
+
+#endif
