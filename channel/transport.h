@@ -15,6 +15,7 @@
 #include <linux/ioport.h>
 #include <linux/list.h>
 #include <linux/cpumask.h>
+#include <linux/seq_file.h>
 
 #define TRANSPORT_SINT			2	/* VMBus' synthetic interrupt */
 
@@ -37,6 +38,7 @@ struct transport;
  * @cpu_usable: Whether the host can interrupt @cpu.
  * @restart: Set up again what the host forgot while the guest was hibernated.
  *	Process context. @quiesce came before.
+ * @show: Optional: the transport's part of the debugfs page. Process context.
  * @quiesce: After it returns 0 the host neither reads nor writes message,
  *	event or control pages. Process context, bounded wait.
  */
@@ -49,6 +51,7 @@ struct transport_ops {
 	void *(*event_page)(struct transport *t, unsigned int cpu);
 	u32 (*cpu_to_vp)(struct transport *t, unsigned int cpu);
 	bool (*cpu_usable)(struct transport *t, unsigned int cpu);
+	void (*show)(struct transport *t, struct seq_file *s);
 	int (*restart)(struct transport *t);
 	int (*quiesce)(struct transport *t);
 };

@@ -1,0 +1,882 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The connection to the host: messages both ways, requests and their answers,
+ * version negotiation, unload, suspend and resume.
+ *
+ * Messages from the host arrive in interrupt context, one at a time in the
+ * message slot of a CPU. Answers to requests are matched and completed right
+ * there, so that somebody who waits is woken whatever the workers do. Offers
+ * and rescinds are queued, and offers.c takes them in their order.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/delay.h>
+#include <linux/io.h>
+#include <linux/module.h>
+#include <linux/panic_notifier.h>
+#include <linux/slab.h>
+#include <asm/sync_bitops.h>
+
+#include "vmbus.h"
+#include "trace.h"
+
+#define POST_RETRY_US		100
+#define POST_TIMEOUT_MS		10000
+#define UNLOAD_NOTICE_MS	5000
+#define SLOT_BURST		16	/* messages for one interrupt */
+
+struct connection connection;
+
+__u32 vmbus_proto_version = VERSION_WIN10_V4_1;
+
+static unsigned int host_timeout = 30;
+module_param(host_timeout, uint, 0644);
+MODULE_PARM_DESC(host_timeout,
+		 "Seconds to wait for the host's answer to a request (default 30)");
+
+static unsigned int unload_timeout = 100;
+module_param(unload_timeout, uint, 0644);
+MODULE_PARM_DESC(unload_timeout,
+		 "Seconds to wait for the host to write back and let go at unload, reboot and panic (default 100)");
+
+static char *max_version = "6.0";
+module_param(max_version, charp, 0444);
+MODULE_PARM_DESC(max_version,
+		 "Newest VMBus protocol version to ask for, as major.minor (default 6.0)");
+
+/* newest first; a host takes a version exactly or not at all */
+static const u32 versions[] = {
+	VERSION_WIN10_V6_0,
+	VERSION_WIN10_V5_3,
+	VERSION_WIN10_V5_2,
+	VERSION_WIN10_V5_1,
+	VERSION_WIN10_V5,
+	VERSION_WIN10_V4_1,
+	VERSION_WIN10,
+	VERSION_WIN8_1,
+	VERSION_WIN8,
+};
+
+const char *connection_state_name(void)
+{
+	static const char * const names[] = {
+		[CONN_NONE]		= "none",
+		[CONN_CONTACTING]	= "contacting",
+		[CONN_CONNECTED]	= "connected",
+		[CONN_SUSPENDED]	= "suspended",
+		[CONN_LEAVING]		= "leaving",
+	};
+
+	return names[READ_ONCE(connection.state)];
+}
+
+/**
+ * connection_post() - send a channel message to the host
+ * @msg: a struct vmbus_channel_message_header and what follows
+ * @len: bytes, at most 240
+ * @can_sleep: may wait with interrupts on for a host without buffers
+ *
+ * Context: process if @can_sleep, else any.
+ * Return: 0, -ENODEV if there is no host, -ETIMEDOUT if it took no message for
+ *	ten seconds, -EINVAL if it does not know the connection id.
+ */
+int connection_post(const void *msg, size_t len, bool can_sleep)
+{
+	const struct vmbus_channel_message_header *hdr = msg;
+	unsigned int waited_us = 0, pause_us = POST_RETRY_US;
+	struct transport *t = READ_ONCE(connection.transport);
+	int ret;
+
+	if (!t || READ_ONCE(connection.host_gone))
+		return -ENODEV;
+
+	for (;;) {
+		ret = t->ops->post_message(t, connection.message_conn_id,
+					   MESSAGE_TYPE_CHANNEL, msg, len);
+		if (ret != -EAGAIN)
+			break;
+		if (waited_us >= POST_TIMEOUT_MS * 1000) {
+			ret = -ETIMEDOUT;
+			break;
+		}
+		atomic64_inc(&connection.post_retries);
+		if (can_sleep)
+			usleep_range(pause_us, 2 * pause_us);
+		else
+			udelay(pause_us);
+		waited_us += pause_us;
+		if (can_sleep && pause_us < 10000)
+			pause_us *= 2;
+	}
+
+	trace_synth_message_out(hdr->msgtype, len, ret);
+	if (!ret)
+		atomic64_inc(&connection.messages_out);
+	else if (ret != -EINVAL)
+		pr_err_ratelimited("message %u could not be posted (%d)\n",
+				   hdr->msgtype, ret);
+	return ret;
+}
+
+/**
+ * request_start() - register for an answer before the question is sent
+ * @req: lives until request_wait() or request_cancel() has returned
+ * @answer: CHANNELMSG_* of the answer
+ * @channel: whose request this is: its relid must match, and its rescind ends
+ *	the wait. NULL for a request of the connection itself
+ * @gpadl: for answers about GPADLs: the handle
+ *
+ * Context: any.
+ */
+void request_start(struct request *req, u32 answer,
+		   struct vmbus_channel *channel, u32 gpadl)
+{
+	unsigned long flags;
+
+	memset(req, 0, sizeof(*req));
+	req->answer = answer;
+	req->channel = channel;
+	req->relid = channel ? channel->offermsg.child_relid : 0;
+	req->gpadl = gpadl;
+	init_completion(&req->done);
+
+	spin_lock_irqsave(&connection.request_lock, flags);
+	list_add_tail(&req->node, &connection.requests);
+	/*
+	 * The rescind handler sets the flag, then walks the list under the
+	 * lock: it finds this request, or we find the flag.
+	 */
+	if (channel && channel->rescind)
+		req->error = -ENODEV;
+	spin_unlock_irqrestore(&connection.request_lock, flags);
+}
+
+/**
+ * request_cancel() - nobody asks any more
+ * @req: after request_start()
+ *
+ * Context: any. Afterwards no answer is written into @req.
+ */
+void request_cancel(struct request *req)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&connection.request_lock, flags);
+	list_del(&req->node);
+	spin_unlock_irqrestore(&connection.request_lock, flags);
+}
+
+/**
+ * request_wait() - wait for the answer, for a bounded time
+ * @req: after request_start(), and after the question was sent
+ *
+ * Context: process, sleeps. Return: 0 with the answer in @req->response;
+ *	-ENODEV if the channel was rescinded or the host has gone, -ETIMEDOUT.
+ */
+int request_wait(struct request *req)
+{
+	unsigned long end = jiffies + host_timeout * HZ;
+	int ret;
+
+	if (!req->error) {
+		do {
+			if (wait_for_completion_timeout(&req->done, HZ))
+				break;
+			if (READ_ONCE(connection.host_gone))
+				break;
+		} while (time_before(jiffies, end));
+	}
+
+	request_cancel(req);
+
+	if (req->error)
+		ret = req->error;
+	else if (completion_done(&req->done))
+		ret = 0;
+	else
+		ret = READ_ONCE(connection.host_gone) ? -ENODEV : -ETIMEDOUT;
+	if (ret == -ETIMEDOUT)
+		pr_err("the host did not answer with message %u in %u s (relid %u)\n",
+		       req->answer, host_timeout, req->relid);
+	return ret;
+}
+
+static void request_fail(struct vmbus_channel *channel, int error)
+{
+	struct request *req;
+	unsigned long flags;
+
+	spin_lock_irqsave(&connection.request_lock, flags);
+	list_for_each_entry(req, &connection.requests, node) {
+		if (channel && req->channel != channel)
+			continue;
+		if (completion_done(&req->done))
+			continue;
+		req->error = error;
+		complete(&req->done);
+	}
+	spin_unlock_irqrestore(&connection.request_lock, flags);
+}
+
+/**
+ * request_fail_channel() - end all waits of one channel
+ * @channel: its rescind flag is set already
+ * @error: what they return
+ *
+ * Context: any.
+ */
+void request_fail_channel(struct vmbus_channel *channel, int error)
+{
+	request_fail(channel, error);
+}
+
+/* What a response must hold, in bytes from the message header on */
+static size_t answer_min_len(u32 type)
+{
+	switch (type) {
+	case CHANNELMSG_VERSION_RESPONSE:
+		/* old hosts send no connection id */
+		return offsetofend(struct vmbus_channel_version_response,
+				   connection_state);
+	case CHANNELMSG_OPENCHANNEL_RESULT:
+		return sizeof(struct vmbus_channel_open_result);
+	case CHANNELMSG_GPADL_CREATED:
+		return sizeof(struct vmbus_channel_gpadl_created);
+	case CHANNELMSG_GPADL_TORNDOWN:
+		return sizeof(struct vmbus_channel_gpadl_torndown);
+	case CHANNELMSG_MODIFYCHANNEL_RESPONSE:
+		return sizeof(struct vmbus_channel_modifychannel_response);
+	default:
+		return 0;
+	}
+}
+
+static bool answer_matches(const struct request *req, const void *msg)
+{
+	const struct vmbus_channel_open_result *open = msg;
+	const struct vmbus_channel_gpadl_created *created = msg;
+	const struct vmbus_channel_gpadl_torndown *torndown = msg;
+	const struct vmbus_channel_modifychannel_response *modify = msg;
+
+	switch (req->answer) {
+	case CHANNELMSG_VERSION_RESPONSE:
+		return true;
+	case CHANNELMSG_OPENCHANNEL_RESULT:
+		return open->child_relid == req->relid &&
+		       open->openid == req->relid;
+	case CHANNELMSG_GPADL_CREATED:
+		return created->child_relid == req->relid &&
+		       created->gpadl == req->gpadl;
+	case CHANNELMSG_GPADL_TORNDOWN:
+		return torndown->gpadl == req->gpadl;
+	case CHANNELMSG_MODIFYCHANNEL_RESPONSE:
+		return modify->child_relid == req->relid;
+	default:
+		return false;
+	}
+}
+
+static void answer_deliver(const struct rx_message *msg, u32 type)
+{
+	struct request *req;
+	unsigned long flags;
+	bool found = false;
+
+	spin_lock_irqsave(&connection.request_lock, flags);
+	list_for_each_entry(req, &connection.requests, node) {
+		if (req->answer != type || completion_done(&req->done) ||
+		    !answer_matches(req, msg->payload))
+			continue;
+		memcpy(&req->response, msg->payload,
+		       min_t(size_t, msg->len, sizeof(req->response)));
+		complete(&req->done);
+		found = true;
+		break;
+	}
+	spin_unlock_irqrestore(&connection.request_lock, flags);
+
+	if (!found)
+		pr_warn_ratelimited("message %u from the host answers nothing that was asked\n",
+				    type);
+}
+
+/*
+ * One message, already copied. False: it must wait in its slot, since the
+ * queue to the workers is full. Called with rx_lock held.
+ */
+static bool message_deliver(const struct rx_message *msg)
+{
+	const struct vmbus_channel_message_header *hdr =
+		(const void *)msg->payload;
+	u32 type;
+
+	if (msg->len < sizeof(*hdr)) {
+		pr_warn_ratelimited("message of %u bytes from the host is too short\n",
+				    msg->len);
+		return true;
+	}
+	type = hdr->msgtype;
+	trace_synth_message_in(type, msg->len);
+
+	switch (type) {
+	case CHANNELMSG_OFFERCHANNEL:
+	case CHANNELMSG_RESCIND_CHANNELOFFER:
+	case CHANNELMSG_ALLOFFERS_DELIVERED:
+		if (!kfifo_put(&connection.rx, *msg))
+			return false;
+		queue_work(connection.offer_wq, &connection.rx_work);
+		break;
+	case CHANNELMSG_VERSION_RESPONSE:
+	case CHANNELMSG_OPENCHANNEL_RESULT:
+	case CHANNELMSG_GPADL_CREATED:
+	case CHANNELMSG_GPADL_TORNDOWN:
+	case CHANNELMSG_MODIFYCHANNEL_RESPONSE:
+		if (msg->len < answer_min_len(type)) {
+			pr_warn_ratelimited("message %u from the host is too short: %u bytes\n",
+					    type, msg->len);
+			break;
+		}
+		answer_deliver(msg, type);
+		break;
+	case CHANNELMSG_UNLOAD_RESPONSE:
+		complete(&connection.unloaded);
+		break;
+	case CHANNELMSG_TL_CONNECT_RESULT:
+		/* the socket driver learns of success by an offer */
+		break;
+	default:
+		pr_warn_ratelimited("message of unknown type %u from the host\n",
+				    type);
+	}
+	atomic64_inc(&connection.messages_in);
+	return true;
+}
+
+/* The header that precedes a message in its slot, TLFS HV_MESSAGE_HEADER */
+static bool slot_take(struct transport *t, unsigned int cpu,
+		      struct hv_message *slot)
+{
+	struct rx_message msg;
+	u32 type = READ_ONCE(slot->header.message_type);
+
+	if (type == HVMSG_NONE)
+		return false;
+	/* pairs with the host's release of the type: the payload is there */
+	virt_rmb();
+
+	if (type == MESSAGE_TYPE_CHANNEL) {
+		msg.len = min_t(u32, READ_ONCE(slot->header.payload_size),
+				sizeof(msg.payload));
+		memcpy(msg.payload, slot->u.payload, sizeof(msg.payload));
+		memset(msg.payload + msg.len, 0, sizeof(msg.payload) - msg.len);
+		if (!message_deliver(&msg))
+			return false;
+	} else {
+		pr_warn_ratelimited("SynIC message of unknown type 0x%x\n",
+				    type);
+	}
+
+	WRITE_ONCE(slot->header.message_type, HVMSG_NONE);
+	/*
+	 * Pairs with the barrier between the host's setting of msg_pending and
+	 * its second look at the type: it sees the slot free, or we see that it
+	 * waits for it. Without the barrier both could miss, and the message
+	 * would wait for ever.
+	 */
+	virt_mb();
+	if (READ_ONCE(slot->header.message_flags.asu8) & 1)
+		t->ops->end_of_message(t, cpu);
+	return true;
+}
+
+static void slots_scan(struct transport *t, unsigned int cpu)
+{
+	struct hv_message *page = t->ops->message_page(t, cpu);
+	unsigned long flags;
+	int i;
+
+	if (!page || READ_ONCE(page[TRANSPORT_SINT].header.message_type) ==
+		     HVMSG_NONE)
+		return;
+
+	spin_lock_irqsave(&connection.rx_lock, flags);
+	for (i = 0; i < SLOT_BURST; i++)
+		if (!slot_take(t, cpu, &page[TRANSPORT_SINT]))
+			break;
+	spin_unlock_irqrestore(&connection.rx_lock, flags);
+}
+
+static void events_scan(struct transport *t, unsigned int cpu)
+{
+	unsigned long *flags = t->ops->event_page(t, cpu);
+	unsigned int word, bit;
+
+	if (!flags)
+		return;
+	flags += TRANSPORT_SINT * MAX_RELIDS / BITS_PER_LONG;
+
+	for (word = 0; word < MAX_RELIDS / BITS_PER_LONG; word++) {
+		unsigned long set;
+
+		if (!READ_ONCE(flags[word]))
+			continue;
+		/*
+		 * A locked exchange even on one CPU, and a full barrier: ring
+		 * contents that the host wrote before the flag are visible.
+		 */
+		set = xchg(&flags[word], 0);
+		for_each_set_bit(bit, &set, BITS_PER_LONG) {
+			struct vmbus_channel *channel;
+
+			/* keeps the channel until its callback was called */
+			rcu_read_lock();
+			channel = channel_of_relid(word * BITS_PER_LONG + bit);
+			if (channel)
+				channel_interrupt(channel);
+			rcu_read_unlock();
+		}
+	}
+}
+
+void connection_interrupt(struct transport *t, unsigned int cpu)
+{
+	if (READ_ONCE(connection.transport) != t)
+		return;
+	events_scan(t, cpu);
+	slots_scan(t, cpu);
+}
+
+/*
+ * offers.c has made room: take what had to wait in the slots. No interrupt
+ * comes for those.
+ */
+static void slots_rescan(void)
+{
+	struct transport *t = connection.transport;
+	unsigned int cpu;
+
+	if (t)
+		for_each_online_cpu(cpu)
+			slots_scan(t, cpu);
+}
+
+static void connection_rx_work(struct work_struct *work)
+{
+	offers_process(work);
+	slots_rescan();
+}
+
+static u32 max_version_number(void)
+{
+	unsigned int major, minor;
+
+	if (sscanf(max_version, "%u.%u", &major, &minor) != 2 ||
+	    major > 0xffff || minor > 0xffff) {
+		pr_warn("max_version=%s is not major.minor, ignored\n",
+			max_version);
+		return U32_MAX;
+	}
+	return major << 16 | minor;
+}
+
+/*
+ * Ask for one version. Returns 0 if the host accepts, -EPROTO if it refuses,
+ * or an error that another version can't mend.
+ */
+static int contact(u32 version)
+{
+	struct transport *t = connection.transport;
+	struct vmbus_channel_initiate_contact msg = {
+		.header.msgtype = CHANNELMSG_INITIATE_CONTACT,
+		.vmbus_version_requested = version,
+		.target_vcpu = t->ops->cpu_to_vp(t, connection.connect_cpu),
+		.monitor_page1 = virt_to_phys(connection.monitor_pages[0]),
+		.monitor_page2 = virt_to_phys(connection.monitor_pages[1]),
+	};
+	struct vmbus_channel_version_response *rsp;
+	struct request req;
+	int ret;
+
+	if (version >= VERSION_WIN10_V5) {
+		/* VTL and, from 6.0 on, feature flags stay 0 */
+		msg.msg_sint = TRANSPORT_SINT;
+		connection.message_conn_id = MESSAGE_CONN_ID_V5;
+	} else {
+		msg.interrupt_page = virt_to_phys(connection.int_page);
+		connection.message_conn_id = MESSAGE_CONN_ID;
+	}
+
+	request_start(&req, CHANNELMSG_VERSION_RESPONSE, NULL, 0);
+	ret = connection_post(&msg, sizeof(msg), true);
+	if (ret) {
+		request_cancel(&req);
+		/* a host without the newer connection id speaks no 5.0 */
+		return ret == -EINVAL ? -EPROTO : ret;
+	}
+	ret = request_wait(&req);
+	if (ret)
+		return ret;
+
+	rsp = &req.response.version;
+	if (!rsp->version_supported)
+		return -EPROTO;
+	if (rsp->connection_state) {
+		pr_err("the host accepts version %u.%u but refuses the connection (state %u)\n",
+		       version >> 16, version & 0xffff, rsp->connection_state);
+		return -ECONNREFUSED;
+	}
+	if (version >= VERSION_WIN10_V5)
+		connection.message_conn_id = rsp->msg_conn_id;
+	return 0;
+}
+
+static int negotiate(u32 newest, u32 oldest)
+{
+	bool v5_silent = false;
+	int i, ret = -EPROTO;
+
+	for (i = 0; i < ARRAY_SIZE(versions); i++) {
+		u32 version = versions[i];
+
+		if (version > newest || version < oldest)
+			continue;
+		if (v5_silent && version >= VERSION_WIN10_V5)
+			continue;
+		ret = contact(version);
+		if (!ret) {
+			vmbus_proto_version = version;
+			pr_info("VMBus version %u.%u over %s\n", version >> 16,
+				version & 0xffff, connection.transport->name);
+			return 0;
+		}
+		if (ret == -ETIMEDOUT && version >= VERSION_WIN10_V5) {
+			/* perhaps nobody listens on the newer connection id */
+			v5_silent = true;
+			continue;
+		}
+		if (ret != -EPROTO)
+			break;
+	}
+	pr_err("no connection to the host (%d)%s\n", ret,
+	       ret == -EPROTO ? ": it speaks no version that this driver does" : "");
+	return ret;
+}
+
+static int fetch_offers(void)
+{
+	int ret;
+
+	reinit_completion(&connection.offers_delivered);
+	ret = offers_request();
+	if (ret)
+		return ret;
+	if (!wait_for_completion_timeout(&connection.offers_delivered,
+					 host_timeout * HZ))
+		pr_warn("the host has not sent all its offers in %u s\n",
+			host_timeout);
+	return 0;
+}
+
+static void set_state(enum connection_state state)
+{
+	lockdep_assert_held(&connection.state_mutex);
+	WRITE_ONCE(connection.state, state);
+}
+
+int connection_attach(struct transport *t)
+{
+	int ret;
+
+	mutex_lock(&connection.state_mutex);
+	if (connection.transport) {
+		ret = -EBUSY;
+		goto out;
+	}
+	connection.host_gone = false;
+	connection.connect_cpu = cpumask_first(cpu_online_mask);
+	memset(connection.int_page, 0, PAGE_SIZE);
+	memset(connection.monitor_pages[0], 0, PAGE_SIZE);
+	memset(connection.monitor_pages[1], 0, PAGE_SIZE);
+	WRITE_ONCE(connection.transport, t);
+	set_state(CONN_CONTACTING);
+
+	ret = negotiate(max_version_number(), VERSION_WIN8);
+	if (ret)
+		goto no_transport;
+	ret = cpu_hotplug_start();
+	if (ret)
+		goto no_transport;
+
+	set_state(CONN_CONNECTED);
+	ret = fetch_offers();
+	if (ret)
+		goto no_offers;
+	/* whoever loaded us finds the devices there */
+	flush_workqueue(connection.offer_wq);
+	flush_workqueue(connection.device_wq);
+	goto out;
+
+no_offers:
+	cpu_hotplug_stop();
+no_transport:
+	set_state(CONN_NONE);
+	WRITE_ONCE(connection.transport, NULL);
+	flush_workqueue(connection.offer_wq);
+out:
+	mutex_unlock(&connection.state_mutex);
+	return ret;
+}
+
+/*
+ * Say UNLOAD and wait until the host has let go. It may first write back what
+ * it holds for us, which takes up to a minute on busy hosts.
+ */
+static bool unload_host(void)
+{
+	struct vmbus_channel_message_header msg = {
+		.msgtype = CHANNELMSG_UNLOAD,
+	};
+	unsigned int ms;
+
+	/* hosts before 8.1 know no UNLOAD, and no second connection */
+	if (vmbus_proto_version < VERSION_WIN8_1)
+		return false;
+
+	reinit_completion(&connection.unloaded);
+	if (connection_post(&msg, sizeof(msg), true))
+		return false;
+	for (ms = 0; ms < unload_timeout * 1000; ms += 500) {
+		if (wait_for_completion_timeout(&connection.unloaded,
+						msecs_to_jiffies(500)))
+			return true;
+		if (READ_ONCE(connection.host_gone))
+			break;
+		if (ms && !(ms % UNLOAD_NOTICE_MS))
+			pr_notice("waiting for the host to unload\n");
+	}
+	pr_err("the host did not confirm the unload\n");
+	return false;
+}
+
+bool connection_detach(struct transport *t)
+{
+	bool confirmed = false;
+
+	mutex_lock(&connection.state_mutex);
+	if (connection.transport != t)
+		goto out;
+
+	set_state(CONN_LEAVING);
+	cpu_hotplug_stop();
+	/* an offer that is being taken now becomes a device, or sees LEAVING */
+	flush_workqueue(connection.offer_wq);
+	flush_workqueue(connection.device_wq);
+	offers_remove_all();
+	flush_workqueue(connection.sub_wq);
+
+	confirmed = unload_host();
+	set_state(CONN_NONE);
+	WRITE_ONCE(connection.transport, NULL);
+	/* messages that came since */
+	flush_workqueue(connection.offer_wq);
+out:
+	mutex_unlock(&connection.state_mutex);
+	return confirmed;
+}
+
+void connection_shutdown(struct transport *t)
+{
+	mutex_lock(&connection.state_mutex);
+	if (connection.transport == t &&
+	    connection.state == CONN_CONNECTED) {
+		set_state(CONN_LEAVING);
+		unload_host();
+	}
+	mutex_unlock(&connection.state_mutex);
+}
+
+void connection_host_gone(struct transport *t, bool gone)
+{
+	if (READ_ONCE(connection.transport) != t)
+		return;
+	WRITE_ONCE(connection.host_gone, gone);
+	if (gone)
+		request_fail(NULL, -ENODEV);
+}
+
+int connection_suspend(struct transport *t)
+{
+	int ret;
+
+	mutex_lock(&connection.state_mutex);
+	if (connection.transport != t || connection.state != CONN_CONNECTED) {
+		ret = -EBUSY;
+		goto out;
+	}
+	set_state(CONN_SUSPENDED);
+	ret = offers_suspend();
+	if (ret) {
+		set_state(CONN_CONNECTED);
+		goto out;
+	}
+	if (!unload_host())
+		pr_warn("suspending without the host's consent\n");
+out:
+	mutex_unlock(&connection.state_mutex);
+	return ret;
+}
+
+int connection_resume(struct transport *t)
+{
+	int ret = -EBUSY;
+
+	mutex_lock(&connection.state_mutex);
+	if (connection.transport != t || connection.state != CONN_SUSPENDED)
+		goto out;
+
+	/* drivers have adapted to the version that there was */
+	ret = negotiate(vmbus_proto_version, vmbus_proto_version);
+	if (ret)
+		goto out;
+	set_state(CONN_CONNECTED);
+	ret = fetch_offers();
+	if (ret)
+		goto out;
+	flush_workqueue(connection.offer_wq);
+	offers_resume_done();
+out:
+	mutex_unlock(&connection.state_mutex);
+	return ret;
+}
+
+/*
+ * Panic: other CPUs stand still, perhaps with our locks held, and interrupts
+ * are off. Only the slots are looked at, only for the answer to UNLOAD; what
+ * else is in them can't be lost on a system that ends here.
+ */
+static bool crash_poll(struct transport *t)
+{
+	unsigned int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct hv_message *slot = t->ops->message_page(t, cpu);
+		const struct vmbus_channel_message_header *hdr;
+		u32 type;
+
+		if (!slot)
+			continue;
+		slot += TRANSPORT_SINT;
+		type = READ_ONCE(slot->header.message_type);
+		if (type == HVMSG_NONE)
+			continue;
+		virt_rmb();	/* as in slot_take() */
+		hdr = (const void *)slot->u.payload;
+		if (type == MESSAGE_TYPE_CHANNEL &&
+		    READ_ONCE(hdr->msgtype) == CHANNELMSG_UNLOAD_RESPONSE)
+			return true;
+		WRITE_ONCE(slot->header.message_type, HVMSG_NONE);
+		virt_mb();	/* as in slot_take() */
+		if (READ_ONCE(slot->header.message_flags.asu8) & 1)
+			t->ops->end_of_message(t, cpu);
+	}
+	return false;
+}
+
+static int connection_panic(struct notifier_block *nb, unsigned long event,
+			    void *data)
+{
+	struct vmbus_channel_message_header msg = {
+		.msgtype = CHANNELMSG_UNLOAD,
+	};
+	struct transport *t = READ_ONCE(connection.transport);
+	unsigned int ms;
+
+	if (!t || READ_ONCE(connection.host_gone) ||
+	    xchg(&connection.state, CONN_LEAVING) != CONN_CONNECTED ||
+	    vmbus_proto_version < VERSION_WIN8_1)
+		return NOTIFY_DONE;
+
+	if (connection_post(&msg, sizeof(msg), false))
+		return NOTIFY_DONE;
+	for (ms = 0; ms < unload_timeout * 1000; ms++) {
+		if (crash_poll(t) || completion_done(&connection.unloaded)) {
+			pr_info("the host has unloaded\n");
+			return NOTIFY_DONE;
+		}
+		if (ms && !(ms % UNLOAD_NOTICE_MS))
+			pr_notice("waiting for the host to unload\n");
+		mdelay(1);
+	}
+	pr_err("the host did not confirm the unload\n");
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block panic_block = {
+	.notifier_call = connection_panic,
+};
+
+/**
+ * connection_alloc() - what the connection needs before there is a transport
+ *
+ * Context: process. Return: 0 or -ENOMEM.
+ */
+int connection_alloc(void)
+{
+	struct connection *c = &connection;
+	int i;
+
+	mutex_init(&c->state_mutex);
+	mutex_init(&c->channel_mutex);
+	mutex_init(&c->modify_mutex);
+	INIT_LIST_HEAD(&c->channels);
+	INIT_LIST_HEAD(&c->deferred);
+	INIT_LIST_HEAD(&c->requests);
+	spin_lock_init(&c->request_lock);
+	spin_lock_init(&c->rx_lock);
+	init_completion(&c->offers_delivered);
+	init_completion(&c->unloaded);
+	INIT_WORK(&c->rx_work, connection_rx_work);
+	/* not 0: stock drivers take a zero handle for none */
+	atomic_set(&c->next_gpadl, 0xe1e10);
+
+	c->int_page = (void *)get_zeroed_page(GFP_KERNEL);
+	for (i = 0; i < ARRAY_SIZE(c->monitor_pages); i++)
+		c->monitor_pages[i] = (void *)get_zeroed_page(GFP_KERNEL);
+	c->cpu_channels = kcalloc(nr_cpu_ids, sizeof(*c->cpu_channels),
+				  GFP_KERNEL);
+	c->offer_wq = alloc_ordered_workqueue("synth_offers", 0);
+	c->device_wq = alloc_workqueue("synth_devices",
+				       WQ_UNBOUND | WQ_FREEZABLE, 0);
+	c->sub_wq = alloc_workqueue("synth_subchannels", WQ_UNBOUND, 0);
+	if (!c->int_page || !c->monitor_pages[0] || !c->monitor_pages[1] ||
+	    !c->cpu_channels || !c->offer_wq || !c->device_wq || !c->sub_wq ||
+	    kfifo_alloc(&c->rx, RX_FIFO_SIZE, GFP_KERNEL)) {
+		connection_free();
+		return -ENOMEM;
+	}
+	atomic_notifier_chain_register(&panic_notifier_list, &panic_block);
+	return 0;
+}
+
+/**
+ * connection_free() - the mirror of connection_alloc(), also of a failed one
+ *
+ * Context: process; no transport is left.
+ */
+void connection_free(void)
+{
+	struct connection *c = &connection;
+
+	atomic_notifier_chain_unregister(&panic_notifier_list, &panic_block);
+	if (c->sub_wq)
+		destroy_workqueue(c->sub_wq);
+	if (c->device_wq)
+		destroy_workqueue(c->device_wq);
+	if (c->offer_wq)
+		destroy_workqueue(c->offer_wq);
+	kfifo_free(&c->rx);
+	kfree(c->cpu_channels);
+	free_page((unsigned long)c->monitor_pages[1]);
+	free_page((unsigned long)c->monitor_pages[0]);
+	free_page((unsigned long)c->int_page);
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which CPU the host interrupts for which channel.
+ *
+ * Channels of performance devices go where fewest such channels are, and no
+ * two of a device share a CPU while there is a free one. The others stay on
+ * the CPU that messages come in on. A CPU that goes offline hands its channels
+ * over first.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cpu.h>
+#include <linux/cpuhotplug.h>
+#include <linux/sched/isolation.h>
+#include <linux/slab.h>
+
+#include "trace.h"
+#include "vmbus.h"
+
+static bool device_uses(struct vmbus_channel *vc, unsigned int cpu)
+{
+	struct vmbus_channel *primary = vc->primary_channel, *sub;
+
+	if (!primary)
+		return false;
+	if (primary->target_cpu == cpu)
+		return true;
+	list_for_each_entry(sub, &primary->sc_list, sc_list)
+		if (sub != vc && sub->target_cpu == cpu)
+			return true;
+	return false;
+}
+
+static bool cpu_suits(unsigned int cpu)
+{
+	struct transport *t = connection.transport;
+
+	return cpumask_test_cpu(cpu, housekeeping_cpumask(HK_TYPE_MANAGED_IRQ)) &&
+	       t && t->ops->cpu_usable(t, cpu);
+}
+
+static unsigned int best_cpu(struct vmbus_channel *vc, unsigned int except)
+{
+	unsigned int cpu, best = nr_cpu_ids, best_cost = UINT_MAX;
+
+	for_each_online_cpu(cpu) {
+		unsigned int cost;
+
+		if (cpu == except || !cpu_suits(cpu))
+			continue;
+		cost = 2 * connection.cpu_channels[cpu];
+		if (device_uses(vc, cpu))
+			cost += 2 * nr_cpu_ids;
+		if (cost < best_cost) {
+			best_cost = cost;
+			best = cpu;
+		}
+	}
+	return best;
+}
+
+/**
+ * cpu_set() - note that a channel interrupts on a CPU now
+ * @vc: had one assigned before
+ * @cpu: the new one
+ *
+ * Context: channel_mutex held.
+ */
+void cpu_set(struct vmbus_channel *vc, unsigned int cpu)
+{
+	if (channel_is_perf(vc)) {
+		connection.cpu_channels[vc->target_cpu]--;
+		connection.cpu_channels[cpu]++;
+	}
+	vc->target_cpu = cpu;
+}
+
+/**
+ * cpu_assign() - choose a CPU for a new channel
+ * @vc: listed already
+ *
+ * Context: channel_mutex and the CPU hotplug lock held.
+ */
+void cpu_assign(struct vmbus_channel *vc)
+{
+	unsigned int cpu = connection.connect_cpu;
+
+	if (channel_is_perf(vc)) {
+		cpu = best_cpu(vc, nr_cpu_ids);
+		if (cpu >= nr_cpu_ids)
+			cpu = connection.connect_cpu;
+		connection.cpu_channels[cpu]++;
+	}
+	vc->target_cpu = cpu;
+}
+
+/**
+ * cpu_release() - the mirror of cpu_assign()
+ * @vc: any channel
+ *
+ * Context: channel_mutex held.
+ */
+void cpu_release(struct vmbus_channel *vc)
+{
+	if (channel_is_perf(vc))
+		connection.cpu_channels[vc->target_cpu]--;
+}
+
+/* A channel on @cpu, with a reference; closed ones are moved on the way */
+static struct vmbus_channel *open_channel_on(unsigned int cpu)
+{
+	struct vmbus_channel *vc, *sub, *found = NULL;
+
+	mutex_lock(&connection.channel_mutex);
+	list_for_each_entry(vc, &connection.channels, listentry) {
+		if (vc->target_cpu == cpu) {
+			if (vc->state == CHANNEL_OPEN_STATE)
+				cpu_set(vc, best_cpu(vc, cpu));
+			else
+				found = vc;
+		}
+		list_for_each_entry(sub, &vc->sc_list, sc_list) {
+			if (sub->target_cpu != cpu)
+				continue;
+			if (sub->state == CHANNEL_OPEN_STATE)
+				cpu_set(sub, best_cpu(sub, cpu));
+			else
+				found = sub;
+		}
+		if (found)
+			break;
+	}
+	if (found)
+		kobject_get(&found->kobj);
+	mutex_unlock(&connection.channel_mutex);
+	return found;
+}
+
+static int cpu_going_offline(unsigned int cpu)
+{
+	struct vmbus_channel *vc;
+	unsigned int target;
+	int ret = 0;
+
+	while (!ret && (vc = open_channel_on(cpu))) {
+		mutex_lock(&connection.channel_mutex);
+		target = best_cpu(vc, cpu);
+		mutex_unlock(&connection.channel_mutex);
+		ret = target < nr_cpu_ids ? channel_move(vc, target) : -EBUSY;
+		/* closed or rescinded meanwhile */
+		if (ret && (READ_ONCE(vc->rescind) ||
+			    READ_ONCE(vc->state) == CHANNEL_OPEN_STATE)) {
+			mutex_lock(&connection.channel_mutex);
+			cpu_set(vc, target < nr_cpu_ids ? target : 0);
+			mutex_unlock(&connection.channel_mutex);
+			ret = 0;
+		}
+		if (ret)
+			pr_err("CPU %u stays online: channel %u can't leave it (%d)\n",
+			       cpu, vc->offermsg.child_relid, ret);
+		kobject_put(&vc->kobj);
+	}
+	return ret;
+}
+
+/**
+ * cpu_hotplug_start() - hear of CPUs that go from now on
+ *
+ * Context: process. Return: 0 or an error of the CPU hotplug core.
+ */
+int cpu_hotplug_start(void)
+{
+	int ret = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN,
+					    KBUILD_MODNAME ":online", NULL,
+					    cpu_going_offline);
+
+	if (ret < 0)
+		return ret;
+	connection.cpuhp_state = ret;
+	return 0;
+}
+
+/**
+ * cpu_hotplug_stop() - the mirror of cpu_hotplug_start()
+ *
+ * Context: process.
+ */
+void cpu_hotplug_stop(void)
+{
+	if (connection.cpuhp_state)
+		cpuhp_remove_state_nocalls(connection.cpuhp_state);
+	connection.cpuhp_state = 0;
+}

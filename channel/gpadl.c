@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * GPADLs: lists of guest pages that the host may read and write.
+ *
+ * A list goes to the host as one header message, and body messages for what
+ * does not fit. From the header on the host may use the pages, until it has
+ * confirmed the teardown or rescinded the channel. When neither can be had,
+ * the caller must not free the pages; since callers of vmbus_establish_gpadl()
+ * do so on an error, the pages get a reference that is never dropped.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "trace.h"
+#include "vmbus.h"
+
+/* a larger page would need other PFN lists for rings than for buffers */
+static_assert(PAGE_SIZE == HV_HYP_PAGE_SIZE);
+
+/* range_buflen is 16 bits wide */
+#define GPADL_MAX_PFNS	((U16_MAX - sizeof(struct gpa_range)) / sizeof(u64))
+#define HEADER_PFNS							\
+	((HV_MESSAGE_PAYLOAD_BYTE_COUNT -				\
+	  sizeof(struct vmbus_channel_gpadl_header) -			\
+	  sizeof(struct gpa_range)) / sizeof(u64))
+#define BODY_PFNS							\
+	((HV_MESSAGE_PAYLOAD_BYTE_COUNT -				\
+	  sizeof(struct vmbus_channel_gpadl_body)) / sizeof(u64))
+
+union gpadl_message {
+	struct vmbus_channel_gpadl_header header;
+	struct vmbus_channel_gpadl_body body;
+	u8 bytes[HV_MESSAGE_PAYLOAD_BYTE_COUNT];
+};
+
+static u64 pfn_at(const void *buffer, u32 page)
+{
+	return virt_to_hvpfn((void *)buffer + (size_t)page * HV_HYP_PAGE_SIZE);
+}
+
+static int post_pages(struct vmbus_channel *channel, u32 handle,
+		      const void *buffer, u32 size, bool *header_sent)
+{
+	u32 pages = PFN_UP(size), done = 0, i, n;
+	union gpadl_message msg;
+	int ret;
+
+	memset(&msg, 0, sizeof(msg));
+	msg.header.header.msgtype = CHANNELMSG_GPADL_HEADER;
+	msg.header.child_relid = channel->offermsg.child_relid;
+	msg.header.gpadl = handle;
+	msg.header.range_buflen = sizeof(struct gpa_range) +
+				  pages * sizeof(u64);
+	msg.header.rangecount = 1;
+	msg.header.range[0].byte_count = size;
+	msg.header.range[0].byte_offset = 0;
+	n = min_t(u32, pages, HEADER_PFNS);
+	for (i = 0; i < n; i++)
+		msg.header.range[0].pfn_array[i] = pfn_at(buffer, i);
+	ret = connection_post(&msg, sizeof(msg.header) +
+			      sizeof(struct gpa_range) + n * sizeof(u64), true);
+	*header_sent = !ret;
+
+	for (done = n; !ret && done < pages; done += n) {
+		memset(&msg, 0, sizeof(msg));
+		msg.body.header.msgtype = CHANNELMSG_GPADL_BODY;
+		msg.body.gpadl = handle;
+		n = min_t(u32, pages - done, BODY_PFNS);
+		for (i = 0; i < n; i++)
+			msg.body.pfn[i] = pfn_at(buffer, done + i);
+		ret = connection_post(&msg, sizeof(msg.body) + n * sizeof(u64),
+				      true);
+	}
+	return ret;
+}
+
+static int teardown(struct vmbus_channel *channel, u32 handle)
+{
+	struct vmbus_channel_gpadl_teardown msg = {
+		.header.msgtype = CHANNELMSG_GPADL_TEARDOWN,
+		.child_relid = channel->offermsg.child_relid,
+		.gpadl = handle,
+	};
+	struct request req;
+	int ret;
+
+	/* a rescind has ended the host's access */
+	if (channel->rescind)
+		return 0;
+
+	request_start(&req, CHANNELMSG_GPADL_TORNDOWN, channel, handle);
+	ret = connection_post(&msg, sizeof(msg), true);
+	if (ret)
+		request_cancel(&req);
+	else
+		ret = request_wait(&req);
+	return READ_ONCE(channel->rescind) ? 0 : ret;
+}
+
+/* @lost: the host may have the pages, and does not give them back */
+static int establish(struct vmbus_channel *channel, void *buffer, u32 size,
+		     struct vmbus_gpadl *gpadl, bool *lost)
+{
+	u32 handle = atomic_inc_return(&connection.next_gpadl);
+	struct request req;
+	bool header_sent;
+	int ret;
+
+	*lost = false;
+	if (!size || PFN_UP(size) > GPADL_MAX_PFNS) {
+		pr_err("a GPADL of %u bytes is not possible, at most %zu pages\n",
+		       size, GPADL_MAX_PFNS);
+		return -EINVAL;
+	}
+	if (channel->offermsg.child_relid == INVALID_RELID)
+		return -ENODEV;
+
+	request_start(&req, CHANNELMSG_GPADL_CREATED, channel, handle);
+	ret = post_pages(channel, handle, buffer, size, &header_sent);
+	if (ret)
+		request_cancel(&req);
+	else
+		ret = request_wait(&req);
+
+	if (!ret && req.response.gpadl_created.creation_status) {
+		pr_err("the host refuses a GPADL of %u bytes (status 0x%x)\n",
+		       size, req.response.gpadl_created.creation_status);
+		ret = -EDQUOT;
+	} else if (ret && header_sent) {
+		*lost = teardown(channel, handle) != 0;
+	}
+	trace_synth_gpadl(channel, handle, size, ret);
+	if (ret)
+		return ret;
+
+	atomic_inc(&to_channel(channel)->gpadls);
+	gpadl->gpadl_handle = handle;
+	gpadl->buffer = buffer;
+	gpadl->size = size;
+	gpadl->decrypted = false;
+	return 0;
+}
+
+/**
+ * gpadl_establish_ring() - show both rings to the host
+ * @channel: whose rings; marked with ring_lost if the host may keep them
+ * @pages: consecutive
+ * @size: bytes, whole pages
+ * @gpadl: filled in
+ *
+ * Context: process, sleeps for a bounded time.
+ * Return: as vmbus_establish_gpadl().
+ */
+int gpadl_establish_ring(struct vmbus_channel *channel, struct page *pages,
+			 u32 size, struct vmbus_gpadl *gpadl)
+{
+	gpadl->gpadl_handle = 0;
+	return establish(channel, page_address(pages), size, gpadl,
+			 &to_channel(channel)->ring_lost);
+}
+
+static void pin_for_ever(void *buffer, u32 size)
+{
+	u32 i;
+
+	for (i = 0; i < PFN_UP(size); i++)
+		get_page(pfn_to_page(pfn_at(buffer, i)));
+	atomic64_add(PFN_UP(size), &connection.leaked_pages);
+}
+
+/**
+ * vmbus_establish_gpadl() - show a buffer to the host
+ * @channel: whose device may use it
+ * @kbuffer: page aligned; of vmalloc(), or of whole pages
+ * @size: bytes, at most 8190 pages
+ * @gpadl: filled in, for the device's own messages and for the teardown
+ *
+ * Context: process, sleeps for a bounded time.
+ * Return: 0, -EINVAL, -EDQUOT if the host refuses, -ENODEV if the channel was
+ *	rescinded or the host has gone, -ETIMEDOUT. After an error the caller
+ *	may free the buffer: what the host might still write to stays allocated.
+ */
+int vmbus_establish_gpadl(struct vmbus_channel *channel, void *kbuffer,
+			  u32 size, struct vmbus_gpadl *gpadl)
+{
+	bool lost;
+	int ret;
+
+	if (offset_in_page(kbuffer))
+		return -EINVAL;
+	ret = establish(channel, kbuffer, size, gpadl, &lost);
+	if (lost) {
+		pr_err("channel %u: %lu pages leaked, since the host may still write to them\n",
+		       channel->offermsg.child_relid,
+		       (unsigned long)PFN_UP(size));
+		pin_for_ever(kbuffer, size);
+	}
+	return ret;
+}
+
+/**
+ * vmbus_teardown_gpadl() - take a buffer back
+ * @channel: that it was established for
+ * @gpadl: of vmbus_establish_gpadl(); its handle is 0 afterwards
+ *
+ * Context: process, sleeps for a bounded time.
+ * Return: 0: the host does not touch the buffer any more. An error: it may, so
+ *	the buffer must not be freed.
+ */
+int vmbus_teardown_gpadl(struct vmbus_channel *channel,
+			 struct vmbus_gpadl *gpadl)
+{
+	int ret;
+
+	if (!gpadl->gpadl_handle)
+		return 0;
+	ret = teardown(channel, gpadl->gpadl_handle);
+	trace_synth_gpadl(channel, gpadl->gpadl_handle, 0, ret);
+	if (ret) {
+		pr_err("channel %u: the host does not give a GPADL of %u bytes back (%d)\n",
+		       channel->offermsg.child_relid, gpadl->size, ret);
+		return ret;
+	}
+	atomic_dec(&to_channel(channel)->gpadls);
+	gpadl->gpadl_handle = 0;
+	return 0;
+}

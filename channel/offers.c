@@ -1,0 +1,746 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the host offers, and what it takes back.
+ *
+ * An offer becomes a channel: listed, reachable by its relid, and then, on a
+ * work queue, a device on the bus or a sub-channel of one. A rescind may come
+ * at any moment. It first wakes everybody who waits for the host on behalf of
+ * the channel, and only then waits for them: so the order of the two never
+ * matters, and a probe that is in the middle of opening the channel fails and
+ * ends before its device goes.
+ *
+ * A channel ends in channel_release(), exactly once. Who may still hold it
+ * then, and why that is fine:
+ *   - an interrupt that has found it by relid: it is freed by RCU
+ *   - its tasklet: killed there
+ *   - its works: they hold a reference to the kobject, and look at @released
+ *   - a driver: its device was unregistered before (primary), or it has closed
+ *     the sub-channel
+ *   - sysfs and debugfs: removed there, which waits for readers
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/cpu.h>
+#include <linux/delay.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+
+#include "ring_api.h"
+#include "trace.h"
+#include "vmbus.h"
+
+/*
+ * By enum vmbus_device_type. Channels of performance devices are spread over
+ * the CPUs, the others share the one that messages come in on.
+ */
+const struct vmbus_device vmbus_devs[] = {
+	{ .dev_type = HV_IDE, HV_IDE_GUID, .perf_device = true },
+	{ .dev_type = HV_SCSI, HV_SCSI_GUID, .perf_device = true,
+	  .allowed_in_isolated = true },
+	{ .dev_type = HV_FC, HV_SYNTHFC_GUID, .perf_device = true },
+	{ .dev_type = HV_NIC, HV_NIC_GUID, .perf_device = true,
+	  .allowed_in_isolated = true },
+	{ .dev_type = HV_ND, HV_ND_GUID, .perf_device = true },
+	{ .dev_type = HV_PCIE, HV_PCIE_GUID },
+	{ .dev_type = HV_FB, HV_SYNTHVID_GUID },
+	{ .dev_type = HV_KBD, HV_KBD_GUID },
+	{ .dev_type = HV_MOUSE, HV_MOUSE_GUID },
+	{ .dev_type = HV_KVP, HV_KVP_GUID },
+	{ .dev_type = HV_TS, HV_TS_GUID, .allowed_in_isolated = true },
+	{ .dev_type = HV_HB, HV_HEART_BEAT_GUID, .allowed_in_isolated = true },
+	{ .dev_type = HV_SHUTDOWN, HV_SHUTDOWN_GUID,
+	  .allowed_in_isolated = true },
+	{ .dev_type = HV_FCOPY, HV_FCOPY_GUID, .pref_ring_size = 16384 },
+	{ .dev_type = HV_BACKUP, HV_VSS_GUID },
+	{ .dev_type = HV_DM, HV_DM_GUID },
+	{ .dev_type = HV_UNKNOWN, .pref_ring_size = 69632 },
+};
+
+/* An offer that waits until its device's former incarnation is gone */
+struct deferred_offer {
+	struct list_head node;
+	struct vmbus_channel_offer_channel offer;
+};
+
+/* relids of sub-channels that went before the host rescinded them */
+static DECLARE_BITMAP(orphans, MAX_RELIDS);
+
+/**
+ * channel_of_relid() - find a channel by the number on the wire
+ * @relid: any number
+ *
+ * Context: rcu_read_lock() or channel_mutex held.
+ * Return: the channel, or NULL.
+ */
+struct vmbus_channel *channel_of_relid(u32 relid)
+{
+	if (relid >= MAX_RELIDS)
+		return NULL;
+	return rcu_dereference_check(connection.relids[relid],
+				     lockdep_is_held(&connection.channel_mutex));
+}
+
+/**
+ * channel_is_perf() - whether a channel belongs to a performance device
+ * @channel: any channel
+ *
+ * Context: any.
+ */
+bool channel_is_perf(const struct vmbus_channel *channel)
+{
+	return vmbus_devs[channel->device_id].perf_device;
+}
+
+static u16 device_type(const struct vmbus_channel_offer *offer)
+{
+	int i;
+
+	if (!(offer->chn_flags & VMBUS_CHANNEL_TLNPI_PROVIDER_OFFER))
+		for (i = HV_IDE; i < HV_UNKNOWN; i++)
+			if (guid_equal(&offer->if_type, &vmbus_devs[i].guid))
+				return i;
+	return HV_UNKNOWN;
+}
+
+static void channel_setup(struct vmbus_channel *vc,
+			  const struct vmbus_channel_offer_channel *offer)
+{
+	vc->offermsg = *offer;
+	vc->is_dedicated_interrupt = offer->is_dedicated_interrupt;
+	vc->sig_event = offer->connection_id;
+	vc->monitor_grp = offer->monitorid / 32;
+	vc->monitor_bit = offer->monitorid % 32;
+	vc->device_id = device_type(&offer->offer);
+}
+
+static void channel_add_work(struct work_struct *work);
+static void channel_remove_work(struct work_struct *work);
+
+static struct vmbus_channel *
+channel_alloc(const struct vmbus_channel_offer_channel *offer)
+{
+	struct channel *ch = kzalloc(sizeof(*ch), GFP_KERNEL);
+	struct vmbus_channel *vc;
+
+	if (!ch)
+		return NULL;
+	vc = &ch->vc;
+	INIT_WORK(&ch->remove_work, channel_remove_work);
+	INIT_WORK(&vc->add_channel_work, channel_add_work);
+	INIT_LIST_HEAD(&vc->listentry);
+	INIT_LIST_HEAD(&vc->sc_list);
+	spin_lock_init(&vc->sched_lock);
+	init_completion(&vc->rescind_event);
+	tasklet_init(&vc->callback_event, channel_event, (unsigned long)vc);
+	ring_prepare(&vc->inbound);
+	ring_prepare(&vc->outbound);
+	bus_kobject_init(vc);
+	vc->state = CHANNEL_OPEN_STATE;
+	channel_setup(vc, offer);
+	return vc;
+}
+
+static void relid_released(u32 relid)
+{
+	struct vmbus_channel_relid_released msg = {
+		.header.msgtype = CHANNELMSG_RELID_RELEASED,
+		.child_relid = relid,
+	};
+
+	connection_post(&msg, sizeof(msg), true);
+}
+
+/**
+ * channel_release() - the end of a channel; harmless if it was done before
+ * @vc: neither open nor known to a driver any more. The caller holds a
+ *	reference to its kobject, or knows that this is the first call
+ *
+ * Context: process, sleeps; no lock of ours held.
+ */
+void channel_release(struct vmbus_channel *vc)
+{
+	struct channel *ch = to_channel(vc);
+	u32 relid = vc->offermsg.child_relid;
+	bool primary = !vc->primary_channel;
+
+	mutex_lock(&connection.channel_mutex);
+	if (ch->released) {
+		mutex_unlock(&connection.channel_mutex);
+		return;
+	}
+	ch->released = true;
+	vc->device_obj = NULL;
+	if (channel_of_relid(relid) == vc)
+		RCU_INIT_POINTER(connection.relids[relid], NULL);
+	if (primary)
+		list_del_init(&vc->listentry);
+	else
+		list_del_init(&vc->sc_list);
+	cpu_release(vc);
+	/*
+	 * Only a rescinded relid goes back to the host. One that it still
+	 * offers is remembered until it takes it back.
+	 */
+	if (relid < MAX_RELIDS && !vc->rescind &&
+	    READ_ONCE(connection.state) == CONN_CONNECTED)
+		set_bit(relid, orphans);
+	mutex_unlock(&connection.channel_mutex);
+
+	if (relid < MAX_RELIDS && vc->rescind)
+		relid_released(relid);
+
+	tasklet_kill(&vc->callback_event);
+	bus_remove_channel(vc);
+	if (atomic_read(&ch->gpadls) && !vc->rescind)
+		pr_warn("channel %u ends with %d GPADLs in the host's hands\n",
+			relid, atomic_read(&ch->gpadls));
+	kobject_put(&vc->kobj);
+
+	/* an offer may have waited for this */
+	if (primary)
+		queue_work(connection.offer_wq, &connection.rx_work);
+}
+
+static void add_primary(struct vmbus_channel *vc)
+{
+	int ret = bus_add_device(vc);
+
+	if (ret) {
+		pr_err("no device for channel %u (%d)\n",
+		       vc->offermsg.child_relid, ret);
+		channel_release(vc);
+	}
+}
+
+static void add_subchannel(struct vmbus_channel *vc)
+{
+	struct vmbus_channel *primary = vc->primary_channel;
+	void (*callback)(struct vmbus_channel *new_sc);
+	int ret = -ENODEV;
+
+	if (!vc->rescind && primary->device_obj)
+		ret = bus_add_channel(primary->device_obj, vc);
+	if (ret) {
+		if (!vc->rescind)
+			pr_err("sub-channel %u can't be added (%d)\n",
+			       vc->offermsg.child_relid, ret);
+		return;
+	}
+	callback = READ_ONCE(primary->sc_creation_callback);
+	if (callback)
+		callback(vc);
+}
+
+static void channel_add_work(struct work_struct *work)
+{
+	struct vmbus_channel *vc = container_of(work, struct vmbus_channel,
+						add_channel_work);
+
+	/* of queue_add() */
+	struct kobject *ref = &vc->kobj;
+
+	if (vc->primary_channel)
+		add_subchannel(vc);
+	else
+		add_primary(vc);
+	WRITE_ONCE(vc->probe_done, true);
+	kobject_put(ref);
+}
+
+static void queue_add(struct vmbus_channel *vc)
+{
+	kobject_get(&vc->kobj);
+	queue_work(vc->primary_channel ? connection.sub_wq :
+					 connection.device_wq,
+		   &vc->add_channel_work);
+}
+
+static void remove_primary(struct vmbus_channel *vc)
+{
+	struct hv_device *hv = NULL;
+
+	mutex_lock(&connection.channel_mutex);
+	if (vc->device_obj) {
+		hv = vc->device_obj;
+		get_device(&hv->device);
+	}
+	mutex_unlock(&connection.channel_mutex);
+	if (!hv)
+		return;
+
+	if (vc->chn_rescind_callback) {
+		/* its owner unregisters the device, in its own time */
+		vc->chn_rescind_callback(vc);
+	} else {
+		dev_info(&hv->device, "the host has removed the device\n");
+		vmbus_device_unregister(hv);
+	}
+	put_device(&hv->device);
+}
+
+static void channel_remove_work(struct work_struct *work)
+{
+	struct channel *ch = container_of(work, struct channel, remove_work);
+	struct vmbus_channel *vc = &ch->vc;
+
+	flush_work(&vc->add_channel_work);
+	if (!vc->primary_channel)
+		remove_primary(vc);
+	else if (READ_ONCE(vc->state) == CHANNEL_OPEN_STATE)
+		channel_release(vc);
+	/* else vmbus_disconnect_ring() releases it, when the driver closes */
+	kobject_put(&vc->kobj);
+}
+
+static void queue_remove(struct vmbus_channel *vc)
+{
+	kobject_get(&vc->kobj);
+	if (!queue_work(vc->primary_channel ? connection.sub_wq :
+					      connection.device_wq,
+			&to_channel(vc)->remove_work))
+		kobject_put(&vc->kobj);
+}
+
+/* Called with channel_mutex held */
+static void rescind_channel(struct vmbus_channel *vc)
+{
+	if (vc->rescind)
+		return;
+	/* pairs with request_start(): it sees the flag, or we its request */
+	WRITE_ONCE(vc->rescind, true);
+	vc->rescind_ref = true;
+	request_fail_channel(vc, -ENODEV);
+	complete_all(&vc->rescind_event);
+	/* what the host completed before it went is still in the ring */
+	channel_rescind_wake(vc);
+	queue_remove(vc);
+}
+
+static struct vmbus_channel *find_primary(const struct vmbus_channel_offer *o)
+{
+	struct vmbus_channel *vc;
+
+	list_for_each_entry(vc, &connection.channels, listentry)
+		if (guid_equal(&vc->offermsg.offer.if_type, &o->if_type) &&
+		    guid_equal(&vc->offermsg.offer.if_instance,
+			       &o->if_instance))
+			return vc;
+	return NULL;
+}
+
+static bool sub_index_taken(struct vmbus_channel *primary, u16 index)
+{
+	struct vmbus_channel *sub;
+
+	list_for_each_entry(sub, &primary->sc_list, sc_list)
+		if (sub->offermsg.offer.sub_channel_index == index &&
+		    !sub->rescind)
+			return true;
+	return false;
+}
+
+static bool defer_offer(const struct vmbus_channel_offer_channel *offer)
+{
+	struct deferred_offer *d = kmalloc(sizeof(*d), GFP_KERNEL);
+
+	if (!d)
+		return false;
+	d->offer = *offer;
+	list_add_tail(&d->node, &connection.deferred);
+	return true;
+}
+
+/*
+ * Returns whether the relid is ours now; if not it goes back to the host.
+ * Called with channel_mutex and the CPU hotplug lock held.
+ */
+static bool take_offer(const struct vmbus_channel_offer_channel *offer)
+{
+	u32 relid = offer->child_relid;
+	struct vmbus_channel *vc, *primary;
+
+	primary = find_primary(&offer->offer);
+	if (!offer->offer.sub_channel_index) {
+		if (primary && primary->rescind)
+			return defer_offer(offer);
+		if (primary &&
+		    primary->offermsg.child_relid == INVALID_RELID) {
+			/* resume: an old acquaintance under a new number */
+			channel_setup(primary, offer);
+			rcu_assign_pointer(connection.relids[relid], primary);
+			return true;
+		}
+		if (primary) {
+			pr_err("device %pUl is offered twice\n",
+			       &offer->offer.if_instance);
+			return false;
+		}
+	} else if (!primary || primary->rescind ||
+		   sub_index_taken(primary, offer->offer.sub_channel_index)) {
+		pr_err("sub-channel %u of %pUl does not fit any device\n",
+		       offer->offer.sub_channel_index,
+		       &offer->offer.if_instance);
+		return false;
+	}
+
+	vc = channel_alloc(offer);
+	if (!vc)
+		return false;
+	if (offer->offer.sub_channel_index) {
+		vc->primary_channel = primary;
+		list_add_tail(&vc->sc_list, &primary->sc_list);
+	} else {
+		list_add_tail(&vc->listentry, &connection.channels);
+	}
+	cpu_assign(vc);
+	/*
+	 * The host interrupts for a channel only after its open, so whoever
+	 * finds it by relid finds it complete.
+	 */
+	rcu_assign_pointer(connection.relids[relid], vc);
+	queue_add(vc);
+	return true;
+}
+
+static void on_offer(const struct vmbus_channel_offer_channel *offer)
+{
+	u32 relid = offer->child_relid;
+	bool taken = false;
+
+	trace_synth_offer(offer);
+	if (!relid || relid >= MAX_RELIDS) {
+		pr_err("offer with relid %u, which is out of range\n", relid);
+		return;
+	}
+
+	cpus_read_lock();
+	mutex_lock(&connection.channel_mutex);
+	if (READ_ONCE(connection.state) != CONN_CONNECTED) {
+		/* all of it ends with the UNLOAD */
+		taken = true;
+	} else if (channel_of_relid(relid)) {
+		pr_err("offer with relid %u, which is in use\n", relid);
+		taken = true;
+	} else {
+		clear_bit(relid, orphans);
+		taken = take_offer(offer);
+	}
+	mutex_unlock(&connection.channel_mutex);
+	cpus_read_unlock();
+
+	if (!taken)
+		relid_released(relid);
+}
+
+static void on_rescind(u32 relid)
+{
+	struct deferred_offer *d, *tmp;
+	struct vmbus_channel *vc;
+	bool release = false;
+
+	trace_synth_rescind(relid);
+	mutex_lock(&connection.channel_mutex);
+	vc = channel_of_relid(relid);
+	if (vc) {
+		rescind_channel(vc);
+	} else if (relid < MAX_RELIDS && test_and_clear_bit(relid, orphans)) {
+		release = true;
+	} else {
+		list_for_each_entry_safe(d, tmp, &connection.deferred, node) {
+			if (d->offer.child_relid != relid)
+				continue;
+			list_del(&d->node);
+			kfree(d);
+			release = true;
+		}
+	}
+	mutex_unlock(&connection.channel_mutex);
+
+	if (release)
+		relid_released(relid);
+	else if (!vc)
+		pr_warn_ratelimited("rescind of relid %u, which is not offered\n",
+				    relid);
+}
+
+/* Try again what had to wait for a device to go */
+static void retry_deferred(void)
+{
+	struct deferred_offer *d, *tmp;
+	LIST_HEAD(retry);
+
+	mutex_lock(&connection.channel_mutex);
+	list_splice_init(&connection.deferred, &retry);
+	mutex_unlock(&connection.channel_mutex);
+
+	list_for_each_entry_safe(d, tmp, &retry, node) {
+		list_del(&d->node);
+		on_offer(&d->offer);
+		kfree(d);
+	}
+}
+
+static void drop_deferred(void)
+{
+	struct deferred_offer *d, *tmp;
+
+	list_for_each_entry_safe(d, tmp, &connection.deferred, node) {
+		list_del(&d->node);
+		kfree(d);
+	}
+}
+
+/**
+ * offers_process() - take queued offers and rescinds, in their order
+ * @work: connection.rx_work
+ *
+ * Context: process, on offer_wq. Waits neither for the host nor for drivers.
+ */
+void offers_process(struct work_struct *work)
+{
+	struct rx_message msg;
+
+	retry_deferred();
+	while (kfifo_get(&connection.rx, &msg)) {
+		const struct vmbus_channel_message_header *hdr =
+			(const void *)msg.payload;
+		const struct vmbus_channel_rescind_offer *rescind =
+			(const void *)msg.payload;
+
+		switch ((u32)hdr->msgtype) {
+		case CHANNELMSG_OFFERCHANNEL:
+			if (msg.len < sizeof(struct vmbus_channel_offer_channel))
+				pr_err("offer of %u bytes is too short\n",
+				       msg.len);
+			else
+				on_offer((const void *)msg.payload);
+			break;
+		case CHANNELMSG_RESCIND_CHANNELOFFER:
+			if (msg.len < sizeof(*rescind))
+				pr_err("rescind of %u bytes is too short\n",
+				       msg.len);
+			else
+				on_rescind(rescind->child_relid);
+			break;
+		case CHANNELMSG_ALLOFFERS_DELIVERED:
+			complete(&connection.offers_delivered);
+			break;
+		}
+	}
+}
+
+/**
+ * offers_request() - ask the host for its offers
+ *
+ * Context: process. Return: as connection_post().
+ */
+int offers_request(void)
+{
+	struct vmbus_channel_message_header msg = {
+		.msgtype = CHANNELMSG_REQUESTOFFERS,
+	};
+
+	bitmap_zero(orphans, MAX_RELIDS);
+	return connection_post(&msg, sizeof(msg), true);
+}
+
+static struct hv_device *first_device(void)
+{
+	struct vmbus_channel *vc;
+	struct hv_device *hv = NULL;
+
+	mutex_lock(&connection.channel_mutex);
+	list_for_each_entry(vc, &connection.channels, listentry) {
+		/* one that a rescind is removing goes by itself */
+		if (!vc->device_obj ||
+		    !device_is_registered(&vc->device_obj->device))
+			continue;
+		hv = vc->device_obj;
+		get_device(&hv->device);
+		break;
+	}
+	mutex_unlock(&connection.channel_mutex);
+	return hv;
+}
+
+/**
+ * offers_remove_all() - unregister all devices, wait until they are gone
+ *
+ * Context: process, sleeps; connection.state is not CONN_CONNECTED any more,
+ *	so no new ones come.
+ */
+void offers_remove_all(void)
+{
+	unsigned int ms = 0;
+	struct hv_device *hv;
+
+	while ((hv = first_device())) {
+		vmbus_device_unregister(hv);
+		put_device(&hv->device);
+	}
+	flush_workqueue(connection.device_wq);
+
+	/*
+	 * Our code runs when the last reference to a device goes, so it must
+	 * stay until then. This is somebody in this kernel, not the host.
+	 */
+	while (!list_empty_careful(&connection.channels)) {
+		if (ms && !(ms % 10000))
+			pr_notice("waiting for the last user of a device\n");
+		msleep(20);
+		ms += 20;
+	}
+	mutex_lock(&connection.channel_mutex);
+	drop_deferred();
+	mutex_unlock(&connection.channel_mutex);
+}
+
+static void release_subchannels(struct vmbus_channel *primary)
+{
+	struct vmbus_channel *sub;
+
+	for (;;) {
+		mutex_lock(&connection.channel_mutex);
+		sub = list_first_entry_or_null(&primary->sc_list,
+					       struct vmbus_channel, sc_list);
+		if (sub)
+			kobject_get(&sub->kobj);
+		mutex_unlock(&connection.channel_mutex);
+		if (!sub)
+			return;
+		flush_work(&sub->add_channel_work);
+		channel_release(sub);
+		kobject_put(&sub->kobj);
+	}
+}
+
+/**
+ * channel_device_released() - the last reference to a device has gone
+ * @vc: its primary channel
+ *
+ * Context: process, sleeps.
+ */
+void channel_device_released(struct vmbus_channel *vc)
+{
+	release_subchannels(vc);
+	channel_release(vc);
+}
+
+/**
+ * offers_suspend() - forget relids and sub-channels, keep devices
+ *
+ * The drivers have suspended and closed their channels. Socket connections do
+ * not live through hibernation: they go.
+ *
+ * Context: process. Return: 0, or -EBUSY if a channel is still open.
+ */
+int offers_suspend(void)
+{
+	struct vmbus_channel *vc;
+	int ret = 0;
+
+	flush_workqueue(connection.offer_wq);
+	flush_workqueue(connection.sub_wq);
+
+	mutex_lock(&connection.channel_mutex);
+	list_for_each_entry(vc, &connection.channels, listentry) {
+		if (is_hvsock_channel(vc)) {
+			rescind_channel(vc);
+		} else if (vc->state != CHANNEL_OPEN_STATE) {
+			pr_err("channel %u is still open\n",
+			       vc->offermsg.child_relid);
+			ret = -EBUSY;
+		}
+	}
+	mutex_unlock(&connection.channel_mutex);
+	if (ret)
+		return ret;
+
+	/* nobody adds or removes primaries now: device_wq is frozen */
+	list_for_each_entry(vc, &connection.channels, listentry)
+		release_subchannels(vc);
+
+	mutex_lock(&connection.channel_mutex);
+	drop_deferred();
+	list_for_each_entry(vc, &connection.channels, listentry) {
+		u32 relid = vc->offermsg.child_relid;
+
+		if (relid < MAX_RELIDS)
+			RCU_INIT_POINTER(connection.relids[relid], NULL);
+		vc->offermsg.child_relid = INVALID_RELID;
+	}
+	mutex_unlock(&connection.channel_mutex);
+	return 0;
+}
+
+/**
+ * offers_resume_done() - the host has offered all that it still has
+ *
+ * Devices that it did not offer again are removed, once tasks are thawed.
+ *
+ * Context: process.
+ */
+void offers_resume_done(void)
+{
+	struct vmbus_channel *vc;
+
+	mutex_lock(&connection.channel_mutex);
+	list_for_each_entry(vc, &connection.channels, listentry) {
+		if (vc->offermsg.child_relid != INVALID_RELID || vc->rescind)
+			continue;
+		pr_warn("device %pUl did not come back\n",
+			&vc->offermsg.offer.if_instance);
+		rescind_channel(vc);
+	}
+	mutex_unlock(&connection.channel_mutex);
+}
+
+/**
+ * vmbus_set_sc_create_callback() - what to call for each new sub-channel
+ * @primary_channel: whose sub-channels
+ * @sc_cr_cb: called in process context, may open the sub-channel
+ *
+ * Context: any, before the driver asks the host for sub-channels.
+ */
+void vmbus_set_sc_create_callback(struct vmbus_channel *primary_channel,
+				  void (*sc_cr_cb)(struct vmbus_channel *new_sc))
+{
+	WRITE_ONCE(primary_channel->sc_creation_callback, sc_cr_cb);
+}
+
+/**
+ * vmbus_set_chn_rescind_callback() - what to call instead of a removal
+ * @channel: a primary channel
+ * @chn_rescind_cb: called in process context after a rescind. Whoever sets it
+ *	unregisters the device
+ *
+ * Context: any.
+ */
+void vmbus_set_chn_rescind_callback(struct vmbus_channel *channel,
+				    void (*chn_rescind_cb)(struct vmbus_channel *))
+{
+	channel->chn_rescind_callback = chn_rescind_cb;
+}
+
+/**
+ * vmbus_hvsock_device_unregister() - a socket connection is closed
+ * @channel: of the connection; the host rescinds it when both ends are closed
+ *
+ * Context: process, sleeps for a bounded time.
+ */
+void vmbus_hvsock_device_unregister(struct vmbus_channel *channel)
+{
+	unsigned int ms;
+
+	if (WARN_ON_ONCE(!is_hvsock_channel(channel)))
+		return;
+	for (ms = 0; ms < 30000; ms++) {
+		if (READ_ONCE(channel->probe_done) &&
+		    READ_ONCE(channel->rescind))
+			break;
+		if (READ_ONCE(connection.host_gone))
+			break;
+		msleep(1);
+	}
+	vmbus_device_unregister(channel->device_obj);
+}
