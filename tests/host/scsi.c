@@ -1,0 +1,972 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The SCSI command set of a disk: see scsi.h. One handler for each command,
+ * found in the table at the end, which also knows what is the same for all:
+ * length, need of a started unit, of a writable one, and who may pass a unit
+ * attention.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "scsi.h"
+
+/* Operation codes */
+enum {
+	OP_TEST_UNIT_READY	= 0x00,
+	OP_REQUEST_SENSE	= 0x03,
+	OP_READ_6		= 0x08,
+	OP_WRITE_6		= 0x0a,
+	OP_INQUIRY		= 0x12,
+	OP_MODE_SELECT_6	= 0x15,
+	OP_MODE_SENSE_6		= 0x1a,
+	OP_START_STOP_UNIT	= 0x1b,
+	OP_PREVENT_ALLOW	= 0x1e,
+	OP_READ_CAPACITY_10	= 0x25,
+	OP_READ_10		= 0x28,
+	OP_WRITE_10		= 0x2a,
+	OP_VERIFY_10		= 0x2f,
+	OP_SYNC_CACHE_10	= 0x35,
+	OP_WRITE_SAME_10	= 0x41,
+	OP_UNMAP		= 0x42,
+	OP_MODE_SELECT_10	= 0x55,
+	OP_MODE_SENSE_10	= 0x5a,
+	OP_READ_16		= 0x88,
+	OP_WRITE_16		= 0x8a,
+	OP_VERIFY_16		= 0x8f,
+	OP_SYNC_CACHE_16	= 0x91,
+	OP_WRITE_SAME_16	= 0x93,
+	OP_SERVICE_IN_16	= 0x9e,
+	OP_REPORT_LUNS		= 0xa0,
+	OP_READ_12		= 0xa8,
+	OP_WRITE_12		= 0xaa,
+	OP_VERIFY_12		= 0xaf,
+};
+
+#define SERVICE_READ_CAPACITY_16	0x10
+
+#define INQUIRY_MISSING			0x7f	/* no unit here, none possible */
+#define INQUIRY_SPC4			0x06
+
+#define PAGE_CACHING			0x08
+#define PAGE_CONTROL			0x0a
+#define PAGE_ALL			0x3f
+#define CACHING_LEN			20
+#define CONTROL_LEN			12
+#define CACHING_WCE			0x04
+
+#define CONTROL_NACA			0x04
+
+/* Physical blocks are those of the page cache, whatever the logical size */
+#define PHYSICAL_BLOCK			4096u
+
+static const char vendor[] = "Msft    ";
+/*
+ * Linux's hv_storvsc looks at the vendor: only where it reads "Msft" are newer
+ * SCSI features, WRITE SAME among them, used. Every host in the field says so.
+ */
+static const char product[] = "Virtual Disk    ";
+static const char revision[] = "1.0 ";
+
+static void put16(uint8_t *p, uint32_t v)
+{
+	p[0] = v >> 8;
+	p[1] = v;
+}
+
+static void put32(uint8_t *p, uint32_t v)
+{
+	put16(p, v >> 16);
+	put16(p + 2, v);
+}
+
+static void put64(uint8_t *p, uint64_t v)
+{
+	put32(p, v >> 32);
+	put32(p + 4, v);
+}
+
+static uint32_t get16(const uint8_t *p)
+{
+	return (uint32_t)p[0] << 8 | p[1];
+}
+
+static uint32_t get32(const uint8_t *p)
+{
+	return get16(p) << 16 | get16(p + 2);
+}
+
+static uint64_t get64(const uint8_t *p)
+{
+	return (uint64_t)get32(p) << 32 | get32(p + 4);
+}
+
+/* Ends the command with a check condition and fixed format sense data */
+static void check(struct scsi_command *cmd, enum scsi_sense_key key,
+		  enum scsi_asc asc)
+{
+	cmd->action = SCSI_DONE;
+	cmd->status = SCSI_CHECK_CONDITION;
+	cmd->data_len = 0;
+	memset(cmd->sense, 0, sizeof(cmd->sense));
+	cmd->sense[0] = 0x70;
+	cmd->sense[2] = key;
+	cmd->sense[7] = SCSI_SENSE_LEN - 8;
+	cmd->sense[12] = asc >> 8;
+	cmd->sense[13] = asc & 0xff;
+}
+
+/* As check(), and points at the byte and (unless < 0) the bit in error */
+static void check_field(struct scsi_command *cmd, enum scsi_asc asc,
+			unsigned int byte, int bit)
+{
+	check(cmd, SENSE_ILLEGAL_REQUEST, asc);
+	cmd->sense[15] = 0x80;
+	if (asc != ASC_INVALID_FIELD_IN_PARAMETERS)
+		cmd->sense[15] |= 0x40;
+	if (bit >= 0)
+		cmd->sense[15] |= 0x08 | bit;
+	put16(cmd->sense + 16, byte);
+}
+
+static void bad_cdb(struct scsi_command *cmd, unsigned int byte, int bit)
+{
+	check_field(cmd, ASC_INVALID_FIELD_IN_CDB, byte, bit);
+}
+
+static void bad_param(struct scsi_command *cmd, unsigned int byte, int bit)
+{
+	check_field(cmd, ASC_INVALID_FIELD_IN_PARAMETERS, byte, bit);
+}
+
+/* Data for the guest, @len bytes of cmd->data, cut at the allocation length */
+static void reply(struct scsi_command *cmd, uint32_t len, uint64_t alloc)
+{
+	cmd->action = SCSI_DONE;
+	cmd->status = SCSI_GOOD;
+	cmd->data_len = len < alloc ? len : (uint32_t)alloc;
+}
+
+/* Checks a range of blocks. No blocks at the very end are no error */
+static bool range_ok(const struct scsi_disk *disk, struct scsi_command *cmd,
+		     uint64_t lba, uint64_t blocks)
+{
+	if (lba <= disk->blocks && blocks <= disk->blocks - lba)
+		return true;
+	check(cmd, SENSE_ILLEGAL_REQUEST, ASC_LBA_OUT_OF_RANGE);
+	return false;
+}
+
+/* LBA and number of blocks, where all commands of one length have them */
+static void cdb_range(struct scsi_command *cmd)
+{
+	const uint8_t *cdb = cmd->cdb;
+
+	switch (cdb[0] >> 5) {
+	case 0:
+		cmd->lba = (uint64_t)(cdb[1] & 0x1f) << 16 | get16(cdb + 2);
+		cmd->blocks = cdb[4] ? cdb[4] : 256;
+		break;
+	case 1:
+	case 2:
+		cmd->lba = get32(cdb + 2);
+		cmd->blocks = get16(cdb + 7);
+		break;
+	case 4:
+		cmd->lba = get64(cdb + 2);
+		cmd->blocks = get32(cdb + 10);
+		break;
+	default:
+		cmd->lba = get32(cdb + 2);
+		cmd->blocks = get32(cdb + 6);
+		break;
+	}
+}
+
+static void test_unit_ready(struct scsi_disk *disk,
+			    const struct scsi_luns *luns,
+			    struct scsi_command *cmd)
+{
+	(void)disk;
+	(void)luns;
+	(void)cmd;
+}
+
+static enum scsi_asc take_attention(struct scsi_disk *disk)
+{
+	static const struct {
+		enum scsi_attention bit;
+		enum scsi_asc asc;
+	} order[] = {
+		{ ATTENTION_BUS_RESET, ASC_BUS_RESET },
+		{ ATTENTION_DEVICE_RESET, ASC_DEVICE_RESET },
+		{ ATTENTION_CAPACITY, ASC_CAPACITY_CHANGED },
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+		if (disk->attention & order[i].bit) {
+			disk->attention &= ~order[i].bit;
+			return order[i].asc;
+		}
+	}
+	return ASC_NONE;
+}
+
+static void request_sense(struct scsi_disk *disk, const struct scsi_luns *luns,
+			  struct scsi_command *cmd)
+{
+	enum scsi_sense_key key = SENSE_NO_SENSE;
+	enum scsi_asc asc = take_attention(disk);
+
+	(void)luns;
+	if (asc != ASC_NONE) {
+		key = SENSE_UNIT_ATTENTION;
+	} else if (disk->stopped) {
+		key = SENSE_NOT_READY;
+		asc = ASC_NOT_READY_START_NEEDED;
+	}
+	if (cmd->cdb[1] & 1) {
+		cmd->data[0] = 0x72;
+		cmd->data[1] = key;
+		cmd->data[2] = asc >> 8;
+		cmd->data[3] = asc & 0xff;
+		reply(cmd, 8, cmd->cdb[4]);
+		return;
+	}
+	cmd->data[0] = 0x70;
+	cmd->data[2] = key;
+	cmd->data[7] = SCSI_SENSE_LEN - 8;
+	cmd->data[12] = asc >> 8;
+	cmd->data[13] = asc & 0xff;
+	reply(cmd, SCSI_SENSE_LEN, cmd->cdb[4]);
+}
+
+static uint32_t inquiry_standard(uint8_t *data, uint8_t peripheral)
+{
+	data[0] = peripheral;
+	data[2] = INQUIRY_SPC4;
+	data[3] = 2;		/* response data format */
+	data[4] = 96 - 5;
+	data[7] = 0x02;		/* command queueing */
+	memcpy(data + 8, vendor, 8);
+	memcpy(data + 16, product, 16);
+	memcpy(data + 32, revision, 4);
+	if (peripheral != INQUIRY_MISSING) {
+		put16(data + 58, 0x00a0);	/* SAM-5 */
+		put16(data + 60, 0x0460);	/* SPC-4 */
+		put16(data + 62, 0x04c0);	/* SBC-3 */
+	}
+	return 96;
+}
+
+/* FNV-1a: spreads a serial number over the bits of an identifier */
+static uint64_t serial_hash(const char *s)
+{
+	uint64_t h = 0xcbf29ce484222325ull;
+
+	while (*s)
+		h = (h ^ (uint8_t)*s++) * 0x100000001b3ull;
+	return h;
+}
+
+static uint32_t vpd_identification(const struct scsi_disk *disk, uint8_t *data)
+{
+	size_t serial = strlen(disk->serial);
+	uint8_t *p = data + 4;
+
+	/* NAA 3, locally assigned: the only one that needs no company id */
+	p[0] = 0x01;		/* binary */
+	p[1] = 0x03;		/* of the logical unit, NAA */
+	p[3] = 8;
+	put64(p + 4, 3ull << 60 | serial_hash(disk->serial) >> 4);
+	p += 4 + 8;
+
+	p[0] = 0x02;		/* ASCII */
+	p[1] = 0x01;		/* of the logical unit, T10 vendor id */
+	p[3] = 8 + serial;
+	memcpy(p + 4, vendor, 8);
+	memcpy(p + 12, disk->serial, serial);
+	p += 12 + serial;
+
+	return p - data;
+}
+
+static uint32_t vpd_block_limits(const struct scsi_disk *disk, uint8_t *data)
+{
+	uint32_t unit = PHYSICAL_BLOCK / disk->block_size;
+
+	data[4] = 1;		/* WRITE SAME of 0 blocks is not supported */
+	put16(data + 6, unit);
+	put32(data + 8, disk->max_transfer / disk->block_size);
+	if (disk->unmap) {
+		put32(data + 20, SCSI_UNMAP_BYTES / disk->block_size);
+		put32(data + 24, SCSI_UNMAP_MAX);
+		put32(data + 28, unit);
+		put32(data + 32, 1u << 31);	/* alignment valid, and 0 */
+	}
+	put64(data + 36, SCSI_WRITE_SAME_BYTES / disk->block_size);
+	return 64;
+}
+
+static void inquiry(struct scsi_disk *disk, const struct scsi_luns *luns,
+		    struct scsi_command *cmd)
+{
+	static const uint8_t pages[] = {
+		0x00, 0x80, 0x83, 0xb0, 0xb1, 0xb2,
+	};
+	uint32_t alloc = get16(cmd->cdb + 3);
+	uint8_t *data = cmd->data;
+	uint32_t len;
+
+	(void)luns;
+	if (!(cmd->cdb[1] & 1)) {
+		if (cmd->cdb[2])
+			return bad_cdb(cmd, 2, -1);
+		return reply(cmd, inquiry_standard(data, 0), alloc);
+	}
+
+	switch (cmd->cdb[2]) {
+	case 0x00:
+		/* the last is B2, logical block provisioning */
+		len = sizeof(pages) - !disk->unmap;
+		memcpy(data + 4, pages, len);
+		len += 4;
+		break;
+	case 0x80:
+		len = 4 + strlen(disk->serial);
+		memcpy(data + 4, disk->serial, len - 4);
+		break;
+	case 0x83:
+		len = vpd_identification(disk, data);
+		break;
+	case 0xb0:
+		len = vpd_block_limits(disk, data);
+		break;
+	case 0xb1:
+		put16(data + 4, disk->rotational ? 7200 : 1);
+		len = 64;
+		break;
+	case 0xb2:
+		if (!disk->unmap)
+			return bad_cdb(cmd, 2, -1);
+		data[5] = 0xe0;		/* UNMAP, WRITE SAME 16 and 10 do it */
+		if (disk->unmap_zeroes)
+			data[5] |= 0x04;
+		data[6] = 2;		/* thin */
+		len = 8;
+		break;
+	default:
+		return bad_cdb(cmd, 2, -1);
+	}
+	data[1] = cmd->cdb[2];
+	put16(data + 2, len - 4);
+	reply(cmd, len, alloc);
+}
+
+static void read_capacity_10(struct scsi_disk *disk,
+			     const struct scsi_luns *luns,
+			     struct scsi_command *cmd)
+{
+	uint64_t last = disk->blocks - 1;
+
+	(void)luns;
+	/* PMI is obsolete; without it the address has to be 0 */
+	if (!(cmd->cdb[8] & 1) && get32(cmd->cdb + 2))
+		return bad_cdb(cmd, 2, -1);
+	put32(cmd->data, last > UINT32_MAX ? UINT32_MAX : (uint32_t)last);
+	put32(cmd->data + 4, disk->block_size);
+	reply(cmd, 8, 8);
+}
+
+static void service_action_in(struct scsi_disk *disk,
+			      const struct scsi_luns *luns,
+			      struct scsi_command *cmd)
+{
+	(void)luns;
+	if ((cmd->cdb[1] & 0x1f) != SERVICE_READ_CAPACITY_16)
+		return bad_cdb(cmd, 1, 4);
+	put64(cmd->data, disk->blocks - 1);
+	put32(cmd->data + 8, disk->block_size);
+	if (disk->block_size == 512)
+		cmd->data[13] = 3;	/* 8 logical in a physical block */
+	if (disk->unmap) {
+		cmd->data[14] = 0x80;
+		if (disk->unmap_zeroes)
+			cmd->data[14] |= 0x40;
+	}
+	reply(cmd, 32, get32(cmd->cdb + 10));
+}
+
+static void report_luns(struct scsi_disk *disk, const struct scsi_luns *luns,
+			struct scsi_command *cmd)
+{
+	uint32_t len = 8;
+	unsigned int i;
+
+	(void)disk;
+	switch (cmd->cdb[2]) {
+	case 0:
+	case 2:
+		for (i = 0; i < SCSI_MAX_LUNS; i++) {
+			if (luns->bits[i / 8] & (1u << i % 8)) {
+				cmd->data[len + 1] = i;
+				len += 8;
+			}
+		}
+		break;
+	case 1:			/* well known units: there are none */
+		break;
+	default:
+		return bad_cdb(cmd, 2, -1);
+	}
+	put32(cmd->data, len - 8);
+	reply(cmd, len, get32(cmd->cdb + 6));
+}
+
+static void start_stop(struct scsi_disk *disk, const struct scsi_luns *luns,
+		       struct scsi_command *cmd)
+{
+	uint8_t how = cmd->cdb[4];
+
+	(void)luns;
+	if (how & 0xf0)
+		return bad_cdb(cmd, 4, 7);	/* no power conditions */
+	if (how & 0x02)
+		return bad_cdb(cmd, 4, 1);	/* nothing to eject */
+	disk->stopped = !(how & 0x01);
+	if (disk->stopped && !(how & 0x04))
+		cmd->action = SCSI_FLUSH;
+}
+
+static void prevent_allow(struct scsi_disk *disk, const struct scsi_luns *luns,
+			  struct scsi_command *cmd)
+{
+	/* The medium cannot be removed, which is what prevention asks for */
+	(void)disk;
+	(void)luns;
+	if (cmd->cdb[4] & 0xfc)
+		bad_cdb(cmd, 4, -1);
+}
+
+/* What @control asks for: current, changeable or default values */
+static uint32_t mode_pages(const struct scsi_disk *disk, uint8_t page,
+			   unsigned int control, uint8_t *data)
+{
+	bool wce = control == 0 ? disk->write_cache :
+		   control == 1 ? true : disk->write_cache_default;
+	uint8_t *p = data;
+
+	if (page == PAGE_CACHING || page == PAGE_ALL) {
+		p[0] = PAGE_CACHING;
+		p[1] = CACHING_LEN - 2;
+		if (wce)
+			p[2] = CACHING_WCE;
+		p += CACHING_LEN;
+	}
+	if (page == PAGE_CONTROL || page == PAGE_ALL) {
+		p[0] = PAGE_CONTROL;
+		p[1] = CONTROL_LEN - 2;
+		if (control != 1) {
+			p[3] = 0x10;		/* commands may be reordered */
+			put16(p + 8, 0xffff);	/* no limit of a busy time */
+		}
+		p += CONTROL_LEN;
+	}
+	return p - data;
+}
+
+static uint32_t block_descriptor(const struct scsi_disk *disk, bool longer,
+				 uint8_t *p)
+{
+	if (longer) {
+		put64(p, disk->blocks);
+		put32(p + 12, disk->block_size);
+		return 16;
+	}
+	put32(p, disk->blocks > UINT32_MAX ? UINT32_MAX :
+					     (uint32_t)disk->blocks);
+	put32(p + 4, disk->block_size);	/* byte 4 is reserved, and 0 */
+	return 8;
+}
+
+static void mode_sense(struct scsi_disk *disk, const struct scsi_luns *luns,
+		       struct scsi_command *cmd)
+{
+	bool ten = cmd->cdb[0] == OP_MODE_SENSE_10;
+	unsigned int control = cmd->cdb[2] >> 6;
+	uint8_t page = cmd->cdb[2] & 0x3f;
+	uint32_t header = ten ? 8 : 4;
+	bool longer = ten && (cmd->cdb[1] & 0x10);
+	/* DPOFUA: the DPO and FUA bits are understood; WP */
+	uint8_t specific = 0x10 | (disk->read_only ? 0x80 : 0);
+	uint32_t len = header;
+	uint32_t descriptor = 0, pages;
+
+	(void)luns;
+	if (control == 3)
+		return check(cmd, SENSE_ILLEGAL_REQUEST,
+			     ASC_SAVING_NOT_SUPPORTED);
+	if (cmd->cdb[3] && !(page == PAGE_ALL && cmd->cdb[3] == 0xff))
+		return bad_cdb(cmd, 3, -1);
+	if (!(cmd->cdb[1] & 0x08))
+		descriptor = block_descriptor(disk, longer, cmd->data + len);
+	len += descriptor;
+	pages = mode_pages(disk, page, control, cmd->data + len);
+	if (!pages)
+		return bad_cdb(cmd, 2, 5);
+	len += pages;
+
+	if (ten) {
+		put16(cmd->data, len - 2);
+		cmd->data[3] = specific;
+		cmd->data[4] = longer;
+		put16(cmd->data + 6, descriptor);
+		reply(cmd, len, get16(cmd->cdb + 7));
+	} else {
+		cmd->data[0] = len - 1;
+		cmd->data[2] = specific;
+		cmd->data[3] = descriptor;
+		reply(cmd, len, cmd->cdb[4]);
+	}
+}
+
+/* Asks for data-out; the handler goes on in scsi_parameters() */
+static void want_parameters(struct scsi_command *cmd, uint32_t len)
+{
+	cmd->action = SCSI_PARAMETERS;
+	cmd->param_len = len;
+}
+
+static void mode_select(struct scsi_disk *disk, const struct scsi_luns *luns,
+			struct scsi_command *cmd)
+{
+	bool ten = cmd->cdb[0] == OP_MODE_SELECT_10;
+	uint32_t len = ten ? get16(cmd->cdb + 7) : cmd->cdb[4];
+
+	(void)disk;
+	(void)luns;
+	if (!(cmd->cdb[1] & 0x10))
+		return bad_cdb(cmd, 1, 4);	/* vendor's own format */
+	if (cmd->cdb[1] & 0x01)
+		return bad_cdb(cmd, 1, 0);	/* nothing is saved */
+	if (len > SCSI_PARAM_MAX)
+		return bad_cdb(cmd, ten ? 7 : 4, -1);
+	if (len)
+		want_parameters(cmd, len);
+}
+
+static void mode_select_go(struct scsi_disk *disk, struct scsi_command *cmd,
+			   const uint8_t *param)
+{
+	bool ten = cmd->cdb[0] == OP_MODE_SELECT_10;
+	bool longer = ten && cmd->param_len >= 8 && (param[4] & 1);
+	uint32_t len = cmd->param_len;
+	uint32_t at = ten ? 8 : 4;
+	bool wce = disk->write_cache;
+	uint8_t want[64], mask[64];
+	uint32_t descriptor, i, page_len;
+
+	if (len < at)
+		return check(cmd, SENSE_ILLEGAL_REQUEST,
+			     ASC_PARAMETER_LIST_LENGTH);
+	descriptor = ten ? get16(param + 6) : param[3];
+	if (descriptor) {
+		memset(want, 0, sizeof(want));
+		if (descriptor != block_descriptor(disk, longer, want))
+			return bad_param(cmd, ten ? 6 : 3, -1);
+		if (len - at < descriptor)
+			return check(cmd, SENSE_ILLEGAL_REQUEST,
+				     ASC_PARAMETER_LIST_LENGTH);
+		/* 0 blocks means: leave as it is. No other format is possible */
+		for (i = 0; i < descriptor; i++) {
+			bool count = i < (longer ? 8u : 4u);
+
+			if (param[at + i] != want[i] &&
+			    !(count && !param[at + i]))
+				return bad_param(cmd, at + i, -1);
+		}
+		at += descriptor;
+	}
+
+	/* Nothing is changed before all of it was looked at */
+	while (at < len) {
+		uint8_t page = param[at] & 0x3f;
+
+		memset(want, 0, sizeof(want));
+		memset(mask, 0, sizeof(mask));
+		if (param[at] & 0xc0)
+			return bad_param(cmd, at, 7);
+		if (page == PAGE_ALL)
+			return bad_param(cmd, at, 5);
+		page_len = mode_pages(disk, page, 0, want);
+		if (!page_len)
+			return bad_param(cmd, at, 5);
+		if (len - at < page_len)
+			return check(cmd, SENSE_ILLEGAL_REQUEST,
+				     ASC_PARAMETER_LIST_LENGTH);
+		mode_pages(disk, page, 1, mask);
+		for (i = 1; i < page_len; i++) {
+			uint8_t fixed = i < 2 ? 0xff : ~mask[i];
+
+			if ((param[at + i] ^ want[i]) & fixed)
+				return bad_param(cmd, at + i, -1);
+		}
+		if (page == PAGE_CACHING)
+			wce = param[at + 2] & CACHING_WCE;
+		at += page_len;
+	}
+
+	/* What the cache held so far must not be left in it */
+	if (disk->write_cache && !wce)
+		cmd->action = SCSI_FLUSH;
+	disk->write_cache = wce;
+}
+
+/* RDPROTECT, WRPROTECT, VRPROTECT: the disk keeps no protection information */
+static bool protect_ok(struct scsi_command *cmd)
+{
+	if (!(cmd->cdb[1] & 0xe0))
+		return true;
+	bad_cdb(cmd, 1, 7);
+	return false;
+}
+
+static void read_write(struct scsi_disk *disk, const struct scsi_luns *luns,
+		       struct scsi_command *cmd)
+{
+	bool six = cmd->cdb[0] >> 5 == 0;
+	bool write = (cmd->cdb[0] & 0x1f) == OP_WRITE_6;
+
+	(void)luns;
+	cdb_range(cmd);
+	if (!six && !protect_ok(cmd))
+		return;
+	if (!range_ok(disk, cmd, cmd->lba, cmd->blocks))
+		return;
+	if (cmd->blocks > disk->max_transfer / disk->block_size) {
+		static const uint8_t where[] = { 4, 7, 7, 0, 10, 6 };
+
+		return bad_cdb(cmd, where[cmd->cdb[0] >> 5], -1);
+	}
+	/* DPO, bit 4, is a hint about a cache that is not ours to steer */
+	cmd->fua = !six && (cmd->cdb[1] & 0x08);
+	if (cmd->blocks)
+		cmd->action = write ? SCSI_WRITE : SCSI_READ;
+}
+
+static void verify(struct scsi_disk *disk, const struct scsi_luns *luns,
+		   struct scsi_command *cmd)
+{
+	(void)luns;
+	cdb_range(cmd);
+	if (!protect_ok(cmd))
+		return;
+	if (cmd->cdb[1] & 0x06)
+		return bad_cdb(cmd, 1, 2);	/* BYTCHK: no comparison */
+	if (range_ok(disk, cmd, cmd->lba, cmd->blocks) && cmd->blocks)
+		cmd->action = SCSI_VERIFY;
+}
+
+static void synchronize_cache(struct scsi_disk *disk,
+			      const struct scsi_luns *luns,
+			      struct scsi_command *cmd)
+{
+	(void)luns;
+	/* 0 blocks means all from there on; a file is flushed as a whole */
+	cdb_range(cmd);
+	if (range_ok(disk, cmd, cmd->lba, cmd->blocks))
+		cmd->action = SCSI_FLUSH;
+}
+
+static void write_same(struct scsi_disk *disk, const struct scsi_luns *luns,
+		       struct scsi_command *cmd)
+{
+	bool sixteen = cmd->cdb[0] == OP_WRITE_SAME_16;
+	uint8_t flags = cmd->cdb[1];
+	unsigned int count = sixteen ? 10 : 7;
+
+	(void)luns;
+	cdb_range(cmd);
+	if (!protect_ok(cmd))
+		return;
+	if (flags & 0x10)
+		return bad_cdb(cmd, 1, 4);	/* ANCHOR */
+	if ((flags & 0x08) && !disk->unmap)
+		return bad_cdb(cmd, 1, 3);
+	if (flags & 0x06)
+		return bad_cdb(cmd, 1, 2);	/* LBDATA, PBDATA: obsolete */
+	if ((flags & 0x01) && !sixteen)
+		return bad_cdb(cmd, 1, 0);	/* NDOB */
+	if (!cmd->blocks ||
+	    cmd->blocks > SCSI_WRITE_SAME_BYTES / disk->block_size)
+		return bad_cdb(cmd, count, -1);
+	if (!range_ok(disk, cmd, cmd->lba, cmd->blocks))
+		return;
+	cmd->may_unmap = flags & 0x08;
+	if (flags & 0x01)
+		cmd->action = SCSI_WRITE_SAME;
+	else
+		want_parameters(cmd, disk->block_size);
+}
+
+static void write_same_go(struct scsi_disk *disk, struct scsi_command *cmd,
+			  const uint8_t *param)
+{
+	cmd->action = SCSI_WRITE_SAME;
+	/* all zero is: the first byte is, and each equals the next one */
+	if (param[0] || memcmp(param, param + 1, disk->block_size - 1))
+		cmd->pattern = param;
+}
+
+static void unmap(struct scsi_disk *disk, const struct scsi_luns *luns,
+		  struct scsi_command *cmd)
+{
+	uint32_t len = get16(cmd->cdb + 7);
+
+	(void)luns;
+	if (!disk->unmap)
+		return check(cmd, SENSE_ILLEGAL_REQUEST, ASC_INVALID_OPCODE);
+	if (cmd->cdb[1] & 0x01)
+		return bad_cdb(cmd, 1, 0);	/* ANCHOR */
+	if (len > SCSI_PARAM_MAX)
+		return bad_cdb(cmd, 7, -1);
+	if (len && len < 8)
+		return check(cmd, SENSE_ILLEGAL_REQUEST,
+			     ASC_PARAMETER_LIST_LENGTH);
+	if (len)
+		want_parameters(cmd, len);
+}
+
+static void unmap_go(struct scsi_disk *disk, struct scsi_command *cmd,
+		     const uint8_t *param)
+{
+	uint32_t len = get16(param + 2);
+	uint64_t total = 0;
+	unsigned int i, count = 0;
+
+	if (len > cmd->param_len - 8)
+		len = cmd->param_len - 8;	/* cut, which is no error */
+	for (i = 0; i < len / 16; i++) {
+		const uint8_t *p = param + 8 + 16 * i;
+		uint64_t lba = get64(p);
+		uint64_t blocks = get32(p + 8);
+
+		if (!range_ok(disk, cmd, lba, blocks))
+			return;
+		total += blocks;
+		if (total > SCSI_UNMAP_BYTES / disk->block_size)
+			return bad_param(cmd, 8 + 16 * i + 8, -1);
+		if (!blocks)
+			continue;
+		cmd->extents[count].lba = lba;
+		cmd->extents[count].blocks = blocks;
+		count++;
+	}
+	cmd->extent_count = count;
+	if (count)
+		cmd->action = SCSI_UNMAP;
+}
+
+enum {
+	NEEDS_MEDIUM	= 1 << 0,	/* not while it is stopped */
+	WRITES		= 1 << 1,	/* not while it is write protected */
+	ANY_TIME	= 1 << 2,	/* also while a unit attention waits */
+};
+
+struct operation {
+	uint8_t opcode;
+	uint8_t cdb_len;
+	uint8_t flags;
+	void (*start)(struct scsi_disk *disk, const struct scsi_luns *luns,
+		      struct scsi_command *cmd);
+	void (*go)(struct scsi_disk *disk, struct scsi_command *cmd,
+		   const uint8_t *param);
+};
+
+/*
+ * RESERVE, RELEASE and PERSISTENT RESERVE are not here on purpose: there is
+ * one initiator, and what is not here is refused as an unknown operation code.
+ */
+static const struct operation operations[] = {
+	{ OP_TEST_UNIT_READY, 6, NEEDS_MEDIUM, test_unit_ready, NULL },
+	{ OP_REQUEST_SENSE, 6, ANY_TIME, request_sense, NULL },
+	{ OP_INQUIRY, 6, ANY_TIME, inquiry, NULL },
+	{ OP_REPORT_LUNS, 12, ANY_TIME, report_luns, NULL },
+	{ OP_READ_CAPACITY_10, 10, 0, read_capacity_10, NULL },
+	{ OP_SERVICE_IN_16, 16, 0, service_action_in, NULL },
+	{ OP_READ_6, 6, NEEDS_MEDIUM, read_write, NULL },
+	{ OP_READ_10, 10, NEEDS_MEDIUM, read_write, NULL },
+	{ OP_READ_12, 12, NEEDS_MEDIUM, read_write, NULL },
+	{ OP_READ_16, 16, NEEDS_MEDIUM, read_write, NULL },
+	{ OP_WRITE_6, 6, NEEDS_MEDIUM | WRITES, read_write, NULL },
+	{ OP_WRITE_10, 10, NEEDS_MEDIUM | WRITES, read_write, NULL },
+	{ OP_WRITE_12, 12, NEEDS_MEDIUM | WRITES, read_write, NULL },
+	{ OP_WRITE_16, 16, NEEDS_MEDIUM | WRITES, read_write, NULL },
+	{ OP_VERIFY_10, 10, NEEDS_MEDIUM, verify, NULL },
+	{ OP_VERIFY_12, 12, NEEDS_MEDIUM, verify, NULL },
+	{ OP_VERIFY_16, 16, NEEDS_MEDIUM, verify, NULL },
+	{ OP_SYNC_CACHE_10, 10, NEEDS_MEDIUM, synchronize_cache, NULL },
+	{ OP_SYNC_CACHE_16, 16, NEEDS_MEDIUM, synchronize_cache, NULL },
+	{ OP_WRITE_SAME_10, 10, NEEDS_MEDIUM | WRITES,
+	  write_same, write_same_go },
+	{ OP_WRITE_SAME_16, 16, NEEDS_MEDIUM | WRITES,
+	  write_same, write_same_go },
+	{ OP_UNMAP, 10, NEEDS_MEDIUM | WRITES, unmap, unmap_go },
+	{ OP_MODE_SENSE_6, 6, 0, mode_sense, NULL },
+	{ OP_MODE_SENSE_10, 10, 0, mode_sense, NULL },
+	{ OP_MODE_SELECT_6, 6, 0, mode_select, mode_select_go },
+	{ OP_MODE_SELECT_10, 10, 0, mode_select, mode_select_go },
+	{ OP_START_STOP_UNIT, 6, 0, start_stop, NULL },
+	{ OP_PREVENT_ALLOW, 6, 0, prevent_allow, NULL },
+};
+
+static const struct operation *find_operation(uint8_t opcode)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(operations) / sizeof(operations[0]); i++) {
+		if (operations[i].opcode == opcode)
+			return &operations[i];
+	}
+	return NULL;
+}
+
+/* Everything but the extents, which are valid only by their count */
+static void reset_command(struct scsi_command *cmd, const uint8_t *cdb,
+			  unsigned int cdb_len)
+{
+	memset(cmd->cdb, 0, sizeof(cmd->cdb));
+	memcpy(cmd->cdb, cdb, cdb_len);
+	cmd->cdb_len = cdb_len;
+	cmd->action = SCSI_DONE;
+	cmd->lba = 0;
+	cmd->blocks = 0;
+	cmd->fua = false;
+	cmd->may_unmap = false;
+	cmd->pattern = NULL;
+	cmd->param_len = 0;
+	cmd->extent_count = 0;
+	cmd->status = SCSI_GOOD;
+	memset(cmd->sense, 0, sizeof(cmd->sense));
+	cmd->data_len = 0;
+	memset(cmd->data, 0, sizeof(cmd->data));
+}
+
+/* The CDB is as long as its operation code says, and asks for no NACA */
+static bool cdb_ok(const struct operation *op, struct scsi_command *cmd)
+{
+	if (cmd->cdb_len < op->cdb_len) {
+		bad_cdb(cmd, cmd->cdb_len, -1);
+		return false;
+	}
+	if (cmd->cdb[op->cdb_len - 1] & CONTROL_NACA) {
+		bad_cdb(cmd, op->cdb_len - 1, 2);
+		return false;
+	}
+	return true;
+}
+
+void scsi_start(struct scsi_disk *disk, const struct scsi_luns *luns,
+		const uint8_t *cdb, unsigned int cdb_len,
+		struct scsi_command *cmd)
+{
+	const struct operation *op = find_operation(cdb[0]);
+
+	reset_command(cmd, cdb, cdb_len);
+	if (disk->attention && !(op && (op->flags & ANY_TIME)))
+		return check(cmd, SENSE_UNIT_ATTENTION, take_attention(disk));
+	if (!op)
+		return check_field(cmd, ASC_INVALID_OPCODE, 0, 7);
+	if (!cdb_ok(op, cmd))
+		return;
+	if ((op->flags & NEEDS_MEDIUM) && disk->stopped)
+		return check(cmd, SENSE_NOT_READY, ASC_NOT_READY_START_NEEDED);
+	if ((op->flags & WRITES) && disk->read_only)
+		return check(cmd, SENSE_DATA_PROTECT, ASC_WRITE_PROTECTED);
+	op->start(disk, luns, cmd);
+}
+
+void scsi_parameters(struct scsi_disk *disk, struct scsi_command *cmd,
+		     const uint8_t *param)
+{
+	const struct operation *op = find_operation(cmd->cdb[0]);
+
+	cmd->action = SCSI_DONE;
+	op->go(disk, cmd, param);
+}
+
+bool scsi_missing(const struct scsi_luns *luns, const uint8_t *cdb,
+		  unsigned int cdb_len, struct scsi_command *cmd)
+{
+	const struct operation *op = find_operation(cdb[0]);
+
+	reset_command(cmd, cdb, cdb_len);
+	if (!op || (cdb[0] != OP_INQUIRY && cdb[0] != OP_REPORT_LUNS))
+		return false;
+	if (cdb[0] == OP_REPORT_LUNS && !luns)
+		return false;
+	if (!cdb_ok(op, cmd))
+		return true;
+	if (cdb[0] == OP_REPORT_LUNS)
+		report_luns(NULL, luns, cmd);
+	else if (cmd->cdb[1] & 1)
+		check(cmd, SENSE_ILLEGAL_REQUEST, ASC_LUN_NOT_SUPPORTED);
+	else if (cmd->cdb[2])
+		bad_cdb(cmd, 2, -1);
+	else
+		reply(cmd, inquiry_standard(cmd->data, INQUIRY_MISSING),
+		      get16(cmd->cdb + 3));
+	return true;
+}
+
+void scsi_io_error(struct scsi_command *cmd, int error)
+{
+	bool reads = cmd->action == SCSI_READ || cmd->action == SCSI_VERIFY;
+
+	switch (error) {
+	case ENOSPC:
+	case EDQUOT:
+	case EFBIG:
+		check(cmd, SENSE_DATA_PROTECT, ASC_SPACE_ALLOCATION_FAILED);
+		break;
+	case EROFS:
+	case EPERM:
+	case EACCES:
+	case EBADF:
+		check(cmd, SENSE_DATA_PROTECT, ASC_WRITE_PROTECTED);
+		break;
+	case ENOMEM:
+	case EAGAIN:
+		/* passes; the guest tries again later */
+		cmd->action = SCSI_DONE;
+		cmd->data_len = 0;
+		cmd->status = SCSI_BUSY;
+		break;
+	case ECANCELED:
+	case EFAULT:
+		check(cmd, SENSE_ABORTED_COMMAND, ASC_INTERNAL_FAILURE);
+		break;
+	default:
+		check(cmd, SENSE_MEDIUM_ERROR,
+		      reads ? ASC_READ_ERROR : ASC_WRITE_ERROR);
+		break;
+	}
+}
+
+bool scsi_is_bad_request(const struct scsi_command *cmd)
+{
+	unsigned int asc = (unsigned int)cmd->sense[12] << 8 | cmd->sense[13];
+
+	return cmd->status == SCSI_CHECK_CONDITION &&
+	       (cmd->sense[2] & 0xf) == SENSE_ILLEGAL_REQUEST &&
+	       (asc == ASC_INVALID_OPCODE || asc == ASC_INVALID_FIELD_IN_CDB);
+}
+
+void scsi_reset(struct scsi_disk *disk, enum scsi_attention attention)
+{
+	disk->stopped = false;
+	disk->write_cache = disk->write_cache_default;
+	/* a reset clears what waited for another reset, not a new capacity */
+	disk->attention = (disk->attention & ATTENTION_CAPACITY) | attention;
+}

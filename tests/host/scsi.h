@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The SCSI command set of a disk (SPC-4, SBC-3), without any I/O: a CDB goes
+ * in, and out comes either the final answer (status, sense, data) or what has
+ * to be done on the medium. So every rule of the command set can be tested
+ * without a guest, a file or a loop.
+ */
+#ifndef SYNTHHOST_SCSI_H
+#define SYNTHHOST_SCSI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SCSI_CDB_MAX		16
+#define SCSI_SENSE_LEN		18	/* fixed format; a host may give 20 */
+#define SCSI_MAX_LUNS		255	/* LUN 0 to 254 of one target */
+#define SCSI_SERIAL_MAX		37	/* with the final NUL */
+#define SCSI_UNMAP_MAX		256	/* descriptors in one UNMAP */
+#define SCSI_DATA_MAX		2304	/* the longest answer: REPORT LUNS */
+/* The longest parameter list: a full UNMAP; a block of WRITE SAME is less */
+#define SCSI_PARAM_MAX		(8 + 16 * SCSI_UNMAP_MAX)
+#define SCSI_UNMAP_BYTES	(1ull << 30)	/* in all of one UNMAP */
+#define SCSI_WRITE_SAME_BYTES	(1ull << 30)
+
+enum scsi_status {
+	SCSI_GOOD		= 0x00,
+	SCSI_CHECK_CONDITION	= 0x02,
+	SCSI_BUSY		= 0x08,
+};
+
+enum scsi_sense_key {
+	SENSE_NO_SENSE		= 0x0,
+	SENSE_NOT_READY		= 0x2,
+	SENSE_MEDIUM_ERROR	= 0x3,
+	SENSE_ILLEGAL_REQUEST	= 0x5,
+	SENSE_UNIT_ATTENTION	= 0x6,
+	SENSE_DATA_PROTECT	= 0x7,
+	SENSE_ABORTED_COMMAND	= 0xb,
+};
+
+/* Additional sense code << 8 | qualifier */
+enum scsi_asc {
+	ASC_NONE			= 0x0000,
+	ASC_NOT_READY_START_NEEDED	= 0x0402,
+	ASC_WRITE_ERROR			= 0x0c00,
+	ASC_READ_ERROR			= 0x1100,
+	ASC_PARAMETER_LIST_LENGTH	= 0x1a00,
+	ASC_INVALID_OPCODE		= 0x2000,
+	ASC_LBA_OUT_OF_RANGE		= 0x2100,
+	ASC_INVALID_FIELD_IN_CDB	= 0x2400,
+	ASC_LUN_NOT_SUPPORTED		= 0x2500,
+	ASC_INVALID_FIELD_IN_PARAMETERS	= 0x2600,
+	ASC_WRITE_PROTECTED		= 0x2700,
+	ASC_SPACE_ALLOCATION_FAILED	= 0x2707,
+	ASC_BUS_RESET			= 0x2902,
+	ASC_DEVICE_RESET		= 0x2903,
+	ASC_CAPACITY_CHANGED		= 0x2a09,
+	ASC_SAVING_NOT_SUPPORTED	= 0x3900,
+	ASC_INTERNAL_FAILURE		= 0x4400,
+};
+
+/* Unit attentions that wait; bits of scsi_disk.attention, first come first */
+enum scsi_attention {
+	ATTENTION_BUS_RESET	= 1 << 0,
+	ATTENTION_DEVICE_RESET	= 1 << 1,
+	ATTENTION_CAPACITY	= 1 << 2,
+};
+
+/**
+ * struct scsi_disk - what the command set knows of a logical unit
+ * @blocks: capacity, in blocks; at least 1
+ * @block_size: 512 or 4096
+ * @max_transfer: of one READ or WRITE, bytes
+ * @serial: printable ASCII; the identifiers of page 83 are made of it
+ * @read_only: write protected
+ * @rotational: page B1 says 7200/min, else that nothing turns
+ * @write_cache_default: WCE as it is after a reset
+ * @unmap: UNMAP, and UNMAP in WRITE SAME
+ * @unmap_zeroes: what was unmapped reads as zeroes
+ * @write_cache: WCE; MODE SELECT changes it
+ * @stopped: by START STOP UNIT
+ * @attention: enum scsi_attention bits not reported yet
+ */
+struct scsi_disk {
+	uint64_t blocks;
+	uint32_t block_size;
+	uint32_t max_transfer;
+	char serial[SCSI_SERIAL_MAX];
+	bool read_only;
+	bool rotational;
+	bool write_cache_default;
+	bool unmap;
+	bool unmap_zeroes;
+	bool write_cache;
+	bool stopped;
+	unsigned int attention;
+};
+
+/* The LUNs that exist on the target, for REPORT LUNS */
+struct scsi_luns {
+	uint8_t bits[(SCSI_MAX_LUNS + 7) / 8];
+};
+
+enum scsi_action {
+	SCSI_DONE,		/* @status, @sense and @data are the answer */
+	SCSI_READ,		/* @lba, @blocks, @fua */
+	SCSI_WRITE,		/* @lba, @blocks, @fua */
+	SCSI_FLUSH,		/* all that was written, to stable storage */
+	SCSI_VERIFY,		/* read @lba, @blocks; no data to the guest */
+	SCSI_UNMAP,		/* @extents */
+	SCSI_WRITE_SAME,	/* @lba, @blocks, @pattern, @may_unmap */
+	SCSI_PARAMETERS,	/* fetch @param_len bytes: scsi_parameters() */
+};
+
+struct scsi_extent {
+	uint64_t lba;
+	uint64_t blocks;
+};
+
+/**
+ * struct scsi_command - one command: what came in, and what to do
+ * @cdb: the command, zero-filled behind its @cdb_len bytes
+ * @action: what to do; the fields that go with it are set
+ * @fua: to or from the medium, not a volatile cache
+ * @may_unmap: WRITE SAME of zeroes may give the blocks back
+ * @pattern: one block to be repeated, in the parameter buffer; NULL: zeroes
+ * @param_len: bytes of data-out that scsi_parameters() needs
+ * @status: enum scsi_status
+ * @sense: fixed format, valid with SCSI_CHECK_CONDITION
+ * @data_len: bytes of @data that are for the guest
+ */
+struct scsi_command {
+	uint8_t cdb[SCSI_CDB_MAX];
+	unsigned int cdb_len;
+
+	enum scsi_action action;
+	uint64_t lba;
+	uint64_t blocks;
+	bool fua;
+	bool may_unmap;
+	const uint8_t *pattern;
+	uint32_t param_len;
+	unsigned int extent_count;
+	struct scsi_extent extents[SCSI_UNMAP_MAX];
+
+	enum scsi_status status;
+	uint8_t sense[SCSI_SENSE_LEN];
+	uint32_t data_len;
+	uint8_t data[SCSI_DATA_MAX];
+};
+
+/**
+ * scsi_start() - begin a command
+ * @disk: the logical unit; unit attention, start/stop state may change
+ * @luns: all that its target has
+ * @cdb: the command
+ * @cdb_len: 1 to SCSI_CDB_MAX
+ * @cmd: all of it is set
+ */
+void scsi_start(struct scsi_disk *disk, const struct scsi_luns *luns,
+		const uint8_t *cdb, unsigned int cdb_len,
+		struct scsi_command *cmd);
+
+/**
+ * scsi_parameters() - go on after SCSI_PARAMETERS
+ * @cmd: as scsi_start() left it; gets its next action
+ * @param: cmd->param_len bytes, copied out of guest memory. It must stay while
+ *	cmd->pattern is in use
+ */
+void scsi_parameters(struct scsi_disk *disk, struct scsi_command *cmd,
+		     const uint8_t *param);
+
+/**
+ * scsi_missing() - a command to a logical unit that does not exist
+ * @luns: of the target, or NULL if the target does not exist either
+ *
+ * Return: true if the target itself answers (INQUIRY, REPORT LUNS): @cmd has
+ * the answer. False: nobody is there.
+ */
+bool scsi_missing(const struct scsi_luns *luns, const uint8_t *cdb,
+		  unsigned int cdb_len, struct scsi_command *cmd);
+
+/**
+ * scsi_io_error() - the answer when the action on the medium failed
+ * @error: errno, positive
+ *
+ * Sets @cmd->status and @cmd->sense; cmd->action must still be the failed one.
+ */
+void scsi_io_error(struct scsi_command *cmd, int error);
+
+/**
+ * scsi_is_bad_request() - whether the sense says that the command is wrong
+ *
+ * Hosts give such commands another SRB status than those that failed.
+ */
+bool scsi_is_bad_request(const struct scsi_command *cmd);
+
+/**
+ * scsi_reset() - the logical unit was reset
+ * @attention: what the guest is told
+ */
+void scsi_reset(struct scsi_disk *disk, enum scsi_attention attention);
+
+#endif
