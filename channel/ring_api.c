@@ -29,6 +29,7 @@
 
 #include "ring.h"
 #include "ring_api.h"
+#include "trace.h"
 
 #define CTL_SAME(a, b)							\
 	static_assert(offsetof(struct ring_ctl, a) ==			\
@@ -221,6 +222,7 @@ int ring_write(struct vmbus_channel *channel, const struct kvec *kv,
 		++channel->intr_out_empty;
 	spin_unlock_irqrestore(&rbi->ring_lock, flags);
 
+	trace_synth_packet_out(channel, desc->type, len, wire_id);
 	if (signal)
 		vmbus_setevent(channel);
 
@@ -267,8 +269,12 @@ static bool ring_rx_next(struct vmbus_channel *channel, struct ring *r,
 	for (tries = r->size / sizeof(*desc); tries; tries--) {
 		ret = ring_recv_peek(r, desc);
 		if (likely(ret == 1)) {
-			if (likely(desc->len8 * 8u <= rbi->pkt_buffer_size))
+			if (likely(desc->len8 * 8u <= rbi->pkt_buffer_size)) {
+				trace_synth_packet_in(channel, desc->type,
+						      desc->len8 * 8u,
+						      desc->trans_id);
 				return true;
+			}
 			pr_err_ratelimited("channel %u: packet of %u bytes dropped, the driver takes %u\n",
 					   relid, desc->len8 * 8u,
 					   rbi->pkt_buffer_size);
