@@ -454,6 +454,17 @@ void vmbus_device_unregister(struct hv_device *device_obj)
 }
 
 /**
+ * bus_device_is_going() - whether vmbus_device_unregister() was called
+ * @hv: any device of ours
+ *
+ * Context: any.
+ */
+bool bus_device_is_going(struct hv_device *hv)
+{
+	return test_bit(0, &container_of(hv, struct bus_device, hv)->flags);
+}
+
+/**
  * __vmbus_driver_register() - add a driver; use vmbus_driver_register()
  * @hv_driver: lives until vmbus_driver_unregister()
  * @owner: its module

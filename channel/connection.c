@@ -583,6 +583,37 @@ static void set_state(enum connection_state state)
 	WRITE_ONCE(connection.state, state);
 }
 
+/*
+ * Say UNLOAD and wait until the host has let go. It may first write back what
+ * it holds for us, which takes up to a minute on busy hosts.
+ */
+static bool unload_host(void)
+{
+	struct vmbus_channel_message_header msg = {
+		.msgtype = CHANNELMSG_UNLOAD,
+	};
+	unsigned int ms;
+
+	/* hosts before 8.1 know no UNLOAD, and no second connection */
+	if (vmbus_proto_version < VERSION_WIN8_1)
+		return false;
+
+	reinit_completion(&connection.unloaded);
+	if (connection_post(&msg, sizeof(msg), true))
+		return false;
+	for (ms = 0; ms < unload_timeout * 1000; ms += 500) {
+		if (wait_for_completion_timeout(&connection.unloaded,
+						msecs_to_jiffies(500)))
+			return true;
+		if (READ_ONCE(connection.host_gone))
+			break;
+		if (ms && !(ms % UNLOAD_NOTICE_MS))
+			pr_notice("waiting for the host to unload\n");
+	}
+	pr_err("the host did not confirm the unload\n");
+	return false;
+}
+
 int connection_attach(struct transport *t)
 {
 	int ret;
@@ -618,6 +649,7 @@ int connection_attach(struct transport *t)
 
 no_offers:
 	cpu_hotplug_stop();
+	unload_host();
 no_transport:
 	set_state(CONN_NONE);
 	WRITE_ONCE(connection.transport, NULL);
@@ -625,37 +657,6 @@ no_transport:
 out:
 	mutex_unlock(&connection.state_mutex);
 	return ret;
-}
-
-/*
- * Say UNLOAD and wait until the host has let go. It may first write back what
- * it holds for us, which takes up to a minute on busy hosts.
- */
-static bool unload_host(void)
-{
-	struct vmbus_channel_message_header msg = {
-		.msgtype = CHANNELMSG_UNLOAD,
-	};
-	unsigned int ms;
-
-	/* hosts before 8.1 know no UNLOAD, and no second connection */
-	if (vmbus_proto_version < VERSION_WIN8_1)
-		return false;
-
-	reinit_completion(&connection.unloaded);
-	if (connection_post(&msg, sizeof(msg), true))
-		return false;
-	for (ms = 0; ms < unload_timeout * 1000; ms += 500) {
-		if (wait_for_completion_timeout(&connection.unloaded,
-						msecs_to_jiffies(500)))
-			return true;
-		if (READ_ONCE(connection.host_gone))
-			break;
-		if (ms && !(ms % UNLOAD_NOTICE_MS))
-			pr_notice("waiting for the host to unload\n");
-	}
-	pr_err("the host did not confirm the unload\n");
-	return false;
 }
 
 bool connection_detach(struct transport *t)
@@ -675,6 +676,7 @@ bool connection_detach(struct transport *t)
 	flush_workqueue(connection.sub_wq);
 
 	confirmed = unload_host();
+	connection.exposed = !confirmed;
 	set_state(CONN_NONE);
 	WRITE_ONCE(connection.transport, NULL);
 	/* messages that came since */
@@ -876,6 +878,10 @@ void connection_free(void)
 		destroy_workqueue(c->offer_wq);
 	kfifo_free(&c->rx);
 	kfree(c->cpu_channels);
+	if (c->exposed) {
+		pr_err("3 pages leaked, since the host may still write to them\n");
+		return;
+	}
 	free_page((unsigned long)c->monitor_pages[1]);
 	free_page((unsigned long)c->monitor_pages[0]);
 	free_page((unsigned long)c->int_page);

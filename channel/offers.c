@@ -552,8 +552,7 @@ static struct hv_device *first_device(void)
 	mutex_lock(&connection.channel_mutex);
 	list_for_each_entry(vc, &connection.channels, listentry) {
 		/* one that a rescind is removing goes by itself */
-		if (!vc->device_obj ||
-		    !device_is_registered(&vc->device_obj->device))
+		if (!vc->device_obj || bus_device_is_going(vc->device_obj))
 			continue;
 		hv = vc->device_obj;
 		get_device(&hv->device);

@@ -109,6 +109,8 @@ struct rx_message {
  * @int_page: interrupt page of protocols before 5.0: first half unused (the
  *	event page serves), second half: relids that we signal
  * @monitor_pages: host's and guest's monitor page
+ * @exposed: the host did not confirm the last unload: it may still write to
+ *	@int_page and @monitor_pages
  * @cpuhp_state: CPU hotplug state to remove on detach, 0 for none
  */
 struct connection {
@@ -143,6 +145,7 @@ struct connection {
 	struct completion unloaded;
 	void *int_page;
 	struct monitor_page *monitor_pages[2];
+	bool exposed;
 	int cpuhp_state;
 
 	/* statistics, for debugfs */
@@ -241,6 +244,7 @@ void vmbus_device_unregister(struct hv_device *device_obj);
 int bus_init(void);
 void bus_exit(void);
 int bus_add_device(struct vmbus_channel *channel);
+bool bus_device_is_going(struct hv_device *hv);
 int bus_add_channel(struct hv_device *dev, struct vmbus_channel *channel);
 void bus_remove_channel(struct vmbus_channel *channel);
 void bus_kobject_init(struct vmbus_channel *channel);
