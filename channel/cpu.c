@@ -39,6 +39,7 @@ static bool cpu_suits(unsigned int cpu)
 	       t && t->ops->cpu_usable(t, cpu);
 }
 
+/* The best CPU for a channel, other than @except; nr_cpu_ids excepts none */
 static unsigned int best_cpu(struct vmbus_channel *vc, unsigned int except)
 {
 	unsigned int cpu, best = nr_cpu_ids, best_cost = UINT_MAX;
@@ -56,7 +57,12 @@ static unsigned int best_cpu(struct vmbus_channel *vc, unsigned int except)
 			best = cpu;
 		}
 	}
-	return best;
+	/* all that are left are isolated: better one of those than none */
+	if (best >= nr_cpu_ids)
+		best = except < nr_cpu_ids ?
+		       cpumask_any_but(cpu_online_mask, except) :
+		       connection.connect_cpu;
+	return best < nr_cpu_ids ? best : connection.connect_cpu;
 }
 
 /**
@@ -87,8 +93,6 @@ void cpu_assign(struct vmbus_channel *vc)
 
 	if (channel_is_perf(vc)) {
 		cpu = best_cpu(vc, nr_cpu_ids);
-		if (cpu >= nr_cpu_ids)
-			cpu = connection.connect_cpu;
 		connection.cpu_channels[cpu]++;
 	}
 	vc->target_cpu = cpu;
@@ -146,12 +150,12 @@ static int cpu_going_offline(unsigned int cpu)
 		mutex_lock(&connection.channel_mutex);
 		target = best_cpu(vc, cpu);
 		mutex_unlock(&connection.channel_mutex);
-		ret = target < nr_cpu_ids ? channel_move(vc, target) : -EBUSY;
+		ret = channel_move(vc, target);
 		/* closed or rescinded meanwhile */
 		if (ret && (READ_ONCE(vc->rescind) ||
 			    READ_ONCE(vc->state) == CHANNEL_OPEN_STATE)) {
 			mutex_lock(&connection.channel_mutex);
-			cpu_set(vc, target < nr_cpu_ids ? target : 0);
+			cpu_set(vc, target);
 			mutex_unlock(&connection.channel_mutex);
 			ret = 0;
 		}

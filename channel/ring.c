@@ -51,11 +51,11 @@
  *   B  receiver: packet, then read_index      (release in ring_recv_commit)
  *      sender: read_index, then overwrites    (acquire in ring_send_room)
  *      Without it the sender overwrites what is still being read.
- *   C  sender: write_index, then mask, then read_index
- *                                             (full and read, ring_send_commit)
- *      receiver: read_index, then mask = 0, then write_index
- *                                             (full, ring_recv_commit;
- *                                              full, ring_recv_unmask)
+ *   C  sender: write_index, then mask and read_index
+ *                                             (full, ring_send_commit)
+ *      receiver: read_index and mask = 0, then write_index
+ *                                             (full, ring_recv_commit and
+ *                                              ring_recv_unmask)
  *      Without it the sender sees the mask still set (or the ring not empty)
  *      and does not signal, while the receiver sees the ring still empty, and
  *      sleeps on a packet.
@@ -63,6 +63,15 @@
  *      receiver: read_index, then pending_send_sz (full, ring_recv_commit)
  *      Without it the receiver sees nobody waiting while the sender sees no
  *      room: the sender sleeps on an empty ring.
+ *   E  sender: write_index, then pending_send_sz
+ *                                             (full, ring_send_commit: any
+ *                                              packet ahead of the one that
+ *                                              waits was committed by it)
+ *      receiver: pending_send_sz, then write_index
+ *                                             (read, ring_recv_commit)
+ *      Without it the receiver takes an older write_index, by which there was
+ *      room enough already before its commit: no crossing, no signal, and the
+ *      sender sleeps for ever.
  */
 #include "ring.h"
 
@@ -166,20 +175,14 @@ bool ring_send_commit(struct ring *r, u32 len)
 	virt_store_release(&r->ctl->write_index, r->pos);
 
 	/*
-	 * C: the receiver puts its mask to 0 and then looks at write_index. We
-	 * wrote write_index and now look at the mask. One of us sees the other.
+	 * C: the receiver writes read_index and its mask, and then looks at
+	 * write_index for the last time. We wrote write_index and now look at
+	 * both of these, in any order. If its look came too early to see our
+	 * packet, then we see an empty ring and no mask.
 	 */
 	virt_mb();
 	if (READ_ONCE(r->ctl->interrupt_mask))
 		return false;
-
-	/*
-	 * C: the receiver wrote read_index before the mask. If the mask that we
-	 * saw is the one of a receiver going to sleep, we see the read_index of
-	 * that moment and not an older one, by which there would still be
-	 * packets ahead of ours.
-	 */
-	virt_rmb();
 	return READ_ONCE(r->ctl->read_index) == old;
 }
 
@@ -261,9 +264,8 @@ bool ring_recv_commit(struct ring *r)
 		return false;
 
 	/*
-	 * D: a write_index from before pending_send_sz would show more room
-	 * than the waiting sender saw: a crossing too early, and the real one
-	 * not counted.
+	 * E: the sender had written all of its packets before it came to wait.
+	 * An older write_index would show more room than it saw.
 	 */
 	virt_rmb();
 	wr = READ_ONCE(r->ctl->write_index);
