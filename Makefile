@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# "make help" says what there is. Kbuild, beside this file, is what the
+# kernel's build reads, in a mirror of the sources: build/<release>/<bus>.
+
+.DEFAULT_GOAL := modules
+MAKEFLAGS += --no-print-directory
+
+BUS ?= own
+# for the machine's kernel, or KVER=, or KDIR=; KERNEL= names one of the
+# kernels that guests boot instead (tests/vm/kernel.sh)
+KVER ?= $(shell uname -r)
+KDIR ?= /lib/modules/$(KVER)/build
+KERNEL ?=
+SUITE ?=
+JOBS ?= 2
+export LONG DEBUG_KERNEL KEEP
+
+GUEST_KERNEL := $(if $(filter 1,$(DEBUG_KERNEL)),debug,distro)
+SOURCES = $(wildcard Kbuild channel include drivers)
+
+-include tests/host/host.mk
+-include tests/unit/unit.mk
+-include tests/fuzz/fuzz.mk
+
+ifneq ($(filter-out own stock,$(BUS)),)
+$(error BUS is own or stock, not $(BUS))
+endif
+
+define find_kernel
+	set -e; \
+	if [ -n "$(KERNEL)" ]; then \
+		vars=$$(tests/vm/kernel.sh get $(KERNEL)); \
+		eval "$$vars"; \
+		kmake="tests/vm/kernel.sh make $(KERNEL)"; \
+	else \
+		[ -e "$(KDIR)/Makefile" ] || { \
+			echo "$(KDIR) has no kernel headers: install" \
+			"linux-headers-$(KVER), or say KVER= or KDIR=" >&2; \
+			exit 1; }; \
+		KREL=$$($(MAKE) -s -C "$(KDIR)" kernelrelease); \
+		kmake="$(MAKE) -C $(KDIR)"; \
+	fi; \
+	dir=$(CURDIR)/build/$$KREL/$(BUS)
+endef
+
+define build_modules
+	mkdir -p "$$dir/tests/selftests"; \
+	cp -ru $(SOURCES) "$$dir"; \
+	[ ! -d tests/selftests/modules ] || \
+		cp -ru tests/selftests/modules "$$dir/tests/selftests"; \
+	$$kmake M="$$dir" SYNTHIO_BUS=$(BUS) -j$(JOBS) modules
+endef
+
+.PHONY: modules
+modules:
+	@$(find_kernel); $(build_modules)
+
+# own names only: depmod ties the distribution's drivers to a hv_vmbus.ko that
+# lies under updates/, so the drop-in is never put there
+.PHONY: install uninstall
+install:
+	@[ "$(BUS)" = own ] || { echo "the drop-in is not installed: load" \
+		"build/<release>/stock/channel/hv_vmbus.ko by hand" >&2; exit 1; }
+	@$(find_kernel); $(build_modules); \
+	to="$(DESTDIR)/lib/modules/$$KREL/updates/synthio"; \
+	for ko in "$$dir"/channel/*.ko "$$dir"/drivers/*/*.ko; do \
+		[ -e "$$ko" ] || continue; \
+		echo "installing $$to/$${ko##*/}"; \
+		install -D -m 644 "$$ko" "$$to/$${ko##*/}"; \
+	done; \
+	[ -n "$(DESTDIR)" ] || depmod "$$KREL"
+
+uninstall:
+	@$(find_kernel); \
+	rm -rfv "$(DESTDIR)/lib/modules/$$KREL/updates/synthio"; \
+	[ -n "$(DESTDIR)" ] || depmod "$$KREL"
+
+.PHONY: dkms-install dkms-uninstall
+dkms-install:
+	packaging/dkms.sh install
+dkms-uninstall:
+	packaging/dkms.sh uninstall
+
+# ---- what boots guests -------------------------------------------------------
+
+.PHONY: guest-modules guest-ready
+guest-modules:
+	@for bus in own stock; do \
+		echo "building modules for the $(GUEST_KERNEL) kernel, BUS=$$bus"; \
+		$(MAKE) modules KERNEL=$(GUEST_KERNEL) BUS=$$bus || exit; \
+	done
+
+# in this order, whatever -j says
+guest-ready:
+	@tests/vm/deps.sh test
+	@$(MAKE) guest-modules
+	@$(MAKE) -j$(JOBS) host host-asan
+
+.PHONY: test
+test:
+ifeq ($(filter-out unit package,$(or $(SUITE),all)),)
+	@tests/vm/deps.sh build vm
+else
+	@$(MAKE) guest-ready
+endif
+	@tests/run $(SUITE)
+
+.PHONY: demo
+demo:
+	@tests/vm/deps.sh demo
+	@echo "building the reference host and the drop-in hv_vmbus.ko"
+	@$(MAKE) -j$(JOBS) host
+	@$(MAKE) modules KERNEL=distro BUS=stock
+	@tests/vm/demo.py
+
+VM_DISK := build/vm/disk.img
+.PHONY: vm
+vm:
+	@tests/vm/deps.sh vm
+	@$(MAKE) -j$(JOBS) host
+	@$(MAKE) modules KERNEL=$(GUEST_KERNEL) BUS=$(BUS)
+	@mkdir -p $(dir $(VM_DISK)); [ -e $(VM_DISK) ] || truncate -s 1G $(VM_DISK)
+	@tests/vm/run --shell --name vm --limit 86400 --host-build host \
+		--mem 1G --load $(BUS) --host "--scsi c0 --keyboard" \
+		--host "--disk c0,lun=0,file=$(CURDIR)/$(VM_DISK)"
+
+.PHONY: abi-check
+abi-check:
+	@tests/vm/deps.sh vm
+	@$(MAKE) modules KERNEL=distro BUS=stock
+	@tests/abi-check
+
+.PHONY: lint
+lint:
+	@tests/vm/deps.sh vm lint
+	@tests/lint
+
+.PHONY: fresh-debian
+fresh-debian:
+	@tests/vm/deps.sh vm fresh
+	@tests/vm/fresh-debian.sh
+
+.PHONY: clean distclean
+clean:
+	rm -rf build/host build/host-asan build/unit build/fuzz build/demo \
+		build/lint build/logs build/vm build/[0-9]*.[0-9]*
+
+distclean:
+	rm -rf build
+
+.PHONY: help
+help:
+	@echo "make                    modules for the running kernel, or KVER= or KDIR=;"
+	@echo "                        BUS=own (default): synth_vmbus.ko; BUS=stock: hv_vmbus.ko"
+	@echo "make install            puts them into /lib/modules (BUS=own only); uninstall"
+	@echo "make dkms-install       the same by DKMS; dkms-uninstall"
+	@echo "make demo               from nothing to a guest with a disk and a keyboard"
+	@echo "make test               all test suites; SUITE=unit|channel|block|net|input|"
+	@echo "                        video|hyperv|package; LONG=1 adds soak;"
+	@echo "                        DEBUG_KERNEL=1: in a kernel with KASAN and lockdep"
+	@echo "make vm                 a guest to play in (BUS= chooses its channel)"
+	@echo "make abi-check          compares the drop-in's symbols with the kernel's"
+	@echo "make lint               checkpatch, sparse, W=1, shellcheck"
+	@echo "make fresh-debian       demo and unit tests in a new Debian 12 (root)"
+	@echo "make clean              removes what was built; distclean: kernels too"
+	@echo "demo, test and vm say which Debian packages they install first."

@@ -1,0 +1,70 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The default build attaches to synthhost, and shows what is offered."""
+
+import os
+import re
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "../../vm"))
+# pylint: disable=wrong-import-position
+from guest import Guest     # noqa: E402
+from tap import Tap         # noqa: E402
+
+
+def loads(g):
+    """synth_vmbus.ko goes in."""
+    g.load("own")
+    out = g.run("grep -w ^synth_vmbus /proc/modules").out
+    assert "Live" in out, out
+
+
+def connects(g):
+    """The kernel log names the transport and a version."""
+    m = g.wait_console(r"synth_vmbus\S*:? .*[Vv]ersion[: ]*(\d+\.\d+)", 20)
+    return f"version {m[1]}"
+
+
+def offers(g):
+    """sysfs has the devices that synthhost was told to offer."""
+    out = g.run("sleep 1; cat /sys/bus/*vmbus/devices/*/class_id").out
+    for name, guid in (("SCSI", "ba6163d9-04a1-4d29-b605-72e2ffb1dc7f"),
+                       ("keyboard", "f912ad6d-2b17-48ea-bd65-f927a61c7684")):
+        assert guid in out.lower(), f"no {name} in:\n{out}"
+
+
+def host_sees(g):
+    """synthhost knows about the guest too."""
+    out = g.ctl("status")
+    assert re.search(r"\d+\.\d+", out), out
+    return out
+
+
+def unloads(g):
+    """The module goes away again, and its devices with it."""
+    g.run("rmmod synth_vmbus")
+    out = g.sh("ls /sys/bus/*vmbus/devices/ 2>/dev/null").out
+    assert not out.strip(), out
+
+
+def main():
+    """Runs the tests."""
+    tests = [("the channel loads", loads), ("it connects", connects),
+             ("the host's devices are on the bus", offers),
+             ("the host says what is attached", host_sees),
+             ("it unloads", unloads)]
+    with Tap() as tap:
+        for name, args in (
+                ("two CPUs", {}),
+                ("one CPU", {"smp": 1}),
+                ("four CPUs, two vectors", {"smp": 4, "vectors": 2}),
+                ("pc", {"machine": "pc"}),
+                ("pc, 4 GiB", {"machine": "pc", "mem": "4G"}),
+                ("q35, 4 GiB", {"machine": "q35", "mem": "4G"})):
+            tap.guest(name, Guest("attach", limit=300, host=[
+                "--scsi", "c0", "--keyboard"], **args), *tests)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kernels that guests boot: where kernel.sh put them, and their modules."""
+
+import gzip
+import lzma
+import os
+import re
+import shlex
+import struct
+import subprocess
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
+BUILD = os.path.join(TOP, "build")
+
+
+class KernelError(Exception):
+    """A kernel could not be had."""
+
+
+class Kernel:
+    """One unpacked kernel.
+
+    name: distro, 7.3 or debug; release: what uname -r says in it;
+    image: bzImage; modules: the directory lib/modules/<release>;
+    kbuild: what make -C takes; source: unpacked source tree or "".
+    """
+
+    def __init__(self, name):
+        script = os.path.join(HERE, "kernel.sh")
+        done = subprocess.run([script, "get", name], stdout=subprocess.PIPE,
+                              text=True, check=False)
+        if done.returncode:
+            raise KernelError(f"kernel.sh get {name} failed "
+                              f"(exit {done.returncode})")
+        var = dict(w.split("=", 1) for w in shlex.split(done.stdout)
+                   if "=" in w)
+        self.name = name
+        self.release = var["KREL"]
+        self.image = var["KIMAGE"]
+        self.modules = os.path.join(var["KMODULES"], "lib/modules",
+                                    self.release)
+        self.kbuild = var["KBUILD_DIR"]
+        self.source = var.get("KSRC", "")
+        self._paths = None
+        self._builtin = None
+
+    def boot_image(self):
+        """The image that QEMU starts.
+
+        Unpacking a compressed kernel takes an emulated CPU seconds and this
+        machine a fraction of one, so the ELF image inside is booted (by its
+        PVH entry) if it can be had; else the bzImage as it is.
+        """
+        out = os.path.join(BUILD, "cache", f"vmlinux-{self.name}")
+        stamp = os.stat(self.image).st_mtime
+        if os.path.exists(out) and os.stat(out).st_mtime == stamp:
+            return out
+        elf = unpack_bzimage(self.image)
+        if elf is None:
+            return self.image
+        os.makedirs(os.path.dirname(out), exist_ok=True)
+        tmp = f"{out}.{os.getpid()}"
+        with open(tmp, "wb") as f:
+            f.write(elf)
+        os.utime(tmp, (stamp, stamp))
+        os.rename(tmp, out)
+        return out
+
+    def module_path(self, name):
+        """Path of a module's file, None if it is built in, else KernelError."""
+        if self._paths is None:
+            self._paths = {}
+            for top, _, files in os.walk(os.path.join(self.modules, "kernel")):
+                for f in files:
+                    m = re.match(r"(.+)\.ko(\.xz|\.gz)?$", f)
+                    if m:
+                        key = m.group(1).replace("-", "_")
+                        self._paths[key] = os.path.join(top, f)
+            with open(os.path.join(self.modules, "modules.builtin"),
+                      encoding="ascii") as f:
+                self._builtin = {os.path.basename(x.strip())[:-3]
+                                 .replace("-", "_") for x in f}
+        name = name.replace("-", "_")
+        if name in self._paths:
+            return self._paths[name]
+        if name in self._builtin:
+            return None
+        raise KernelError(f"kernel {self.release} has no module {name}")
+
+    def module_files(self, names):
+        """Modules and what they depend on, as (name, bytes) in load order."""
+        done = {}
+
+        def add(name):
+            name = name.replace("-", "_")
+            if name in done:
+                return
+            path = self.module_path(name)
+            if path is None:
+                return
+            data = read_module(path)
+            m = re.search(rb"\0depends=([^\0]*)\0", data)
+            for dep in (m.group(1).decode().split(",") if m else []):
+                if dep:
+                    add(dep)
+            done[name] = data
+
+        for n in names:
+            add(n)
+        return list(done.items())
+
+
+def read_module(path):
+    """The contents of a module's file, decompressed."""
+    opener = {".xz": lzma.open, ".gz": gzip.open}.get(
+        os.path.splitext(path)[1], open)
+    with opener(path, "rb") as f:
+        return f.read()
+
+
+def unpack_bzimage(path):
+    """The ELF image in a bzImage with a PVH entry, or None.
+
+    Format: the kernel's Documentation/arch/x86/boot.rst, "payload_offset".
+    """
+    with open(path, "rb") as f:
+        img = f.read()
+    if img[0x202:0x206] != b"HdrS":
+        return None
+    setup = ((img[0x1f1] or 4) + 1) * 512
+    offset, length = struct.unpack_from("<II", img, 0x248)
+    data = img[setup + offset:setup + offset + length]
+    try:
+        if data[:6] == b"\xfd7zXZ\0":
+            elf = lzma.LZMADecompressor().decompress(data)
+        elif data[:2] == b"\x1f\x8b":
+            elf = gzip.zlib.decompressobj(31).decompress(data)
+        else:
+            return None
+    except (lzma.LZMAError, gzip.zlib.error):
+        return None
+    # an ELF note of type 18 (XEN_ELFNOTE_PHYS32_ENTRY) by the name of Xen
+    if elf[:4] != b"\x7fELF" or \
+       not re.search(rb"\x04\0\0\0.\0\0\0\x12\0\0\0Xen\0", elf, re.S):
+        return None
+    return elf
