@@ -213,7 +213,16 @@ struct device {
 	struct device *next;
 	struct channel *channels[1 + DEVICE_MAX_SUBCHANNELS];
 	bool offered;
+	bool declined;		/* released by the guest, for this connection */
 };
+
+/**
+ * device_set_id() - give a device its name, before device_register()
+ *
+ * Return: 0, or -EINVAL with the reason in @err if it is no name (letters,
+ * digits, '-', '_', '.').
+ */
+int device_set_id(struct device *dev, const char *id, struct text *err);
 
 /**
  * device_register() - put a device on the bus
@@ -249,8 +258,9 @@ int device_offer_subchannels(struct device *dev, unsigned int count);
 /**
  * device_rescind() - take the device away from the guest
  *
- * Drains, says rescind for its channels; @close comes when the guest has
- * answered, not from inside this call. -EALREADY if it was not offered.
+ * Drains and says rescind for its channels. An open one is served until the
+ * guest has closed it, so that what it sent before it heard is answered: @close
+ * comes then, not from inside this call. -EALREADY if it was not offered.
  */
 int device_rescind(struct device *dev);
 

@@ -79,6 +79,11 @@ fail_ring:
 	return NULL;
 }
 
+void loop_set_poll(struct loop *loop, unsigned int poll_us)
+{
+	loop->poll_ns = poll_us * 1000ull;
+}
+
 void loop_destroy(struct loop *loop)
 {
 	if (!loop)

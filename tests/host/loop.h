@@ -77,6 +77,11 @@ struct loop_poller {
  * Return: the loop, or NULL with errno set.
  */
 struct loop *loop_create(unsigned int poll_us);
+
+/**
+ * loop_set_poll() - change how long to busy-poll, microseconds
+ */
+void loop_set_poll(struct loop *loop, unsigned int poll_us);
 void loop_destroy(struct loop *loop);
 
 /**

@@ -52,6 +52,8 @@ static uint32_t ring_copy_out(struct hring *r, uint32_t at, const void *from,
 {
 	uint32_t first = r->size - at < len ? r->size - at : len;
 
+	if (!len)
+		return at;	/* @from may be NULL */
 	memcpy(r->data + at, from, first);
 	memcpy(r->data, (const uint8_t *)from + first, len - first);
 	return (at + len) % r->size;
@@ -260,8 +262,10 @@ static void ring_out_publish(struct hring *r, uint32_t start, bool *signal)
 	/* pairs with the guest's fence between clearing the mask, or writing
 	 * read_index, and its last look at write_index */
 	ring_fence();
-	*signal = !ring_load(&r->ctl->interrupt_mask) &&
-		  ring_load(&r->ctl->read_index) == start;
+	if (ring_load(&r->ctl->read_index) == start) {
+		r->filled++;
+		*signal = !ring_load(&r->ctl->interrupt_mask);
+	}
 }
 
 int hring_out_write(struct hring *r, uint16_t type, uint16_t flags,

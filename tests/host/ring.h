@@ -47,6 +47,7 @@
  * @why: what was wrong, after -EPROTO
  * @episodes: how often the guest was entitled to signal: for "in", times that
  *	the ring lay empty and unmasked; for "out", times that we asked for room
+ * @filled: times that we saw the ring stop being empty (out)
  */
 struct hring {
 	struct vmbus_wire_ring *ctl;
@@ -59,6 +60,7 @@ struct hring {
 	uint32_t pending;
 	const char *why;
 	uint64_t episodes;
+	uint64_t filled;
 };
 
 /**
@@ -80,7 +82,7 @@ int hring_in_ready(struct hring *r);
 
 /**
  * hring_in_read() - copy one packet out
- * @buf: aligned to 8; @r->size bytes are always enough
+ * @buf: aligned to 8; @r->size bytes are enough, and so are 512 KiB
  *
  * The descriptor is checked in the copy: type, flags, offset, lengths. The room
  * is given back by hring_in_commit().

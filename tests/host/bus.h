@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The VMBus server: version, offers, opening and closing, GPADLs. Strict: what
+ * a real host would not accept ends the connection with a "guest error".
+ */
+#ifndef SYNTHHOST_BUS_H
+#define SYNTHHOST_BUS_H
+
+#include "device.h"
+#include "gpadl.h"
+#include "guest.h"
+
+/**
+ * struct bus - the server's state; one for the life of the program
+ * @version: negotiated, 0 while there is no connection
+ * @msg_conn_id: what the guest posts to
+ * @target_vp: gets our messages
+ * @offers_requested: the guest hears of new devices at once
+ * @relid: channels by relid, from 1
+ * @next_relid: they go round, so that an old one means nothing for long
+ * @seed: of the order of offers
+ */
+struct bus {
+	struct loop *loop;
+	struct ram *ram;
+	struct guest *guest;
+	struct device *devices;
+	uint32_t max_version;
+
+	uint32_t version;
+	uint32_t msg_conn_id;
+	uint32_t target_vp;
+	bool offers_requested;
+	struct gpadl_table gpadls;
+	struct channel *relid[VMBUS_WIRE_MAX_RELIDS];
+	uint32_t next_relid;
+	uint64_t seed;
+
+	struct loop_poller poller;
+};
+
+void bus_init(struct bus *bus, struct loop *loop, struct ram *ram,
+	      struct guest *guest, uint32_t max_version);
+
+/**
+ * bus_exit() - destroy all devices; the guest is gone already
+ */
+void bus_exit(struct bus *bus);
+
+/**
+ * bus_known_version() - whether it is a version of VMBus that we know
+ */
+bool bus_known_version(uint32_t version);
+
+/* What the guest does (guest_ops) */
+void bus_message(struct bus *bus, uint32_t connection_id, const void *payload,
+		 uint32_t len);
+void bus_signal(struct bus *bus, uint32_t connection_id);
+
+/**
+ * bus_reset() - void all that the guest has set up
+ *
+ * Drains I/O, closes channels, forgets GPADLs. Afterwards nothing of the bus
+ * touches guest memory.
+ */
+void bus_reset(struct bus *bus, const char *why);
+
+/**
+ * bus_send() - a channel message to the guest
+ */
+void bus_send(struct bus *bus, const void *msg, uint32_t len);
+
+/**
+ * bus_rescind_channel() - say that a channel goes away
+ *
+ * It is served until the guest closes it.
+ */
+void bus_rescind_channel(struct bus *bus, struct channel *ch);
+
+/**
+ * bus_offer_device() - offer a device's primary channel, if the guest wants it
+ */
+void bus_offer_device(struct bus *bus, struct device *dev);
+void bus_offer_channel(struct bus *bus, struct channel *ch);
+
+void bus_status(struct bus *bus, struct text *out);
+void bus_stats(struct bus *bus, struct text *out, bool json);
+
+#endif

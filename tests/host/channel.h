@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A channel: its two rings, what is queued for the guest, its statistics. The
+ * functions for devices are in device.h; these are for the bus.
+ */
+#ifndef SYNTHHOST_CHANNEL_H
+#define SYNTHHOST_CHANNEL_H
+
+#include "bus.h"
+#include "ring.h"
+
+struct channel_queued;
+
+
+/**
+ * struct channel_stats - as seen from the host
+ * @signals_needless: signals beyond what the protocol entitles the guest to
+ */
+struct channel_stats {
+	uint64_t packets_in, packets_out;
+	uint64_t bytes_in, bytes_out;
+	uint64_t signals_in, signals_out;
+	uint64_t signals_needless;
+};
+
+/**
+ * struct channel - from its offer to its release
+ * @rescinded: the guest was told that it goes away
+ * @open: rings are mapped, the device serves it
+ * @active: looked at in each round of the loop, its ring is masked
+ * @paused: the device wants no packets
+ * @stalled: nothing goes out, for a test
+ * @wrecked: our own index was destroyed, for a test: nothing goes out again
+ * @expected: completions that the guest owes us
+ */
+struct channel {
+	struct bus *bus;
+	struct device *dev;
+	unsigned int index;
+	uint32_t relid;
+	uint32_t conn_id;
+	bool rescinded;
+	bool open;
+	bool active;
+	bool paused;
+	bool stalled;
+	bool wrecked;
+	bool want_writable;
+
+	uint32_t openid;
+	uint32_t target_vp;
+	bool modify_pending;
+	struct loop_timer modify_timer;
+	struct gpadl *ring_gpadl;
+	void *map;
+	size_t map_pages;
+	struct hring in;
+	struct hring out;
+	uint64_t *buf;			/* one packet, copied */
+	struct iovec *iov;		/* of a GPA-direct packet */
+	struct packet_range *ranges;
+	uint64_t expected;
+
+	struct channel_queued *queue, **queue_end;
+	size_t queue_bytes;
+	struct loop_timer retry;	/* the guest does not signal room */
+
+	struct channel_stats stats;
+	void *private;
+};
+
+/**
+ * channel_create() - a channel with a relid, not yet offered
+ *
+ * Return: the channel, or NULL if there are too many.
+ */
+struct channel *channel_create(struct device *dev, unsigned int index);
+
+/**
+ * channel_destroy() - the mirror; the channel is shut
+ */
+void channel_destroy(struct channel *ch);
+
+/**
+ * channel_start() - map the rings and give the channel to its device
+ * @g: one range of whole pages
+ * @downstream: page at which our sending ring begins
+ * @why: the reason where it fails
+ *
+ * Return: 0; -EPROTO if the guest is at fault; else another -errno.
+ */
+int channel_start(struct channel *ch, struct gpadl *g, uint32_t downstream,
+		  uint32_t target_vp, const char **why);
+
+/**
+ * channel_shut() - the mirror: drain, close, unmap. Harmless if not open
+ */
+void channel_shut(struct channel *ch);
+
+/**
+ * channel_drain() - no I/O of the device touches guest memory afterwards
+ */
+void channel_drain(struct channel *ch);
+
+/**
+ * channel_signalled() - the guest set the channel's flag
+ */
+void channel_signalled(struct channel *ch);
+
+/**
+ * channel_poll() - move packets; true if there was something to do
+ */
+bool channel_poll(struct channel *ch);
+
+/**
+ * channel_unmask() - before sleep: true if there is work after all
+ */
+bool channel_unmask(struct channel *ch);
+
+/* For the test device only */
+void channel_stall(struct channel *ch, bool stall);
+int channel_raw(struct channel *ch, const void *bytes, size_t len);
+void channel_wreck(struct channel *ch, uint32_t index);
+void channel_event(struct channel *ch);
+struct iovec *channel_gpadl(struct channel *ch, uint32_t handle,
+			    unsigned int *count);
+
+#endif

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+
+#include "channel.h"
+#include "kinds.h"
+
+static struct device_kind *device_kinds;
+
+void device_kind_register(struct device_kind *kind)
+{
+	struct device_kind **link = &device_kinds;
+
+	while (*link && strcmp((*link)->name, kind->name) < 0)
+		link = &(*link)->next;
+	kind->next = *link;
+	*link = kind;
+}
+
+const struct device_kind *device_kind_first(void)
+{
+	return device_kinds;
+}
+
+/* FNV-1a of kind and id: the same device has the same GUID in each run */
+static void device_make_instance(struct device *dev)
+{
+	uint64_t hash[2] = { 0xcbf29ce484222325ull, 0x84222325cbf29ce4ull };
+	const char *part[] = { dev->kind->name, "/", dev->id };
+	unsigned int i, h;
+	const char *p;
+
+	for (h = 0; h < 2; h++) {
+		for (i = 0; i < 3; i++) {
+			for (p = part[i]; *p; p++) {
+				hash[h] ^= (uint8_t)*p;
+				hash[h] *= 0x100000001b3ull;
+			}
+		}
+	}
+	memcpy(dev->instance.b, hash, sizeof(dev->instance.b));
+	/* RFC 9562: version 8 (own scheme), in the little-endian third field */
+	dev->instance.b[7] = (dev->instance.b[7] & 0x0f) | 0x80;
+	dev->instance.b[8] = (dev->instance.b[8] & 0x3f) | 0x80;
+}
+
+static bool device_id_ok(const char *id)
+{
+	size_t i;
+
+	for (i = 0; id[i]; i++) {
+		if (!isalnum((unsigned char)id[i]) && !strchr("-_.", id[i]))
+			return false;
+	}
+	return i && i < DEVICE_ID_MAX;
+}
+
+int device_set_id(struct device *dev, const char *id, struct text *err)
+{
+	if (!device_id_ok(id))
+		return text_add(err, "'%s' is no ID: up to %d letters, digits, '-', '_' and '.'",
+				id, DEVICE_ID_MAX - 1);
+	strcpy(dev->id, id);
+	return 0;
+}
+
+int device_register(struct bus *bus, struct device *dev, struct text *err)
+{
+	struct device **link = &bus->devices;
+
+	if (!device_id_ok(dev->id))
+		return text_add(err, "'%s' is no ID", dev->id);
+	if (dev->max_subchannels > DEVICE_MAX_SUBCHANNELS)
+		return text_add(err, "more than %d subchannels",
+				DEVICE_MAX_SUBCHANNELS);
+	if (device_find(bus, NULL, dev->id)) {
+		text_add(err, "there is already a device '%s'", dev->id);
+		return -EEXIST;
+	}
+	dev->bus = bus;
+	dev->next = NULL;
+	dev->offered = true;
+	device_make_instance(dev);
+	while (*link)
+		link = &(*link)->next;
+	*link = dev;
+	bus_offer_device(bus, dev);
+	return 0;
+}
+
+struct device *device_find(struct bus *bus, const struct device_kind *kind,
+			   const char *id)
+{
+	struct device *dev;
+
+	for (dev = bus->devices; dev; dev = dev->next) {
+		if ((!kind || dev->kind == kind) &&
+		    (!id || !strcmp(dev->id, id)))
+			return dev;
+	}
+	return NULL;
+}
+
+int device_offer_subchannels(struct device *dev, unsigned int count)
+{
+	struct channel *primary = dev->channels[0];
+	unsigned int i;
+
+	if (count > dev->max_subchannels)
+		return -EINVAL;
+	if (!primary || channel_gone(primary))
+		return -ENODEV;
+	for (i = 1; i <= count; i++) {
+		struct channel *ch;
+
+		if (dev->channels[i])
+			continue;
+		ch = channel_create(dev, i);
+		if (!ch)
+			return -ENODEV;
+		bus_offer_channel(dev->bus, ch);
+	}
+	return 0;
+}
+
+int device_rescind(struct device *dev)
+{
+	unsigned int i;
+
+	if (!dev->offered)
+		return -EALREADY;
+	dev->offered = false;
+	for (i = 1 + DEVICE_MAX_SUBCHANNELS; i-- > 0;) {
+		struct channel *ch = dev->channels[i];
+
+		if (ch && !ch->rescinded) {
+			channel_drain(ch);
+			bus_rescind_channel(dev->bus, ch);
+		}
+	}
+	log_info("%s %s: rescinded", dev->kind->name, dev->id);
+	return 0;
+}
+
+int device_offer(struct device *dev)
+{
+	if (dev->offered)
+		return -EALREADY;
+	dev->offered = true;
+	dev->declined = false;
+	log_info("%s %s: offered again%s", dev->kind->name, dev->id,
+		 dev->channels[0] ? ", once the guest has released it" : "");
+	bus_offer_device(dev->bus, dev);
+	return 0;
+}
+
+struct loop *bus_loop(struct bus *bus)
+{
+	return bus->loop;
+}

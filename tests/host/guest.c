@@ -1,0 +1,504 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device.h"
+#include "guest.h"
+#include "server.h"
+
+#define HEARTBEAT_MS	400	/* the guest expects one a second */
+#define HOST_VECTORS	1	/* one thread: all signals ring the same */
+#define APERTURE_OFFSET	0x10000	/* a page of any guest */
+
+#define guest_fence()	__atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define guest_load(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define guest_store(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
+
+void guest_verror(struct guest *g, const char *prefix, const char *fmt,
+		  va_list ap)
+{
+	char text[200];
+
+	if (g->broken)
+		return;		/* the first one tells, others follow from it */
+	vsnprintf(text, sizeof(text), fmt, ap);
+	snprintf(g->why, sizeof(g->why), "%s%s", prefix, text);
+	log_error("guest error: %s; disconnecting the guest", g->why);
+	g->broken = true;
+}
+
+void guest_error(struct guest *g, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	guest_verror(g, "", fmt, ap);
+	va_end(ap);
+}
+
+void guest_unqueue(struct guest *g)
+{
+	struct guest_message *m;
+
+	while ((m = g->queue)) {
+		g->queue = m->next;
+		free(m);
+	}
+	g->queue_end = &g->queue;
+	g->queued = 0;
+}
+
+/* Afterwards nothing points into guest RAM any more */
+static void guest_detach(struct guest *g, const char *why)
+{
+	if (!g->attached)
+		return;
+	g->ops->reset(g->arg, why);
+	guest_unqueue(g);
+	loop_clear_timer(&g->heartbeat);
+	g->attached = false;
+	g->control = NULL;
+	g->posts = NULL;
+	g->signals = NULL;
+	memset(g->vp, 0, sizeof(g->vp));
+	g->nr_vps = 0;
+}
+
+void guest_forget(struct guest *g, const char *why)
+{
+	guest_detach(g, why);
+	g->broken = false;
+	g->why[0] = '\0';
+}
+
+/* One page of guest RAM at an address that it gave, or NULL */
+static void *guest_page(struct guest *g, uint64_t gpa)
+{
+	return gpa % RAM_PAGE ? NULL : ram_ptr(g->ram, gpa, RAM_PAGE);
+}
+
+static int guest_check_cookies(struct guest *g,
+			       const struct synthio_bootstrap *b)
+{
+	uint32_t i;
+
+	for (i = 0; i < b->nr_cookies; i++) {
+		uint64_t gpa = b->cookies[i].gpa;
+		uint64_t *p = gpa % 8 ? NULL :
+			      ram_ptr(g->ram, gpa, sizeof(*p));
+
+		if (!p) {
+			log_error("guest error: cookie at 0x%" PRIx64 " is not in the RAM that --ram describes",
+				  gpa);
+			return SYNTHIO_ERR_GPA;
+		}
+		if (guest_load(p) != b->cookies[i].value) {
+			log_error("guest error: no cookie at 0x%" PRIx64 ": --ram does not describe this guest's memory",
+				  gpa);
+			return SYNTHIO_ERR_COOKIE;
+		}
+	}
+	return SYNTHIO_OK;
+}
+
+static int guest_check_attach(struct guest *g,
+			      const struct synthio_bootstrap *b)
+{
+	struct text err = { 0 };
+
+	if (b->guest_abi_version != SYNTHIO_ABI_VERSION || b->guest_features) {
+		log_error("guest error: ABI version %u, features 0x%llx: this host has version %u, no features",
+			  b->guest_abi_version,
+			  (unsigned long long)b->guest_features,
+			  SYNTHIO_ABI_VERSION);
+		return SYNTHIO_ERR_ABI;
+	}
+	if (!b->nr_vps || b->nr_vps > SYNTHIO_MAX_VPS || !b->nr_vectors ||
+	    b->nr_vectors > server_vectors(g->server) || !b->nr_cookies ||
+	    b->nr_cookies > SYNTHIO_MAX_COOKIES) {
+		log_error("guest error: %u VPs, %u vectors (host has %u), %u cookies",
+			  b->nr_vps, b->nr_vectors, server_vectors(g->server),
+			  b->nr_cookies);
+		return SYNTHIO_ERR_COUNT;
+	}
+	if (b->guest_peer != SERVER_GUEST_PEER) {
+		log_error("guest error: says that it is peer %u, it is %u",
+			  b->guest_peer, SERVER_GUEST_PEER);
+		return SYNTHIO_ERR_COUNT;
+	}
+	if (ram_map(g->ram, &err)) {
+		log_error("%s", text_str(&err));
+		text_free(&err);
+		return SYNTHIO_ERR_GPA;
+	}
+	return guest_check_cookies(g, b);
+}
+
+static int guest_take_pages(struct guest *g, const struct synthio_bootstrap *b)
+{
+	uint32_t i;
+
+	g->control = guest_page(g, b->control_gpa);
+	g->posts = guest_page(g, b->post_gpa);
+	g->signals = guest_page(g, b->signal_gpa);
+	if (!g->control || !g->posts || !g->signals) {
+		log_error("guest error: control, post or signal page is not a page of RAM");
+		return SYNTHIO_ERR_GPA;
+	}
+	for (i = 0; i < b->nr_vps; i++) {
+		struct vmbus_wire_message *slots =
+			guest_page(g, b->vps[i].message_gpa);
+		struct vmbus_wire_flags *sets =
+			guest_page(g, b->vps[i].event_gpa);
+
+		if (!slots || !sets) {
+			log_error("guest error: message or event page of VP %u is not a page of RAM",
+				  i);
+			return SYNTHIO_ERR_GPA;
+		}
+		g->vp[i].slot = &slots[VMBUS_WIRE_SINT];
+		g->vp[i].flags = &sets[VMBUS_WIRE_SINT];
+	}
+	return SYNTHIO_OK;
+}
+
+static int guest_attach(struct guest *g, const struct synthio_bootstrap *b)
+{
+	int status;
+
+	guest_forget(g, "the guest attaches anew");
+	status = guest_check_attach(g, b);
+	if (status == SYNTHIO_OK)
+		status = guest_take_pages(g, b);
+	if (status != SYNTHIO_OK)
+		return status;
+	g->nr_vps = b->nr_vps;
+	g->nr_vectors = b->nr_vectors;
+	g->post_cons = guest_load(&g->control->post_prod);
+	guest_store(&g->control->post_cons, g->post_cons);
+	g->eom = guest_load(&g->control->eom);
+	memset(g->control->need_kick, 0, sizeof(g->control->need_kick));
+	g->attached = true;
+	loop_set_timer(g->loop, &g->heartbeat, HEARTBEAT_MS);
+	log_info("guest attached: %u VPs on %u vectors, BAR at 0x%llx",
+		 g->nr_vps, g->nr_vectors, (unsigned long long)b->bar_gpa);
+	return SYNTHIO_OK;
+}
+
+/* A command in the bootstrap page: true if there was one */
+static bool guest_command(struct guest *g)
+{
+	uint32_t seq = guest_load(&g->boot->command_seq);
+	struct synthio_bootstrap b;
+	int status;
+
+	if (seq == g->seq)
+		return false;
+	g->ops->attaching(g->arg);
+	if (!g->boot)
+		return true;
+	/* Copied once, so that what was checked is what is used */
+	memcpy(&b, g->boot, sizeof(b));
+	switch (b.command) {
+	case SYNTHIO_CMD_ATTACH:
+		status = guest_attach(g, &b);
+		break;
+	case SYNTHIO_CMD_DETACH:
+		guest_forget(g, "the guest detaches");
+		log_info("guest detached");
+		status = SYNTHIO_OK;
+		break;
+	default:
+		log_error("guest error: unknown bootstrap command %u",
+			  b.command);
+		status = SYNTHIO_ERR_COMMAND;
+	}
+	g->seq = seq;
+	g->boot->status = status;
+	guest_store(&g->boot->ack_seq, seq);
+	return true;
+}
+
+/* The slot is free: fill it, type last */
+static void guest_fill_slot(struct guest *g, uint32_t vp, const void *payload,
+			    uint32_t len, bool more)
+{
+	struct vmbus_wire_message *slot = g->vp[vp].slot;
+
+	slot->payload_size = len;
+	__atomic_store_n(&slot->flags, more ? VMBUS_WIRE_MSG_PENDING : 0,
+			 __ATOMIC_RELAXED);
+	slot->reserved[0] = 0;
+	slot->reserved[1] = 0;
+	slot->sender = 0;
+	memcpy(slot->payload, payload, len);
+	guest_store(&slot->type, VMBUS_WIRE_MSG_CHANNEL);
+	g->messages_out++;
+	g->doorbells_out++;
+	server_ring(g->server, vp % g->nr_vectors);
+}
+
+/*
+ * Is the slot free? If not, the flag asks for an end-of-message. The guest
+ * clears the type, fences, and looks at the flag: one of us sees the other.
+ */
+static bool guest_slot_free(struct guest *g, uint32_t vp)
+{
+	struct vmbus_wire_message *slot = g->vp[vp].slot;
+
+	if (guest_load(&slot->type) == VMBUS_WIRE_MSG_NONE)
+		return true;
+	__atomic_store_n(&slot->flags, VMBUS_WIRE_MSG_PENDING,
+			 __ATOMIC_RELAXED);
+	guest_fence();
+	return guest_load(&slot->type) == VMBUS_WIRE_MSG_NONE;
+}
+
+static bool guest_deliver(struct guest *g)
+{
+	bool any = false;
+
+	while (g->queue && guest_slot_free(g, g->queue->vp)) {
+		struct guest_message *m = g->queue;
+
+		g->queue = m->next;
+		if (!g->queue)
+			g->queue_end = &g->queue;
+		g->queued--;
+		guest_fill_slot(g, m->vp, m->payload, m->len, g->queue);
+		free(m);
+		any = true;
+	}
+	return any;
+}
+
+void guest_post(struct guest *g, uint32_t vp, const void *payload,
+		uint32_t len)
+{
+	struct guest_message *m;
+
+	if (!guest_usable(g) || len > VMBUS_WIRE_MSG_PAYLOAD)
+		return;
+	if (!g->queue && guest_slot_free(g, vp)) {
+		guest_fill_slot(g, vp, payload, len, false);
+		return;
+	}
+	if (g->queued == GUEST_MAX_QUEUED) {
+		guest_error(g, "it leaves %u messages lying", g->queued);
+		return;
+	}
+	m = calloc(1, sizeof(*m));
+	if (!m) {
+		log_error("out of memory: a message is lost");
+		return;
+	}
+	m->vp = vp;
+	m->len = len;
+	memcpy(m->payload, payload, len);
+	*g->queue_end = m;
+	g->queue_end = &m->next;
+	g->queued++;
+}
+
+void guest_event(struct guest *g, uint32_t vp, uint32_t flag)
+{
+	__u64 *word, bit = 1ull << (flag % 64);
+
+	if (!guest_usable(g) || vp >= g->nr_vps)
+		return;
+	word = &g->vp[vp].flags->word[flag / 64];
+	/* Who makes the word non-zero rings; the guest takes it with an
+	 * exchange and looks at all words for each interrupt */
+	if (!__atomic_fetch_or(word, bit, __ATOMIC_SEQ_CST)) {
+		g->doorbells_out++;
+		server_ring(g->server, vp % g->nr_vectors);
+	}
+}
+
+static bool guest_posts(struct guest *g)
+{
+	uint32_t prod = guest_load(&g->control->post_prod);
+	uint32_t count = prod - g->post_cons;
+
+	if (!count)
+		return false;
+	if (count > SYNTHIO_POST_SLOTS) {
+		guest_error(g, "post_prod is %u ahead of post_cons, the queue has %u slots",
+			    count, SYNTHIO_POST_SLOTS);
+		return true;
+	}
+	while (count-- && guest_usable(g)) {
+		struct synthio_post post;
+
+		memcpy(&post, &g->posts[g->post_cons % SYNTHIO_POST_SLOTS],
+		       sizeof(post));
+		/* release: copied before the guest may use the slot again */
+		guest_store(&g->control->post_cons, ++g->post_cons);
+		g->messages_in++;
+		if (post.payload_size > SYNTHIO_POST_PAYLOAD)
+			guest_error(g, "posted message of %u bytes, at most %u fit",
+				    post.payload_size, SYNTHIO_POST_PAYLOAD);
+		else if (post.message_type != VMBUS_WIRE_MSG_CHANNEL)
+			guest_error(g, "posted message of type %u, not 1",
+				    post.message_type);
+		else
+			g->ops->message(g->arg, post.connection_id,
+					post.payload, post.payload_size);
+	}
+	return true;
+}
+
+static bool guest_has_signals(const struct guest *g)
+{
+	uint32_t w;
+
+	for (w = GUEST_FIRST_CONN_ID / 64; w <= g->last_conn_id / 64; w++) {
+		if (guest_load(&g->signals[w]))
+			return true;
+	}
+	return false;
+}
+
+static bool guest_signals(struct guest *g)
+{
+	bool any = false;
+	uint32_t w;
+
+	for (w = GUEST_FIRST_CONN_ID / 64; w <= g->last_conn_id / 64; w++) {
+		uint64_t bits;
+
+		if (!guest_load(&g->signals[w]))
+			continue;
+		bits = __atomic_exchange_n(&g->signals[w], 0,
+					   __ATOMIC_SEQ_CST);
+		for (; bits; bits &= bits - 1)
+			g->ops->signal(g->arg,
+				       w * 64 + __builtin_ctzll(bits));
+		any = true;
+	}
+	return any;
+}
+
+static bool guest_eom(struct guest *g)
+{
+	uint32_t eom = guest_load(&g->control->eom);
+
+	if (eom == g->eom)
+		return false;
+	g->eom = eom;
+	guest_deliver(g);
+	return true;
+}
+
+static bool guest_poll(struct loop_poller *p)
+{
+	struct guest *g = container_of(p, struct guest, poller);
+	bool any;
+
+	if (!g->boot)
+		return false;
+	any = guest_command(g);
+	if (g->broken && g->attached) {
+		guest_detach(g, "the guest broke the protocol");
+		return true;
+	}
+	if (guest_usable(g))
+		any |= guest_posts(g);
+	if (guest_usable(g))
+		any |= guest_eom(g);
+	if (guest_usable(g))
+		any |= guest_signals(g);
+	return any;
+}
+
+/* include/synthio/ivshmem.h: need_kick, fence, look again */
+static bool guest_prepare_sleep(struct loop_poller *p)
+{
+	struct guest *g = container_of(p, struct guest, poller);
+
+	if (!g->boot)
+		return false;
+	if (g->broken && g->attached)
+		return true;
+	if (guest_usable(g)) {
+		guest_store(&g->control->need_kick[0], 1);
+		guest_fence();
+		if (guest_load(&g->control->post_prod) != g->post_cons ||
+		    guest_load(&g->control->eom) != g->eom ||
+		    guest_has_signals(g))
+			return true;
+	}
+	return guest_load(&g->boot->command_seq) != g->seq;
+}
+
+static void guest_end_sleep(struct loop_poller *p)
+{
+	struct guest *g = container_of(p, struct guest, poller);
+
+	if (guest_usable(g))
+		guest_store(&g->control->need_kick[0], 0);
+}
+
+static void guest_beat(struct loop_timer *timer)
+{
+	struct guest *g = container_of(timer, struct guest, heartbeat);
+
+	if (!guest_usable(g))
+		return;
+	guest_store(&g->control->heartbeat, g->control->heartbeat + 1);
+	loop_set_timer(g->loop, timer, HEARTBEAT_MS);
+}
+
+void guest_init(struct guest *g, struct loop *loop, struct ram *ram,
+		const struct guest_ops *ops, void *arg)
+{
+	memset(g, 0, sizeof(*g));
+	g->loop = loop;
+	g->ram = ram;
+	g->ops = ops;
+	g->arg = arg;
+	g->queue_end = &g->queue;
+	g->last_conn_id = GUEST_FIRST_CONN_ID;
+	g->heartbeat.fired = guest_beat;
+	g->poller.poll = guest_poll;
+	g->poller.prepare_sleep = guest_prepare_sleep;
+	g->poller.end_sleep = guest_end_sleep;
+	loop_add_poller(loop, &g->poller);
+}
+
+void guest_exit(struct guest *g)
+{
+	loop_del_poller(g->loop, &g->poller);
+	guest_unqueue(g);
+}
+
+void guest_connected(struct guest *g, struct server *server)
+{
+	uint64_t size = server_bar_size(server);
+	uint64_t offset = size > APERTURE_OFFSET ? APERTURE_OFFSET :
+			  SYNTHIO_PAGE_SIZE;
+
+	g->server = server;
+	g->boot = server_bar(server);
+	g->seq = 0;
+	g->broken = false;
+	g->why[0] = '\0';
+	g->boot->abi_version = SYNTHIO_ABI_VERSION;
+	g->boot->host_peer = SERVER_HOST_PEER;
+	g->boot->features = 0;
+	g->boot->host_vectors = HOST_VECTORS;
+	g->boot->generation = 1;
+	g->boot->aperture_offset = size > offset ? offset : 0;
+	g->boot->aperture_size = size > offset ? size - offset : 0;
+	/* last: who sees the magic sees the rest */
+	guest_store(&g->boot->magic, SYNTHIO_MAGIC);
+}
+
+void guest_disconnected(struct guest *g, const char *why)
+{
+	guest_forget(g, why);
+	g->boot = NULL;
+	ram_unmap(g->ram);
+}

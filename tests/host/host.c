@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "host.h"
+#include "kinds.h"
+
+#define HOST_BAR_SIZE		(16ull << 20)
+#define HOST_MAX_BAR_SIZE	(1ull << 40)
+#define HOST_VECTORS		8
+#define HOST_POLL_US		50
+#define HOST_MAX_POLL_US	1000000
+
+static void host_connected(void *arg)
+{
+	struct host *h = arg;
+
+	guest_connected(&h->guest, h->server);
+}
+
+static void host_disconnected(void *arg)
+{
+	struct host *h = arg;
+
+	guest_disconnected(&h->guest, "QEMU has gone");
+}
+
+static void host_doorbell(void *arg)
+{
+	struct host *h = arg;
+
+	/* What it announces is found by the pollers, in this round */
+	h->guest.doorbells_in++;
+}
+
+static const struct server_ops host_server_ops = {
+	.connected = host_connected,
+	.disconnected = host_disconnected,
+	.doorbell = host_doorbell,
+};
+
+static void host_message(void *arg, uint32_t connection_id,
+			 const void *payload, uint32_t len)
+{
+	struct host *h = arg;
+
+	bus_message(&h->bus, connection_id, payload, len);
+}
+
+static void host_signal(void *arg, uint32_t connection_id)
+{
+	struct host *h = arg;
+
+	bus_signal(&h->bus, connection_id);
+}
+
+static void host_reset(void *arg, const char *why)
+{
+	struct host *h = arg;
+
+	bus_reset(&h->bus, why);
+}
+
+static void host_attaching(void *arg)
+{
+	struct host *h = arg;
+
+	qmp_read(h->qmp);
+}
+
+static const struct guest_ops host_guest_ops = {
+	.message = host_message,
+	.signal = host_signal,
+	.reset = host_reset,
+	.attaching = host_attaching,
+};
+
+static void host_machine_reset(void *arg)
+{
+	struct host *h = arg;
+
+	guest_forget(&h->guest, "the machine was reset");
+}
+
+static const struct qmp_ops host_qmp_ops = {
+	.reset = host_machine_reset,
+};
+
+static int host_path(const char **to, const char *arg)
+{
+	*to = arg;
+	return 0;
+}
+
+static int host_opt_socket(struct host *h, const char *arg, struct text *err)
+{
+	(void)err;
+	return host_path(&h->socket, arg);
+}
+
+static int host_opt_qmp(struct host *h, const char *arg, struct text *err)
+{
+	(void)err;
+	return host_path(&h->qmp_path, arg);
+}
+
+static int host_opt_control(struct host *h, const char *arg, struct text *err)
+{
+	(void)err;
+	return host_path(&h->control_path, arg);
+}
+
+static int host_opt_ram(struct host *h, const char *arg, struct text *err)
+{
+	return ram_parse(&h->ram, arg, err);
+}
+
+static int host_opt_bar_size(struct host *h, const char *arg,
+			     struct text *err)
+{
+	uint64_t size;
+
+	if (text_size(arg, &size) || size < SYNTHIO_PAGE_SIZE ||
+	    size > HOST_MAX_BAR_SIZE || size & (size - 1))
+		return text_add(err, "'%s' is no power of two from 4K to 1T",
+				arg);
+	h->bar_size = size;
+	return 0;
+}
+
+static int host_opt_vectors(struct host *h, const char *arg, struct text *err)
+{
+	if (text_number(arg, 1, SERVER_MAX_VECTORS, &h->vectors))
+		return text_add(err, "'%s' is no number from 1 to %d", arg,
+				SERVER_MAX_VECTORS);
+	return 0;
+}
+
+static int host_opt_poll(struct host *h, const char *arg, struct text *err)
+{
+	uint64_t us;
+
+	if (text_number(arg, 0, HOST_MAX_POLL_US, &us))
+		return text_add(err, "'%s' is no number of microseconds up to %d",
+				arg, HOST_MAX_POLL_US);
+	loop_set_poll(h->loop, us);
+	return 0;
+}
+
+static int host_opt_max_version(struct host *h, const char *arg,
+				struct text *err)
+{
+	char *copy = strdup(arg), *minor = copy;
+	const char *major = strsep(&minor, ".");
+	uint64_t a, b;
+	int ret = 0;
+
+	if (!minor || text_number(major, 0, 0xffff, &a) ||
+	    text_number(minor, 0, 0xffff, &b) ||
+	    !bus_known_version(VMBUS_WIRE_VERSION(a, b)))
+		ret = text_add(err, "'%s' is no version: 2.4, 3.0, 4.0, 4.1, 5.0, 5.1, 5.2, 5.3 or 6.0",
+			       arg);
+	else
+		h->bus.max_version = VMBUS_WIRE_VERSION(a, b);
+	free(copy);
+	return ret;
+}
+
+static int host_opt_log(struct host *h, const char *arg, struct text *err)
+{
+	int ret = log_open(arg);
+
+	(void)h;
+	return ret ? text_add(err, "%s: %s", arg, strerror(-ret)) : 0;
+}
+
+static int host_opt_verbose(struct host *h, const char *arg, struct text *err)
+{
+	(void)h;
+	(void)arg;
+	(void)err;
+	return log_set_level("debug");
+}
+
+static const struct host_option_kind {
+	const char *name;
+	const char *arg;	/* NULL: takes none */
+	const char *help;
+	int (*take)(struct host *h, const char *arg, struct text *err);
+} host_options[] = {
+	{ "socket", "PATH", "ivshmem server socket that QEMU connects to",
+	  host_opt_socket },
+	{ "ram", "file=PATH,offset=N,gpa=N,size=N",
+	  "guest RAM: a piece of QEMU's memory file and where the guest sees it; one for each range",
+	  host_opt_ram },
+	{ "bar-size", "SIZE", "shared memory BAR, a power of two (16M)",
+	  host_opt_bar_size },
+	{ "vectors", "N", "interrupts of the guest, as vectors= of QEMU's device (8)",
+	  host_opt_vectors },
+	{ "qmp", "PATH", "QEMU's QMP socket, to hear of guest resets",
+	  host_opt_qmp },
+	{ "control", "PATH", "socket for `synthhost ctl`", host_opt_control },
+	{ "max-version", "X.Y", "newest VMBus version to accept (5.3)",
+	  host_opt_max_version },
+	{ "poll-us", "N", "busy-poll this long before sleeping, microseconds (50)",
+	  host_opt_poll },
+	{ "log", "FILE", "append the log to a file, not to stderr",
+	  host_opt_log },
+	{ "verbose", NULL, "log each message", host_opt_verbose },
+};
+
+#define HOST_OPTIONS	(sizeof(host_options) / sizeof(host_options[0]))
+
+int host_option(struct host *h, const char *name, const char *arg, bool *used,
+		struct text *err)
+{
+	const struct device_kind *kind;
+	const struct device_option *opt;
+	struct text why = { 0 };
+	bool found = false;
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; !found && i < HOST_OPTIONS; i++) {
+		const struct host_option_kind *k = &host_options[i];
+
+		if (strcmp(k->name, name))
+			continue;
+		found = true;
+		*used = k->arg;
+		if (k->arg && !arg)
+			ret = text_add(&why, "needs an argument: %s", k->arg);
+		else
+			ret = k->take(h, arg, &why);
+	}
+	for (kind = device_kind_first(); !found && kind; kind = kind->next) {
+		for (opt = kind->options; !found && opt && opt->name; opt++) {
+			if (strcmp(opt->name, name))
+				continue;
+			found = true;
+			*used = arg && (opt->arg[0] != '[' || arg[0] != '-');
+			if (!*used && opt->arg[0] != '[')
+				ret = text_add(&why, "needs an argument: %s",
+					       opt->arg);
+			else
+				ret = opt->parse(&h->bus, *used ? arg : NULL,
+						 &why);
+		}
+	}
+	if (!found)
+		ret = text_add(err, "unknown option --%s; see --help", name);
+	else if (ret)
+		text_add(err, "--%s: %s", name, why.len ? why.s :
+			 strerror(-ret));
+	text_free(&why);
+	return ret;
+}
+
+int host_parse(struct host *h, int argc, char **argv, struct text *err)
+{
+	int i, ret;
+
+	for (i = 0; i < argc; i++) {
+		const char *name = argv[i];
+		char *equals, *copy;
+		bool used = false;
+
+		if (name[0] != '-' || name[1] != '-' || !name[2])
+			return text_add(err, "unexpected argument '%s'; see --help",
+					name);
+		copy = strdup(name + 2);
+		equals = strchr(copy, '=');
+		if (equals) {
+			*equals = '\0';
+			/* the part of argv itself: it has to stay */
+			ret = host_option(h, copy, strchr(name, '=') + 1,
+					  &used, err);
+			if (!ret && !used)
+				ret = text_add(err, "--%s takes no argument",
+					       copy);
+		} else {
+			ret = host_option(h, copy, i + 1 < argc ?
+					  argv[i + 1] : NULL, &used, err);
+			i += used;
+		}
+		free(copy);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+static void host_help_line(struct text *out, const char *name,
+			   const char *arg, const char *help)
+{
+	text_add(out, "  --%s %s\n        %s\n", name, arg ? arg : "", help);
+}
+
+void host_help(struct text *out)
+{
+	const struct device_kind *kind;
+	const struct device_option *opt;
+	unsigned int i;
+
+	text_add(out,
+		 "usage: synthhost --socket PATH --ram RANGE... [options and devices]\n"
+		 "       synthhost ctl SOCKET COMMAND [ARGS...]\n\n"
+		 "The reference host of synthio: serves VMBus devices to a guest on stock QEMU,\n"
+		 "through shared memory. Sizes and addresses take K, M, G, and 0x for hexadecimal.\n\n"
+		 "options:\n");
+	for (i = 0; i < HOST_OPTIONS; i++)
+		host_help_line(out, host_options[i].name, host_options[i].arg,
+			       host_options[i].help);
+	text_add(out, "\ndevices (each may be repeated):\n");
+	for (kind = device_kind_first(); kind; kind = kind->next) {
+		for (opt = kind->options; opt && opt->name; opt++)
+			host_help_line(out, opt->name, opt->arg, opt->help);
+	}
+	text_add(out,
+		 "\nExample: a guest of 512 MiB with a disk\n"
+		 "  synthhost --socket /tmp/s --control /tmp/c --qmp /tmp/q \\\n"
+		 "      --ram file=/dev/shm/ram,offset=0,gpa=0,size=512M \\\n"
+		 "      --scsi c0 --disk c0,lun=0,file=disk.img\n"
+		 "  qemu-system-x86_64 -accel tcg -smp 2,maxcpus=2 -m 512M \\\n"
+		 "      -object memory-backend-file,id=ram,size=512M,mem-path=/dev/shm/ram,share=on \\\n"
+		 "      -machine memory-backend=ram -qmp unix:/tmp/q,server=on,wait=off \\\n"
+		 "      -chardev socket,path=/tmp/s,id=s \\\n"
+		 "      -device ivshmem-doorbell,chardev=s,vectors=8 ...\n"
+		 "With more RAM than fits below the PCI hole (pc: 3 GiB, q35: 2 GiB) the rest lies\n"
+		 "at 4 GiB, so there are two ranges of one file:\n"
+		 "  --ram file=F,offset=0,gpa=0,size=3G --ram file=F,offset=3G,gpa=4G,size=1G\n\n"
+		 "`synthhost ctl SOCKET help` lists the commands of the control socket.\n");
+}
+
+int host_init(struct host *h, struct text *err)
+{
+	memset(h, 0, sizeof(*h));
+	h->bar_size = HOST_BAR_SIZE;
+	h->vectors = HOST_VECTORS;
+	h->loop = loop_create(HOST_POLL_US);
+	if (!h->loop) {
+		int ret = -errno;
+
+		text_add(err, "cannot set up io_uring: %s", strerror(-ret));
+		return ret;
+	}
+	/* Pollers run in the reverse order: the guest's messages come first */
+	bus_init(&h->bus, h->loop, &h->ram, &h->guest, VMBUS_WIRE_V5_3);
+	guest_init(&h->guest, h->loop, &h->ram, &host_guest_ops, h);
+	return 0;
+}
+
+/* QEMU makes the file, but not its directory */
+static int host_check_ram(const struct host *h, struct text *err)
+{
+	unsigned int i;
+
+	for (i = 0; i < h->ram.count; i++) {
+		const char *file = h->ram.range[i].file;
+		char *dir = strdup(file), *slash = strrchr(dir, '/');
+		const char *look = dir;
+		struct stat st;
+		int ret = 0;
+
+		if (!stat(file, &st)) {
+			if (S_ISDIR(st.st_mode))
+				ret = text_add(err, "--ram: %s is a directory; QEMU's mem-path= must name a file",
+					       file);
+		} else {
+			if (slash)
+				slash[slash == dir] = '\0';
+			else
+				look = ".";
+			if (stat(look, &st))
+				ret = text_add(err, "--ram: %s: %s", look,
+					       strerror(errno));
+		}
+		free(dir);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+int host_start(struct host *h, struct text *err)
+{
+	int ret;
+
+	if (!h->socket)
+		return text_add(err, "--socket is missing; see --help");
+	if (!h->ram.count)
+		return text_add(err, "--ram is missing; see --help");
+	ret = host_check_ram(h, err);
+	if (ret)
+		return ret;
+	h->server = server_create(h->loop, h->socket, h->bar_size, h->vectors,
+				  &host_server_ops, h, err);
+	if (!h->server)
+		return -EINVAL;
+	if (h->control_path) {
+		h->control = control_create(&h->bus, h->control_path, err);
+		if (!h->control)
+			return -EINVAL;
+	}
+	if (h->qmp_path)
+		h->qmp = qmp_create(h->loop, h->qmp_path, &host_qmp_ops, h);
+	return 0;
+}
+
+void host_exit(struct host *h)
+{
+	qmp_destroy(h->qmp);
+	h->qmp = NULL;
+	control_destroy(h->control);
+	server_destroy(h->server);
+	guest_exit(&h->guest);
+	bus_exit(&h->bus);
+	ram_free(&h->ram);
+	loop_destroy(h->loop);
+}

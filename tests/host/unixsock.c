@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "unixsock.h"
+
+static int unixsock_address(const char *path, struct sockaddr_un *sun)
+{
+	memset(sun, 0, sizeof(*sun));
+	sun->sun_family = AF_UNIX;
+	if (!*path)
+		return -EINVAL;
+	if (strlen(path) >= sizeof(sun->sun_path))
+		return -ENAMETOOLONG;
+	strcpy(sun->sun_path, path);
+	return 0;
+}
+
+int unixsock_connect(const char *path)
+{
+	struct sockaddr_un sun;
+	int ret = unixsock_address(path, &sun);
+	int fd;
+
+	if (ret)
+		return ret;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun))) {
+		ret = -errno;
+		close(fd);
+		return ret;
+	}
+	return fd;
+}
+
+/* Makes way for bind(): 0 if nothing is there (any more) */
+static int unixsock_clear(const char *path, struct text *err)
+{
+	struct stat st;
+	int fd;
+
+	if (lstat(path, &st))
+		return 0;	/* bind() has the better error */
+	if (!S_ISSOCK(st.st_mode)) {
+		text_add(err, "%s exists and is no socket", path);
+		return -EEXIST;
+	}
+	fd = unixsock_connect(path);
+	if (fd >= 0) {
+		close(fd);
+		text_add(err, "%s: another process listens on it", path);
+		return -EADDRINUSE;
+	}
+	unlink(path);
+	return 0;
+}
+
+int unixsock_listen(const char *path, struct text *err)
+{
+	struct sockaddr_un sun;
+	int ret = unixsock_address(path, &sun);
+	int fd;
+
+	if (ret == -ENAMETOOLONG)
+		text_add(err, "%s: longer than %zu bytes, too long for a socket",
+			 path, sizeof(sun.sun_path) - 1);
+	else if (ret)
+		text_add(err, "the path of a socket is empty");
+	if (!ret)
+		ret = unixsock_clear(path, err);
+	if (ret)
+		return ret;
+
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return -errno;
+	if (bind(fd, (struct sockaddr *)&sun, sizeof(sun)) || listen(fd, 8)) {
+		ret = -errno;
+		text_add(err, "%s: %s", path, strerror(-ret));
+		close(fd);
+		return ret;
+	}
+	return fd;
+}
