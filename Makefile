@@ -14,6 +14,7 @@ KERNEL ?=
 SUITE ?=
 JOBS ?= 2
 export LONG DEBUG_KERNEL KEEP
+export PYTHONDONTWRITEBYTECODE := 1
 
 GUEST_KERNEL := $(if $(filter 1,$(DEBUG_KERNEL)),debug,distro)
 SOURCES = $(wildcard Kbuild channel include drivers)
