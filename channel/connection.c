@@ -213,7 +213,7 @@ static void request_fail(struct vmbus_channel *channel, int error)
 		if (completion_done(&req->done))
 			continue;
 		req->error = error;
-		complete(&req->done);
+		complete_all(&req->done);
 	}
 	spin_unlock_irqrestore(&connection.request_lock, flags);
 }
@@ -289,7 +289,7 @@ static void answer_deliver(const struct rx_message *msg, u32 type)
 			continue;
 		memcpy(&req->response, msg->payload,
 		       min_t(size_t, msg->len, sizeof(req->response)));
-		complete(&req->done);
+		complete_all(&req->done);
 		found = true;
 		break;
 	}
