@@ -1,0 +1,191 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# dkms-inside.sh TOP: runs in a Debian system that has dkms, and a kernel with
+# its headers, of which nothing is kept. Installs and removes the modules with
+# DKMS and prints "ok NAME" or "not ok NAME" for each check; what commands say
+# goes to stderr. dkms.py runs this.
+set -u
+
+top=$1
+tmp=$(mktemp -d)
+kver=$(cd /lib/modules && echo *)
+export KVER="$kver"
+
+report()
+{
+	if [ "$1" = 0 ]; then
+		echo "ok $2"
+	else
+		echo "not ok $2"
+	fi
+}
+
+# check NAME COMMAND...: report whether the command succeeds.
+check()
+{
+	name=$1
+	shift
+	"$@" >&2
+	report $? "$name"
+}
+
+# fails NAME COMMAND...: report whether the command fails.
+fails()
+{
+	name=$1
+	shift
+	if "$@" >&2; then
+		report 1 "$name"
+	else
+		report 0 "$name"
+	fi
+}
+
+# Each file and directory that an installation could leave something in. DKMS
+# makes its signing key at its first use, and keeps it.
+inventory()
+{
+	find /usr /lib/modules /etc /var/lib/dkms /boot \
+		! -path '/var/lib/dkms/mok.*' ! -path "$top" \
+		! -path "$top/*" | sort
+}
+
+# What loading the distribution's disk driver would load.
+storvsc()
+{
+	modprobe -S "$kver" -D hv_storvsc
+}
+
+# dkms_make TREE TARGET
+dkms_make()
+{
+	make -C "$1" --no-print-directory "$2"
+}
+
+# Our package and version, as dkms status prints it: synthio/0.1
+package()
+{
+	dkms status synthio | sed -n '1s/[,:].*//p'
+}
+
+is_installed()
+{
+	dkms status synthio
+	dkms status synthio | grep -q "$kver.*: installed"
+}
+
+# names_are_ours FILE: each line of it
+names_are_ours()
+{
+	! grep -v '^synth_.*\.ko$' "$1"
+}
+
+# for_this_kernel FILE
+for_this_kernel()
+{
+	modinfo -F vermagic "$1" | grep -w -- "$kver"
+}
+
+# is_found MODULE: what modprobe would load is the one in updates/dkms
+is_found()
+{
+	modprobe -S "$kver" -D "$1" | grep "/updates/dkms/$1.ko"
+}
+
+# exports_own FILE: something, and no name of the kernel's VMBus
+exports_own()
+{
+	modprobe --dump-modversions "$1" >/dev/null &&
+	nm "$1" | grep '__ksymtab_synth' >/dev/null &&
+	! nm "$1" | grep -E '__ksymtab_(vmbus|hv)_'
+}
+
+autoinstall()
+{
+	dkms uninstall "$(package)" -k "$kver" && ! is_installed &&
+	dkms autoinstall -k "$kver" && is_installed
+}
+
+# copy_tree TO: what is needed to build the modules
+copy_tree()
+{
+	mkdir "$1" &&
+	(cd "$top" && find Kbuild Makefile LICENSE dkms.conf packaging \
+		channel include drivers -type f 2>/dev/null |
+	 tar -T - -cf -) | tar -C "$1" -xf -
+}
+
+# stage TREE DEST [VAR=VALUE]...: make install into a directory
+stage()
+{
+	tree=$1
+	dest=$2
+	shift 2
+	make -C "$tree" --no-print-directory install KVER="$kver" \
+		DESTDIR="$dest" "$@"
+}
+
+storvsc >"$tmp/storvsc.before"
+check "modprobe knows hv_storvsc to begin with" \
+	grep -q hv_storvsc.ko "$tmp/storvsc.before"
+inventory >"$tmp/before"
+
+check "dkms-install succeeds" dkms_make "$top" dkms-install
+check "DKMS says that it is installed" is_installed
+
+# dkms.conf names the modules; they and nothing else are installed
+sed -n 's/^BUILT_MODULE_NAME.*="\(.*\)"/\1.ko/p' "$top/dkms.conf" |
+	sort >"$tmp/wanted"
+(cd "/lib/modules/$kver/updates" && find . -type f -printf '%P\n') |
+	sed 's|^dkms/||' | sort >"$tmp/got"
+check "dkms.conf names a module" test -s "$tmp/wanted"
+check "updates/dkms has the modules of dkms.conf, nothing else" \
+	diff "$tmp/wanted" "$tmp/got"
+check "each module's name is one of ours" names_are_ours "$tmp/wanted"
+while read -r ko; do
+	file=/lib/modules/$kver/updates/dkms/$ko
+	check "$ko is for the kernel that was named" for_this_kernel "$file"
+	check "modprobe finds it" is_found "${ko%.ko}"
+done <"$tmp/wanted"
+check "synth_vmbus.ko exports its own names, none of the kernel's" \
+	exports_own "/lib/modules/$kver/updates/dkms/synth_vmbus.ko"
+storvsc >"$tmp/storvsc.after"
+check "modprobe -D hv_storvsc prints what it printed before" \
+	diff "$tmp/storvsc.before" "$tmp/storvsc.after"
+
+check "dkms-install over an installation succeeds" \
+	dkms_make "$top" dkms-install
+check "dkms autoinstall, as after a kernel update, installs it" autoinstall
+
+check "dkms-uninstall succeeds" dkms_make "$top" dkms-uninstall
+inventory >"$tmp/after"
+check "it leaves nothing" diff "$tmp/before" "$tmp/after"
+storvsc >"$tmp/storvsc.after"
+check "modprobe -D hv_storvsc is as before" \
+	diff "$tmp/storvsc.before" "$tmp/storvsc.after"
+check "dkms-uninstall with nothing installed succeeds" \
+	dkms_make "$top" dkms-uninstall
+
+# a build that fails
+copy_tree "$tmp/broken"
+for c in "$tmp"/broken/channel/*.c; do
+	echo '#error "this does not build"' >>"$c"
+done
+fails "dkms-install fails if the modules do not build" \
+	dkms_make "$tmp/broken" dkms-install
+inventory >"$tmp/after"
+check "that leaves nothing either" diff "$tmp/before" "$tmp/after"
+
+# without DKMS, into a directory
+copy_tree "$tmp/tree"
+check "make install DESTDIR= succeeds" stage "$tmp/tree" "$tmp/dest"
+(cd "$tmp/dest" && find . -type f -printf '%P\n') | sort >"$tmp/got"
+sed "s|^|lib/modules/$kver/updates/synthio/|" "$tmp/wanted" >"$tmp/staged"
+check "it has the same modules under updates/synthio, nothing else" \
+	diff "$tmp/staged" "$tmp/got"
+inventory >"$tmp/after"
+check "and nothing outside of DESTDIR" diff "$tmp/before" "$tmp/after"
+fails "make install BUS=stock is refused" \
+	stage "$tmp/tree" "$tmp/dest2" BUS=stock
+check "and installs nothing" test ! -e "$tmp/dest2"
