@@ -1,0 +1,995 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The reference host's SCSI controller between a bus that is made up here and
+ * real files, through the real loop. Guest memory is heap memory of exactly
+ * the size that a packet names, so that the address sanitizer guards it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <synthio/storvsp.h>
+
+#include "../host/device.h"
+#include "tap.h"
+
+#define SIZE		(8u << 20)
+#define DATA_MAX	(2u << 20)
+
+struct bus {
+	struct loop *loop;
+	struct device *dev;
+};
+
+struct channel {
+	struct device *dev;
+	unsigned int index;
+	void *private;
+	bool paused, errored;
+	char why[200];
+	unsigned int completions, sent;
+	uint64_t trans_id;
+	uint32_t len;
+	struct storvsp_packet last, note;
+	int send_result;
+};
+
+static struct bus bus;
+static struct channel chan, sub;
+static struct device_kind *kind;
+static unsigned int offered;
+static struct text why;
+static char dir[64], file[96];
+
+/* --- the bus ---------------------------------------------------------------- */
+
+void device_kind_register(struct device_kind *k)
+{
+	kind = k;
+}
+
+int device_register(struct bus *b, struct device *dev, struct text *err)
+{
+	if (b->dev && !strcmp(b->dev->id, dev->id)) {
+		text_add(err, "taken");
+		return -EEXIST;
+	}
+	dev->bus = b;
+	b->dev = dev;
+	return 0;
+}
+
+struct device *device_find(struct bus *b, const struct device_kind *k,
+			   const char *id)
+{
+	return b->dev && b->dev->kind == k && !strcmp(b->dev->id, id) ?
+	       b->dev : NULL;
+}
+
+int device_offer_subchannels(struct device *dev, unsigned int count)
+{
+	(void)dev;
+	offered = count;
+	return 0;
+}
+
+struct loop *bus_loop(struct bus *b)
+{
+	return b->loop;
+}
+
+unsigned int channel_index(const struct channel *ch)
+{
+	return ch->index;
+}
+
+void channel_set_private(struct channel *ch, void *private)
+{
+	ch->private = private;
+}
+
+void *channel_private(const struct channel *ch)
+{
+	return ch->private;
+}
+
+int channel_complete(struct channel *ch, uint64_t trans_id,
+		     const void *payload, size_t len)
+{
+	ch->completions++;
+	ch->trans_id = trans_id;
+	ch->len = len;
+	memset(&ch->last, 0, sizeof(ch->last));
+	memcpy(&ch->last, payload, len);
+	return 0;
+}
+
+int channel_send(struct channel *ch, uint64_t trans_id, const void *payload,
+		 size_t len, bool want_completion)
+{
+	if (ch->send_result)
+		return ch->send_result;
+	if (trans_id || want_completion || len > sizeof(ch->note))
+		abort();
+	ch->sent++;
+	memcpy(&ch->note, payload, len);
+	return 0;
+}
+
+void channel_pause(struct channel *ch)
+{
+	ch->paused = true;
+}
+
+void channel_resume(struct channel *ch)
+{
+	ch->paused = false;
+}
+
+void channel_error(struct channel *ch, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(ch->why, sizeof(ch->why), fmt, ap);
+	va_end(ap);
+	ch->errored = true;
+}
+
+/* Linked with --wrap=open: a file system that does not know O_DIRECT */
+static bool no_direct;
+
+int __real_open(const char *path, int flags, mode_t mode);
+int __wrap_open(const char *path, int flags, mode_t mode);
+
+int __wrap_open(const char *path, int flags, mode_t mode)
+{
+	if (no_direct && (flags & O_DIRECT)) {
+		errno = EINVAL;
+		return -1;
+	}
+	return __real_open(path, flags, mode);
+}
+
+/* --- a guest ---------------------------------------------------------------- */
+
+static int option(const char *name, const char *arg)
+{
+	const struct device_option *o;
+
+	text_free(&why);
+	for (o = kind->options; strcmp(o->name, name); o++)
+		;
+	return o->parse(&bus, arg, &why);
+}
+
+static int command(const char *line)
+{
+	const struct device_command *c;
+	char copy[256], *argv[8], *p = copy;
+	int argc = 0;
+
+	text_free(&why);
+	snprintf(copy, sizeof(copy), "%s", line);
+	while ((argv[argc] = strsep(&p, " ")))
+		argc++;
+	for (c = kind->commands; strcmp(c->name, argv[0]); c++)
+		;
+	return c->run(&bus, argc, argv, &why);
+}
+
+static int disk(const char *options)
+{
+	char arg[256];
+
+	snprintf(arg, sizeof(arg), "c0,file=%s%s", file, options);
+	return option("disk", arg);
+}
+
+static void begin(const char *scsi, const char *disk_options)
+{
+	memset(&chan, 0, sizeof(chan));
+	memset(&sub, 0, sizeof(sub));
+	if (option("scsi", scsi) || (disk_options && disk(disk_options))) {
+		printf("# %s\n", text_str(&why));
+		abort();
+	}
+	chan.dev = sub.dev = bus.dev;
+	sub.index = 1;
+	if (kind->ops->open(bus.dev, &chan))
+		abort();
+}
+
+static void end(void)
+{
+	kind->ops->drain(bus.dev, &chan);
+	kind->ops->close(bus.dev, &chan);
+	kind->ops->destroy(bus.dev);
+	bus.dev = NULL;
+}
+
+static void post(struct channel *ch, enum packet_type type, const void *payload,
+		 uint32_t len, const struct iovec *iov, unsigned int count)
+{
+	struct packet_range range = { 0, count, 0 };
+	struct packet pkt = {
+		.type = type,
+		.wants_completion = true,
+		.trans_id = 77,
+		.len = len,
+	};
+	struct iovec *iovs = calloc(count + 1, sizeof(*iov));
+	void *copy = malloc(len ? len : 1);
+	unsigned int i;
+
+	memcpy(copy, payload, len);
+	pkt.payload = copy;
+	for (i = 0; i < count; i++) {
+		iovs[i] = iov[i];
+		pkt.iov_bytes += iov[i].iov_len;
+	}
+	pkt.iov = iovs;
+	pkt.iov_count = count;
+	range.bytes = pkt.iov_bytes;
+	pkt.ranges = &range;
+	pkt.range_count = type == PACKET_GPA_DIRECT;
+	kind->ops->packet(ch->dev, ch, &pkt);
+	/* the packet is gone when the callback returns */
+	free(iovs);
+	free(copy);
+}
+
+static bool answered(void *arg)
+{
+	return chan.completions + sub.completions >= *(unsigned int *)arg ||
+	       chan.errored || sub.errored;
+}
+
+static void wait_answer(unsigned int n)
+{
+	loop_wait_io(bus.loop, answered, &n);
+}
+
+static uint32_t simple(uint32_t op, const struct storvsp_packet *with)
+{
+	struct storvsp_packet p = { 0 };
+
+	if (with)
+		p = *with;
+	p.operation = op;
+	p.flags = 1;
+	chan.completions = 0;
+	memset(&chan.last, 0xee, sizeof(chan.last));
+	post(&chan, PACKET_INBAND, &p, sizeof(p), NULL, 0);
+	wait_answer(1);
+	return chan.last.status;
+}
+
+static void negotiate(uint16_t version)
+{
+	struct storvsp_packet p = { 0 };
+
+	p.version.major_minor = version;
+	if (simple(7, NULL) || simple(9, &p) || simple(10, NULL) ||
+	    simple(8, NULL))
+		abort();
+}
+
+static struct storvsp_packet srb(const uint8_t *cdb, unsigned int cdb_len,
+				 uint8_t lun, uint8_t dir_in, uint32_t bytes)
+{
+	struct storvsp_packet p = { .operation = 3, .flags = 1 };
+
+	p.srb.length = 52;
+	p.srb.lun = lun;
+	p.srb.cdb_length = cdb_len;
+	p.srb.sense_info_length = 20;
+	p.srb.data_in = dir_in;
+	p.srb.data_transfer_length = bytes;
+	memcpy(p.srb.cdb, cdb, cdb_len);
+	return p;
+}
+
+/* Sends an SRB with @bytes of memory at @data, @offset behind a page's start */
+static void execute_on(struct channel *ch, const struct storvsp_packet *p,
+		       uint8_t *data, uint32_t bytes, unsigned int offset,
+		       bool in)
+{
+	unsigned int pages = (offset + bytes + 4095) / 4096, i;
+	struct iovec iov[520] = { 0 };
+	uint8_t *page[520];
+	uint32_t at = 0;
+
+	for (i = 0; i < pages; i++) {
+		uint32_t skip = i ? 0 : offset;
+		uint32_t n = 4096 - skip < bytes - at ? 4096 - skip :
+							bytes - at;
+
+		page[i] = aligned_alloc(4096, 4096);
+		iov[i].iov_base = page[i] + skip;
+		iov[i].iov_len = n;
+		memcpy(iov[i].iov_base, data + at, n);
+		at += n;
+	}
+	ch->completions = 0;
+	post(ch, bytes ? PACKET_GPA_DIRECT : PACKET_INBAND, p, sizeof(*p), iov,
+	     pages);
+	wait_answer(1);
+	for (i = 0, at = 0; i < pages; i++) {
+		if (in)
+			memcpy(data + at, iov[i].iov_base, iov[i].iov_len);
+		at += iov[i].iov_len;
+		free(page[i]);
+	}
+}
+
+static uint8_t buffer[DATA_MAX];
+
+/* A command on LUN 1; 1: GOOD */
+static bool execute(const uint8_t *cdb, unsigned int cdb_len, uint8_t dir_in,
+		    uint32_t bytes, unsigned int offset)
+{
+	struct storvsp_packet p = srb(cdb, cdb_len, 1, dir_in, bytes);
+
+	execute_on(&chan, &p, buffer, bytes, offset, dir_in == 1);
+	return chan.completions == 1 && !chan.errored && chan.trans_id == 77 &&
+	       chan.len == 64 && chan.last.operation == 1 &&
+	       !chan.last.status && chan.last.srb.srb_status == 1 &&
+	       !chan.last.srb.scsi_status;
+}
+
+static bool rw10(uint8_t op, uint8_t flags, uint32_t lba, uint16_t blocks,
+		 uint32_t sector, unsigned int offset)
+{
+	uint8_t cdb[10] = { op, flags, lba >> 24, lba >> 16, lba >> 8, lba, 0,
+			    blocks >> 8, blocks };
+	uint32_t bytes = blocks * sector;
+
+	return execute(cdb, 10, op == 0x28, bytes, offset) &&
+	       chan.last.srb.data_transfer_length == bytes;
+}
+
+static bool sense(uint8_t key, unsigned int asc)
+{
+	const struct storvsp_srb *s = &chan.last.srb;
+
+	return chan.last.status && (s->srb_status & 0x80) &&
+	       s->scsi_status == 2 && s->sense_info_length == 18 &&
+	       !s->data_transfer_length && s->sense_data[2] == key &&
+	       s->sense_data[12] == asc >> 8 &&
+	       s->sense_data[13] == (asc & 0xff);
+}
+
+static void fill(unsigned int seed, uint32_t bytes)
+{
+	uint32_t i;
+
+	for (i = 0; i < bytes; i++)
+		buffer[i] = (seed * 2654435761u + i * 40503u) >> 7;
+}
+
+static bool filled(unsigned int seed, uint32_t bytes)
+{
+	uint32_t i;
+
+	for (i = 0; i < bytes; i++) {
+		if (buffer[i] !=
+		    (uint8_t)((seed * 2654435761u + i * 40503u) >> 7))
+			return false;
+	}
+	return true;
+}
+
+static bool zeroes(uint32_t bytes)
+{
+	return !buffer[0] && !memcmp(buffer, buffer + 1, bytes - 1);
+}
+
+static void make_file(const char *in, uint32_t size)
+{
+	int fd;
+
+	snprintf(dir, sizeof(dir), "%s/synthio-test-XXXXXX", in);
+	if (!mkdtemp(dir))
+		abort();
+	snprintf(file, sizeof(file), "%s/disk", dir);
+	fd = open(file, O_CREAT | O_RDWR, 0600);
+	if (fd < 0 || ftruncate(fd, size))
+		abort();
+	close(fd);
+}
+
+static void remove_file(void)
+{
+	unlink(file);
+	rmdir(dir);
+}
+
+/* --- tests ------------------------------------------------------------------ */
+
+static void test_negotiation(void)
+{
+	static const uint16_t good[] = { 0x602, 0x600, 0x501, 0x402, 0x200 };
+	struct storvsp_packet p = { 0 };
+	unsigned int i, op;
+
+	for (i = 0; i < 5; i++) {
+		begin("c0,subchannels=3,max-transfer=256K", NULL);
+		CHECK(simple(9, NULL) == 0xc0000184, "version before begin");
+		CHECK(!simple(7, NULL) && chan.last.operation == 1 &&
+		      chan.trans_id == 77 && chan.len == 64, "begin");
+		CHECK(simple(7, NULL) == 0xc0000184, "begin twice");
+		p.version.major_minor = 0x603;
+		CHECK(simple(9, &p) == 0xc0000059, "unknown version");
+		CHECK(simple(10, NULL) == 0xc0000184, "no version yet");
+		p.version.major_minor = good[i];
+		CHECK(!simple(9, &p), "version %04x", good[i]);
+		CHECK(simple(8, NULL) == 0xc0000184, "end before properties");
+		CHECK(simple(13, NULL) == 0xc0000184, "subchannels too early");
+		CHECK(!simple(10, NULL), "properties");
+		CHECK(chan.last.properties.max_transfer_bytes == 256 << 10,
+		      "max transfer");
+		CHECK(chan.last.properties.max_channel_count ==
+		      (good[i] >= 0x501 ? 3 : 0) &&
+		      chan.last.properties.flags == (good[i] >= 0x501),
+		      "subchannels");
+		CHECK(simple(6, NULL) == 0xc0000184, "reset too early");
+		CHECK(!simple(8, NULL), "end");
+		for (op = 2; op <= 12; op += op == 2 ? 9 : 1)
+			CHECK(simple(op, NULL) == 0xc0000010, "op %u", op);
+		p.sub_channel_count = 4;
+		CHECK(simple(13, &p) == 0xc000000d, "too many");
+		p.sub_channel_count = 2;
+		offered = 0;
+		CHECK(simple(13, &p) == (good[i] >= 0x501 ? 0 : 0xc000000d),
+		      "subchannels");
+		CHECK(offered == (good[i] >= 0x501 ? 2 : 0), "offered");
+		CHECK(!simple(5, NULL) && !simple(6, NULL), "resets");
+		CHECK(simple(4, NULL) == 0xc000000d, "reset of no LUN");
+		CHECK(!chan.errored && !chan.paused, "still well");
+		end();
+	}
+
+	/* old guests send, and get, short packets */
+	begin("c0", NULL);
+	p.operation = 7;
+	p.flags = 1;
+	post(&chan, PACKET_INBAND, &p, 48, NULL, 0);
+	CHECK(chan.completions == 1 && chan.len == 48 && !chan.last.status,
+	      "short packet");
+	end();
+}
+
+/* One broken thing at a time: each disconnects, and does no more */
+static void test_malformed(void)
+{
+	static const uint8_t read[10] = { 0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0 };
+	struct iovec iov = { buffer, 512 };
+	unsigned int i;
+
+	for (i = 0; i < 20; i++) {
+		struct storvsp_packet p = srb(read, 10, 1, 1, 512);
+		struct packet pkt = {
+			.type = PACKET_GPA_DIRECT, .wants_completion = true,
+			.payload = &p, .len = sizeof(p), .iov = &iov,
+			.iov_count = 1, .iov_bytes = 512, .range_count = 1,
+		};
+		struct channel *ch = &chan;
+
+		begin("c0", ",lun=1");
+		if (i != 17)
+			negotiate(0x602);
+		switch (i) {
+		case 0:
+			pkt.wants_completion = false;
+			break;
+		case 1:
+			p.flags = 0;
+			break;
+		case 2:
+			p.operation = 0;
+			pkt.type = PACKET_INBAND;
+			break;
+		case 3:
+			p.operation = 14;
+			pkt.type = PACKET_INBAND;
+			break;
+		case 4:
+			p.operation = STORVSP_COMPLETE_IO;
+			pkt.type = PACKET_INBAND;
+			break;
+		case 5:
+			p.operation = STORVSP_RESET_BUS;
+			break;
+		case 6:
+			pkt.type = PACKET_COMPLETION;
+			break;
+		case 7:
+			pkt.len = 56;
+			break;
+		case 8:
+			pkt.len = 0;
+			break;
+		case 9:
+			pkt.len = 48;	/* too short for 6.2 */
+			break;
+		case 10:
+			p.srb.length = 36;
+			break;
+		case 11:
+			p.srb.cdb_length = 0;
+			break;
+		case 12:
+			p.srb.cdb_length = 17;
+			break;
+		case 13:
+			p.srb.sense_info_length = 21;
+			break;
+		case 14:
+			p.srb.data_in = 3;
+			break;
+		case 15:
+			p.srb.data_transfer_length = 513;
+			break;
+		case 16:
+			pkt.range_count = 2;
+			break;
+		case 17:
+			break;		/* not initialised */
+		case 18:
+			p.srb.data_in = 2;
+			break;
+		case 19:
+			pkt.type = PACKET_INBAND;
+			pkt.iov_count = 0;
+			pkt.iov_bytes = 0;
+			pkt.range_count = 0;
+			break;
+		}
+		chan.completions = 0;
+		kind->ops->packet(bus.dev, ch, &pkt);
+		kind->ops->drain(bus.dev, ch);
+		CHECK(chan.errored && !chan.completions, "case %u", i);
+		CHECK(!strncmp(chan.why, "storvsp: ", 9), "%s", chan.why);
+		end();
+	}
+}
+
+/* What a program in the guest can do wrong is answered, not punished */
+static void test_bad_commands(void)
+{
+	uint8_t read[10] = { 0x28, 0, 0, 0, 0, 0, 0, 0, 2, 0 };
+	uint8_t inquiry[6] = { 0x12, 0, 0, 0, 96, 0 };
+	uint8_t unknown[6] = { 0xee };
+	struct storvsp_packet p;
+
+	begin("c0,max-transfer=4K", ",lun=1");
+	negotiate(0x602);
+	CHECK(!execute(read, 10, 1, 512, 0) &&
+	      chan.last.srb.srb_status == 0x12 &&
+	      !chan.last.srb.data_transfer_length, "more than the room");
+	CHECK(!execute(read, 10, 0, 1024, 0) &&
+	      chan.last.srb.srb_status == 6, "wrong direction");
+	CHECK(execute(read, 10, 1, 4096, 0) &&
+	      chan.last.srb.data_transfer_length == 1024, "more room");
+	CHECK(!execute(read, 10, 1, 8192, 0) &&
+	      chan.last.srb.srb_status == 6, "more than the limit");
+	CHECK(!execute(unknown, 6, 2, 0, 0) && sense(5, 0x2000) &&
+	      chan.last.srb.srb_status == 0x86, "unknown command");
+	read[5] = 0xff;
+	read[2] = 0xff;
+	CHECK(!execute(read, 10, 1, 1024, 0) && sense(5, 0x2100) &&
+	      chan.last.srb.srb_status == 0x84, "out of range");
+	CHECK(execute(inquiry, 6, 1, 36, 0) &&
+	      chan.last.srb.data_transfer_length == 36 &&
+	      !memcmp(buffer + 8, "Msft", 4), "answer cut at the room");
+	CHECK(execute(inquiry, 6, 1, 512, 4090) &&
+	      chan.last.srb.data_transfer_length == 96 &&
+	      !memcmp(buffer + 8, "Msft", 4), "answer across two pages");
+	CHECK(execute(inquiry, 6, 2, 0, 0) &&
+	      !chan.last.srb.data_transfer_length, "no room at all");
+
+	p = srb(unknown, 6, 1, 2, 0);
+	p.srb.sense_info_length = 8;
+	execute_on(&chan, &p, buffer, 0, 0, false);
+	CHECK(chan.last.srb.sense_info_length == 8 &&
+	      chan.last.srb.srb_status == 0x86 &&
+	      chan.last.srb.sense_data[2] == 5 &&
+	      !chan.last.srb.sense_data[12], "sense data is cut");
+	p.srb.sense_info_length = 20;
+	p.srb.srb_flags = STORVSP_SRB_DISABLE_AUTOSENSE;
+	execute_on(&chan, &p, buffer, 0, 0, false);
+	CHECK(chan.last.srb.srb_status == 6 &&
+	      !chan.last.srb.sense_info_length, "no sense data wanted");
+	CHECK(!chan.errored, "%s", chan.why);
+	end();
+}
+
+static void test_missing_lun(void)
+{
+	uint8_t ready[6] = { 0 };
+	uint8_t inquiry[6] = { 0x12, 0, 0, 0, 36, 0 };
+	uint8_t report[12] = { 0xa0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0 };
+	struct storvsp_packet p;
+	unsigned int i;
+
+	begin("c0", ",lun=1");
+	negotiate(0x602);
+	for (i = 0; i < 4; i++) {
+		p = srb(ready, 6, i == 0 ? 0 : i == 1 ? 255 : 1, 2, 0);
+		p.srb.path_id = i == 2;
+		p.srb.target_id = i == 3;
+		execute_on(&chan, &p, buffer, 0, 0, false);
+		CHECK(chan.last.srb.srb_status == 0x20, "case %u: %02x", i,
+		      chan.last.srb.srb_status);
+		inquiry[1] = 0;
+		memcpy(p.srb.cdb, inquiry, 6);
+		p.srb.data_in = 1;
+		p.srb.data_transfer_length = 36;
+		execute_on(&chan, &p, buffer, 36, 0, true);
+		CHECK(chan.last.srb.srb_status == 1 && buffer[0] == 0x7f &&
+		      chan.last.srb.data_transfer_length == 36, "inquiry");
+		p.srb.cdb[1] = 1;
+		execute_on(&chan, &p, buffer, 36, 0, true);
+		CHECK(sense(5, 0x2500), "VPD page");
+	}
+	p = srb(report, 12, 0, 1, 256);
+	execute_on(&chan, &p, buffer, 256, 0, true);
+	CHECK(chan.last.srb.srb_status == 1 && buffer[3] == 8 &&
+	      buffer[9] == 1, "report luns on a missing LUN 0");
+	end();
+}
+
+static void data_tests(const char *where, const char *sector_option,
+		       uint32_t sector)
+{
+	static const unsigned int offsets[] = { 0, 512, 8, 4090 };
+	uint8_t same[16] = { 0x93, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0, 0, 0, 32 };
+	uint8_t unmap[10] = { 0x42, 0, 0, 0, 0, 0, 0, 0, 24 };
+	uint8_t verify[10] = { 0x2f, 0, 0, 0, 0, 0, 0, 0x04, 0 };
+	uint8_t flush[10] = { 0x35 };
+	unsigned int i;
+	struct stat st;
+
+	make_file(where, SIZE);
+	begin("c0", sector_option);
+	negotiate(0x602);
+	for (i = 0; i < 4; i++) {
+		unsigned int blocks = (1u << 20) / sector - 1;
+		uint32_t bytes = blocks * sector;
+
+		fill(i, bytes);
+		CHECK(rw10(0x2a, i & 1 ? 8 : 0, 3 + i, blocks, sector,
+			   offsets[i]), "write, offset %u: %x %x", offsets[i],
+		      chan.last.srb.srb_status, chan.last.srb.sense_data[12]);
+		memset(buffer, 0, bytes);
+		CHECK(rw10(0x28, i & 2 ? 8 : 0, 3 + i, blocks, sector,
+			   offsets[3 - i]), "read, offset %u",
+		      offsets[3 - i]);
+		CHECK(filled(i, bytes), "other data, offset %u", offsets[i]);
+	}
+	CHECK(execute(flush, 10, 2, 0, 0), "flush");
+	CHECK(execute(verify, 10, 2, 0, 0), "verify");
+	CHECK(rw10(0x28, 0, SIZE / sector - 1, 1, sector, 0) && zeroes(sector),
+	      "the last block");
+
+	/* WRITE SAME: a pattern, then zeroes, kept and given back */
+	fill(9, sector);
+	CHECK(execute(same, 16, 0, sector, 8), "write same, pattern");
+	for (i = 0; i < 32; i++) {
+		CHECK(rw10(0x28, 0, 16 + i, 1, sector, 0) && filled(9, sector),
+		      "block %u", i);
+	}
+	memset(buffer, 0, sector);
+	CHECK(execute(same, 16, 0, sector, 0), "write same, zeroes");
+	CHECK(rw10(0x28, 0, 16, 32, sector, 0) && zeroes(32 * sector),
+	      "zeroes");
+	CHECK(rw10(0x28, 0, 15, 1, sector, 0) && !zeroes(sector) &&
+	      rw10(0x28, 0, 48, 1, sector, 0) && !zeroes(sector),
+	      "neighbours");
+	fill(9, 32 * sector);
+	CHECK(rw10(0x2a, 0, 16, 32, sector, 0), "again");
+	same[1] = 0x09;
+	CHECK(execute(same, 16, 2, 0, 0), "write same, unmap, no data");
+	CHECK(rw10(0x28, 0, 16, 32, sector, 0) && zeroes(32 * sector),
+	      "zeroes");
+
+	/* UNMAP of all makes the file empty */
+	memset(buffer, 0, 24);
+	buffer[3] = 16;
+	buffer[18] = SIZE / sector >> 8;
+	buffer[19] = SIZE / sector & 0xff;
+	CHECK(execute(unmap, 10, 0, 24, 0), "unmap");
+	CHECK(rw10(0x28, 0, 4, 32, sector, 0) && zeroes(32 * sector),
+	      "unmapped is zero");
+	CHECK(!stat(file, &st) && st.st_size == SIZE && st.st_blocks < 64,
+	      "%llu blocks left", (unsigned long long)st.st_blocks);
+
+	/* somebody cut the file */
+	CHECK(rw10(0x2a, 0, 0, 8, sector, 0), "write");
+	if (truncate(file, 5 * sector / 2))
+		abort();
+	memset(buffer, 0xff, 8 * sector);
+	CHECK(rw10(0x28, 0, 2, 6, sector, 0), "read of a short file");
+	memmove(buffer, buffer + sector / 2, 5 * sector);
+	CHECK(zeroes(5 * sector), "zeroes behind its end");
+	end();
+	remove_file();
+}
+
+static void test_data_direct(void)
+{
+	data_tests("/var/tmp", ",lun=1", 512);
+}
+
+static void test_data_4096(void)
+{
+	data_tests("/var/tmp", ",lun=1,sector=4096", 4096);
+}
+
+static void test_data_shm(void)
+{
+	data_tests("/dev/shm", ",lun=1", 512);
+}
+
+static void test_data_cached(void)
+{
+	struct text text = { 0 };
+	bool direct;
+
+	make_file("/var/tmp", SIZE);
+	no_direct = true;
+	begin("c0", ",lun=1");
+	kind->ops->status(bus.dev, &text);
+	direct = strstr(text_str(&text), "direct");
+	text_free(&text);
+	end();
+	remove_file();
+	if (!direct)
+		data_tests("/var/tmp", ",lun=1", 512);
+	no_direct = false;
+	CHECK(!direct, "O_DIRECT in spite of all");
+}
+
+static void test_data_write_through(void)
+{
+	data_tests("/var/tmp", ",lun=1,write-cache=off", 512);
+}
+
+static void test_read_only(void)
+{
+	uint8_t inquiry[6] = { 0x12, 1, 0xb2, 0, 8, 0 };
+
+	begin("c0", ",lun=1,readonly");
+	negotiate(0x602);
+	CHECK(!rw10(0x2a, 0, 0, 1, 512, 0) && sense(7, 0x2700), "write");
+	CHECK(rw10(0x28, 0, 0, 1, 512, 0), "read");
+	CHECK(!execute(inquiry, 6, 1, 8, 0) && sense(5, 0x2400),
+	      "nothing to unmap");
+	end();
+}
+
+/* Many at once; a pause at the limit, and its end */
+static void test_many(void)
+{
+	uint8_t read[10] = { 0x28, 0, 0, 0, 0, 0, 0, 0, 8, 0 };
+	struct storvsp_packet p = srb(read, 10, 1, 1, 4096);
+	uint8_t *page = aligned_alloc(4096, 4096);
+	struct iovec iov = { page, 4096 };
+	unsigned int n;
+
+	begin("c0", ",lun=1");
+	negotiate(0x602);
+	chan.completions = 0;
+	for (n = 0; !chan.paused && n < 5000; n++)
+		post(&chan, PACKET_GPA_DIRECT, &p, sizeof(p), &iov, 1);
+	CHECK(chan.paused && n < 5000, "never paused");
+	CHECK(!chan.completions, "completed inside of the callback");
+	kind->ops->drain(bus.dev, &chan);
+	CHECK(chan.completions == n && !chan.paused, "%u of %u",
+	      chan.completions, n);
+
+	/* memory that is bounced counts, too */
+	p = srb(read, 10, 1, 1, 1 << 20);
+	p.srb.cdb[7] = 8;
+	p.srb.cdb[8] = 0;
+	free(page);
+	page = aligned_alloc(4096, (1 << 20) + 4096);
+	iov.iov_base = page + 1;
+	iov.iov_len = 1 << 20;
+	chan.completions = 0;
+	for (n = 0; !chan.paused && n < 5000; n++)
+		post(&chan, PACKET_GPA_DIRECT, &p, sizeof(p), &iov, 1);
+	kind->ops->drain(bus.dev, &chan);
+	CHECK(n <= 512 && chan.completions == n && !chan.paused,
+	      "%u of %u", chan.completions, n);
+	end();
+	free(page);
+}
+
+static void test_reset(void)
+{
+	uint8_t read[10] = { 0x28, 0, 0, 0, 0, 0, 0, 0, 8, 0 };
+	struct storvsp_packet p = srb(read, 10, 1, 1, 4096), r = { 0 };
+	uint8_t *page = aligned_alloc(4096, 4096);
+	struct iovec iov = { page, 4096 };
+	unsigned int want = 2, i;
+
+	for (i = 4; i <= 6; i++) {
+		begin("c0,subchannels=1", ",lun=1");
+		negotiate(0x602);
+		CHECK(!kind->ops->open(bus.dev, &sub), "subchannel");
+		chan.completions = 0;
+		post(&sub, PACKET_GPA_DIRECT, &p, sizeof(p), &iov, 1);
+		r.operation = i;
+		r.flags = 1;
+		r.srb.lun = 1;
+		post(&chan, PACKET_INBAND, &r, sizeof(r), NULL, 0);
+		CHECK(!chan.completions && chan.paused && sub.paused,
+		      "the reset waits for the read");
+		loop_wait_io(bus.loop, answered, &want);
+		CHECK(sub.completions == 1 && chan.completions == 1 &&
+		      sub.last.srb.srb_status == 1 && !chan.last.status,
+		      "each on its own channel");
+		CHECK(!chan.paused && !sub.paused, "and on");
+		sub.completions = 0;
+		CHECK(!rw10(0x28, 0, 0, 1, 512, 0) &&
+		      sense(6, i == 4 ? 0x2903 : 0x2902), "attention");
+		CHECK(rw10(0x28, 0, 0, 1, 512, 0), "once");
+		r.operation = 6;
+		post(&sub, PACKET_INBAND, &r, sizeof(r), NULL, 0);
+		CHECK(sub.errored, "no reset on a subchannel");
+		kind->ops->drain(bus.dev, &sub);
+		kind->ops->close(bus.dev, &sub);
+		end();
+	}
+	free(page);
+}
+
+static void test_hotplug(void)
+{
+	uint8_t ready[6] = { 0 };
+	uint8_t capacity[10] = { 0x25 };
+	uint8_t read[10] = { 0x28, 0, 0, 0, 0, 0, 0, 0, 8, 0 };
+	struct storvsp_packet p = srb(read, 10, 1, 1, 4096);
+	uint8_t *page = aligned_alloc(4096, 4096);
+	struct iovec iov = { page, 4096 };
+	char line[200];
+
+	begin("c0", NULL);
+	snprintf(line, sizeof(line), "add c0,lun=1,file=%s", file);
+	CHECK(!command(line) && !chan.sent, "before the guest looks");
+	CHECK(!command("remove c0 1"), "%s", text_str(&why));
+	negotiate(0x602);
+	CHECK(!execute(ready, 6, 2, 0, 0), "nothing there");
+	CHECK(!command(line), "%s", text_str(&why));
+	CHECK(chan.sent == 1 && chan.note.operation == 11, "enumerate bus");
+	CHECK(execute(ready, 6, 2, 0, 0), "there");
+	CHECK(command(line) == -EEXIST, "twice");
+
+	CHECK(!command("resize c0 1") && chan.sent == 1, "same size: silence");
+	CHECK(!command("resize c0 1 4M") && chan.sent == 2, "resize");
+	CHECK(!execute(ready, 6, 2, 0, 0) && sense(6, 0x2a09), "attention");
+	CHECK(execute(capacity, 10, 1, 8, 0) && buffer[2] == 0x1f &&
+	      buffer[3] == 0xff, "capacity");
+	CHECK(command("resize c0 1 1000") && chan.sent == 2, "no multiple");
+	CHECK(command("resize c0 1 0") && command("resize c0 2") &&
+	      command("resize c9 1") && command("resize c0"), "nonsense");
+	if (truncate(file, SIZE))
+		abort();
+	chan.send_result = -ENOBUFS;
+	CHECK(!command("resize c0 1") && chan.sent == 2, "ring is full");
+	chan.send_result = 0;
+	kind->ops->writable(bus.dev, &chan);
+	CHECK(chan.sent == 3, "sent when there is room");
+	CHECK(!execute(ready, 6, 2, 0, 0) && sense(6, 0x2a09), "attention");
+
+	/* what is in flight ends before the disk goes */
+	chan.completions = 0;
+	post(&chan, PACKET_GPA_DIRECT, &p, sizeof(p), &iov, 1);
+	CHECK(!command("remove c0 1"), "%s", text_str(&why));
+	CHECK(chan.completions == 1 && chan.last.srb.srb_status == 1,
+	      "the read in flight");
+	CHECK(chan.sent == 4 && chan.note.operation == 11, "enumerate bus");
+	CHECK(!execute(ready, 6, 2, 0, 0) && chan.last.srb.srb_status == 0x20,
+	      "gone");
+	CHECK(command("remove c0 1") && command("remove"), "not twice");
+	end();
+	free(page);
+}
+
+static void test_arguments(void)
+{
+	static const char *const bad_scsi[] = {
+		"", "=", "c1,subchannels=17", "c1,subchannels", "c1,x",
+		"c1,max-transfer=1000", "c1,max-transfer=0",
+		"c1,max-transfer=4M", "c0",
+		"a-name-of-more-than-thirty-one-characters",
+	};
+	static const char *const bad_disk[] = {
+		"", ",lun=255", ",lun=x", ",lun", ",lun=1,sector=1024",
+		",lun=1,sector", ",lun=1,serial=", ",lun=1,serial=a b",
+		",lun=1,serial=0123456789012345678901234567890123456",
+		",lun=1,unmap=yes", ",lun=1,write-cache", ",lun=1,color=red",
+		",lun=1,readonly=on", ",lun=1,file=x",
+	};
+	static const char *const bad_path[] = {
+		"c0,lun=1,file=/nonexistent/disk", "c0,lun=1,file=/dev/null",
+		"c0,lun=1,file=/tmp", "c9,lun=1,file=/tmp", "c0,lun=1,file=",
+		"lun=1,file=/tmp", "",
+	};
+	struct text text = { 0 };
+	char path[128], arg[200];
+	unsigned int i;
+
+	CHECK(!option("scsi", "c0"), "%s", text_str(&why));
+	for (i = 0; i < sizeof(bad_scsi) / sizeof(bad_scsi[0]); i++)
+		CHECK(option("scsi", bad_scsi[i]) < 0 && why.len, "%s",
+		      bad_scsi[i]);
+	CHECK(option("scsi", NULL) < 0 && why.len, "no name");
+	for (i = 0; i < sizeof(bad_disk) / sizeof(bad_disk[0]); i++)
+		CHECK(disk(bad_disk[i]) < 0 && why.len, "%s", bad_disk[i]);
+	for (i = 0; i < sizeof(bad_path) / sizeof(bad_path[0]); i++)
+		CHECK(option("disk", bad_path[i]) < 0 && why.len, "%s",
+		      bad_path[i]);
+
+	snprintf(path, sizeof(path), "%s/odd", dir);
+	snprintf(arg, sizeof(arg), "c0,lun=1,file=%s", path);
+	close(open(path, O_CREAT | O_RDWR, 0600));
+	CHECK(option("disk", arg) < 0 && strstr(text_str(&why), "empty"), "%s",
+	      text_str(&why));
+	if (truncate(path, 1000))
+		abort();
+	CHECK(option("disk", arg) < 0 && strstr(text_str(&why), "multiple"),
+	      "%s", text_str(&why));
+	unlink(path);
+
+	CHECK(!disk(",lun=1,serial=ABC,rotational"), "%s", text_str(&why));
+	CHECK(disk(",lun=2") < 0 && strstr(text_str(&why), "in use"), "%s",
+	      text_str(&why));
+	CHECK(disk(",lun=2,readonly") < 0 && strstr(text_str(&why), "in use"),
+	      "%s", text_str(&why));
+	kind->ops->status(bus.dev, &text);
+	CHECK(strstr(text_str(&text), "LUN 1") && strstr(text_str(&text), "ABC"),
+	      "status: %s", text_str(&text));
+	text_free(&text);
+	CHECK(!command("remove c0 1"), "%s", text_str(&why));
+	CHECK(!disk(",lun=1,readonly") && !disk(",lun=2,readonly"),
+	      "two readers: %s", text_str(&why));
+	CHECK(disk(",lun=3") < 0, "no writer beside readers");
+	kind->ops->destroy(bus.dev);
+	bus.dev = NULL;
+}
+
+int main(void)
+{
+	log_level = LOG_LEVEL_ERROR;
+	bus.loop = loop_create(0);
+	if (!bus.loop) {
+		printf("Bail out! io_uring: %s\n", strerror(errno));
+		return 1;
+	}
+	make_file("/var/tmp", SIZE);
+	tap_test("storvsp: negotiation", test_negotiation);
+	tap_test("storvsp: malformed packets disconnect", test_malformed);
+	tap_test("storvsp: wrong commands are answered", test_bad_commands);
+	tap_test("storvsp: missing LUNs", test_missing_lun);
+	tap_test("storvsp: read-only", test_read_only);
+	tap_test("storvsp: many requests, pause", test_many);
+	tap_test("storvsp: resets, subchannel", test_reset);
+	tap_test("storvsp: hot add, resize, remove", test_hotplug);
+	tap_test("storvsp: arguments", test_arguments);
+	remove_file();
+	tap_test("storvsp: data, O_DIRECT", test_data_direct);
+	tap_test("storvsp: data, sectors of 4096", test_data_4096);
+	tap_test("storvsp: data, in /dev/shm", test_data_shm);
+	tap_test("storvsp: data, through the page cache", test_data_cached);
+	tap_test("storvsp: data, no write cache", test_data_write_through);
+	loop_destroy(bus.loop);
+	text_free(&why);
+	return tap_done();
+}
