@@ -549,6 +549,8 @@ static void execute_on_lun(struct storvsp *s, struct storvsp_channel *sc,
 	complete_command(sc->ch, pkt->trans_id, vp, pkt->len, cmd, moved);
 }
 
+static const struct scsi_luns no_luns;
+
 static void execute_srb(struct storvsp *s, struct storvsp_channel *sc,
 			const struct packet *pkt, struct storvsp_packet *vp)
 {
@@ -575,7 +577,12 @@ static void execute_srb(struct storvsp *s, struct storvsp_channel *sc,
 		return;
 	}
 
-	if (!scsi_missing(here ? &s->present : NULL, srb->cdb,
+	/*
+	 * A target without units still answers REPORT LUNS. With invalid-LUN
+	 * instead, hv_storvsc would remove that LUN: of path 0, whatever path
+	 * it had asked.
+	 */
+	if (!scsi_missing(here ? &s->present : &no_luns, srb->cdb,
 			  srb->cdb_length, cmd)) {
 		complete_srb(sc->ch, pkt->trans_id, vp, pkt->len,
 			     STORVSP_SRB_INVALID_LUN);
