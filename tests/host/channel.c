@@ -73,6 +73,11 @@ static void channel_activate(struct channel *ch)
 {
 	if (channel_gone(ch))
 		return;
+	/* before our own write hides what the guest wrote */
+	if (hring_in_check(&ch->in)) {
+		channel_error(ch, "%s", ch->in.why);
+		return;
+	}
 	hring_in_mask(&ch->in, true);
 	ch->active = true;
 }

@@ -482,7 +482,7 @@ bool fake_receive(struct fake_channel *ch, struct fake_packet *pkt)
 	uint32_t r = ch->in->read_index, bytes;
 	uint32_t w = __atomic_load_n(&ch->in->write_index, __ATOMIC_ACQUIRE);
 
-	if (r == w)
+	if (r == w || w >= ch->in_size)
 		return false;
 	fake_get(ch, r, &pkt->desc, sizeof(pkt->desc));
 	bytes = pkt->desc.len8 * 8u;
