@@ -26,6 +26,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
+# shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$here/lib.sh"
 
 # Parts of the kernel's source that the tests use.
@@ -124,6 +125,10 @@ fetch()
 	local uri name size want=() bytes=0 i=0 list tmp
 
 	mkdir -p "$cache/debs"
+	# what a run that was killed left
+	for tmp in "$cache"/debs/new.*; do
+		kill -0 "${tmp##*.}" 2>/dev/null || rm -rf "$tmp"
+	done
 	debs=()
 	list=$(apt-get -qq "${apt[@]}" --print-uris download "$@") || return
 	while read -r _ name size _; do
