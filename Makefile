@@ -20,8 +20,6 @@ GUEST_KERNEL := $(if $(filter 1,$(DEBUG_KERNEL)),debug,distro)
 SOURCES = $(wildcard Kbuild channel include drivers)
 
 -include tests/host/host.mk
--include tests/unit/unit.mk
--include tests/fuzz/fuzz.mk
 
 ifneq ($(filter-out own stock,$(BUS)),)
 $(error BUS is own or stock, not $(BUS))
@@ -124,6 +122,11 @@ vm:
 	@tests/vm/run --shell --name vm --limit 86400 --host-build host \
 		--mem 1G --load $(BUS) --host "--scsi c0 --keyboard" \
 		--host "--disk c0,lun=0,file=$(CURDIR)/$(VM_DISK)"
+
+# these look for compilers when they are read, so they are no part of this file
+.PHONY: unit-test fuzz-test
+unit-test fuzz-test:
+	@$(MAKE) -s -f tests/$(@:-test=)/$(@:-test=).mk $@
 
 .PHONY: abi-check
 abi-check:

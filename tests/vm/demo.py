@@ -178,7 +178,8 @@ class Demo:
         self.say(f"    {name}: {g.run(f'cat {name}').out.strip()}")
         reader = g.spawn("read -r line </dev/tty1; echo \"$line\"", 60)
         events = g.spawn(f"exec cat /dev/input/{event}", 60)
-        time.sleep(1)
+        g.run(f"until ls -l /proc/{events.pid()}/fd | grep -q {event}; "
+              "do sleep .2; done", 30)
         self.say(f"    host$ synthhost ctl control key '{LINE}'")
         g.ctl("key", LINE)
         g.ctl("scancode", "1c", "9c")       # Enter, pressed and let go
@@ -189,7 +190,7 @@ class Demo:
         self.say(f"    (/dev/input/{event} saw {count} events)")
         if done.out.strip() != LINE or count < 2 * len(LINE):
             raise GuestError(f"typed {LINE!r}, arrived {done.out.strip()!r}")
-        g.run(f"fuser -k /dev/input/{event} 2>/dev/null || pkill -x cat; true")
+        events.kill()
         return f"\"{LINE}\" arrived"
 
     def statistics(self):

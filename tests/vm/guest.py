@@ -702,7 +702,8 @@ class Job:
         self.started = time.monotonic()
         self.path = f"/run/vm/job{Job.count}"
         p, end = self.path, f"END-{secrets.token_hex(8)}"
-        guest.run(f"cat >{p}.sh <<'{end}'\n{script}\n{end}\n"
+        guest.run(f"cat >{p}.sh <<'{end}'\necho $$ >{p}.pid\n{script}\n"
+                  f"{end}\n"
                   f"(setsid timeout -s KILL {int(self.limit)} sh {p}.sh "
                   f">{p}.out 2>&1 </dev/null; echo $? >{p}.tmp; "
                   f"mv {p}.tmp {p}.rc) >/dev/null 2>&1 </dev/null &")
@@ -715,9 +716,16 @@ class Job:
         """What it has printed so far."""
         return self.guest.run(f"cat {self.path}.out").out
 
+    def pid(self):
+        """Process id of its shell, once that runs."""
+        return int(self.guest.run(
+            f"until [ -s {self.path}.pid ]; do sleep .1; done; "
+            f"cat {self.path}.pid", 30).out)
+
     def kill(self):
-        """Ends it."""
-        self.guest.sh(f"pkill -KILL -f {self.path}.sh")
+        """Ends it, and what it has started."""
+        self.guest.sh("kill -s KILL -- -$(cut -d' ' -f5 "
+                      f"/proc/{self.pid()}/stat)")
 
     def wait(self):
         """Waits for its end, returns its Result."""
