@@ -417,10 +417,11 @@ bool channel_unmask(struct channel *ch)
 
 void channel_signalled(struct channel *ch)
 {
-	uint64_t due = ch->in.episodes + ch->out.episodes;
+	uint64_t due;
 
 	if (channel_gone(ch))
 		return;
+	due = hring_in_due(&ch->in) + ch->out.episodes;
 	ch->stats.signals_in++;
 	if (ch->stats.signals_in > due + ch->stats.signals_needless) {
 		if (!ch->stats.signals_needless++)

@@ -73,7 +73,7 @@ int hring_in_init(struct hring *r, void *base, uint32_t bytes)
 	r->mask = 1;
 	ring_store(&r->ctl->interrupt_mask, 1);
 	/* The guest may have written, and signalled, before it was masked */
-	r->episodes = 1;
+	r->armed = true;
 	return 0;
 }
 
@@ -140,6 +140,13 @@ int hring_in_read(struct hring *r, void *buf)
 	ret = ring_check_packet(r, p, avail);
 	if (ret)
 		return ret;
+	if (r->armed) {
+		r->episodes++;
+		r->armed = false;
+	} else if (r->grace && r->own == r->published) {
+		r->episodes++;
+		r->grace = false;
+	}
 	/* Behind the checked copy: the descriptor is not read a second time */
 	len = p->len8 * 8u;
 	ring_copy_in(r, p + 1, (r->own + sizeof(*p)) % r->size,
@@ -178,13 +185,19 @@ void hring_in_mask(struct hring *r, bool mask)
 	if (r->mask == mask)
 		return;
 	r->mask = mask;
+	r->grace = mask;
 	ring_store(&r->ctl->interrupt_mask, mask);
 	if (!mask) {
-		r->episodes++;
+		r->armed = true;
 		/* pairs with the guest's fence between write_index and its look
 		 * at the mask */
 		ring_fence();
 	}
+}
+
+uint64_t hring_in_due(struct hring *r)
+{
+	return r->episodes + (r->armed && hring_in_ready(r) > 0);
 }
 
 int hring_in_check(struct hring *r)

@@ -45,8 +45,11 @@
  * @mask: what we wrote into interrupt_mask (in)
  * @pending: what we wrote into pending_send_sz (out)
  * @why: what was wrong, after -EPROTO
+ * @armed: unmasked since the last packet: the next one entitles to a signal (in)
+ * @grace: masked since, but the guest may have read the mask just before and the
+ *	read index just after: one more (in)
  * @episodes: how often the guest was entitled to signal: for "in", times that
- *	the ring lay empty and unmasked; for "out", times that we asked for room
+ *	the ring stopped being empty; for "out", times that we asked for room
  * @filled: times that we saw the ring stop being empty (out)
  */
 struct hring {
@@ -58,6 +61,8 @@ struct hring {
 	uint32_t other;
 	uint32_t mask;
 	uint32_t pending;
+	bool armed;
+	bool grace;
 	const char *why;
 	uint64_t episodes;
 	uint64_t filled;
@@ -105,6 +110,11 @@ bool hring_in_commit(struct hring *r);
  * Commit first.
  */
 void hring_in_mask(struct hring *r, bool mask);
+
+/**
+ * hring_in_due() - how many signals the guest was entitled to so far
+ */
+uint64_t hring_in_due(struct hring *r);
 
 /**
  * hring_in_check() - has the guest written to what is ours?

@@ -426,14 +426,17 @@ static void test_needless_signals(void)
 			     &rsp);
 		CHECK(!rsp.value[5], "each of these is due");
 	}
-	/* The first is due: the ring lies empty and unmasked */
 	fake_run(&f, 5);
 	for (i = 0; i < 10; i++) {
 		fake_signal(&f, &ch);
 		fake_run(&f, 1);
 	}
-	CHECK(host_ch->stats.signals_in == 20, "%llu signals",
-	      (unsigned long long)host_ch->stats.signals_in);
+	CHECK(host_ch->stats.signals_in == 20 &&
+	      host_ch->stats.signals_needless == 10,
+	      "%llu signals, %llu needless",
+	      (unsigned long long)host_ch->stats.signals_in,
+	      (unsigned long long)host_ch->stats.signals_needless);
+	CHECK(!f.host.guest.broken, "it is not disconnected for that");
 	fake_stop(&f);
 }
 
