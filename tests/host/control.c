@@ -47,11 +47,15 @@ static struct device *control_device(struct bus *bus, int argc, char **argv,
 static int control_rescind(struct bus *bus, int argc, char **argv,
 			   struct text *out)
 {
-	struct device *dev = control_device(bus, argc, argv, out);
+	bool now = argc == 3 && !strcmp(argv[2], "now");
+	struct device *dev = control_device(bus, now ? 2 : argc, argv, out);
 
 	if (!dev)
 		return -EINVAL;
-	return device_rescind(dev) ? text_add(out, "it is not offered") : 0;
+	if (dev->retiring && !now)
+		return text_add(out, "the guest is letting go of it already");
+	return (now ? device_rescind(dev) : device_retire(dev)) ?
+	       text_add(out, "it is not offered") : 0;
 }
 
 static int control_offer(struct bus *bus, int argc, char **argv,
@@ -109,7 +113,8 @@ static const struct device_command control_commands[] = {
 	{ "status", "", "guest, version, devices, channels", control_status },
 	{ "stats", "[json]", "packets, bytes and signals per channel",
 	  control_stats },
-	{ "rescind", "ID", "take a device away, its I/O completed first",
+	{ "rescind", "ID [now]",
+	  "take a device away, its I/O completed first; a disk's guest is given time to let go, unless now",
 	  control_rescind },
 	{ "offer", "ID", "offer it again", control_offer },
 	{ "log", "LEVEL", "error, warn, info, debug or trace", control_log },
@@ -128,7 +133,8 @@ static int control_help(struct bus *bus, int argc, char **argv,
 	(void)argv;
 	for (;;) {
 		for (; list && list->name; list++)
-			text_add(out, "%s %s: %s\n", list->name, list->args,
+			text_add(out, "%s%s%s: %s\n", list->name,
+				 *list->args ? " " : "", list->args,
 				 list->help);
 		if (!kind)
 			return 0;

@@ -284,7 +284,7 @@ static const struct device_option keyboard_options[] = {
 };
 
 static const struct device_command keyboard_commands[] = {
-	{ "key", "TEXT...", "type text on the keyboard; \\\\n is Enter",
+	{ "key", "TEXT...", "type text on the keyboard; \\n is Enter",
 	  keyboard_cmd_key },
 	{ "scancode", "HEX...", "send scan codes of set 1, such as e0 48 e0 c8",
 	  keyboard_cmd_scancode },
