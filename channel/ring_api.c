@@ -170,6 +170,7 @@ int ring_write(struct vmbus_channel *channel, const struct kvec *kv,
 	struct hv_ring_buffer_info *rbi = &channel->outbound;
 	const struct vmpacket_descriptor *desc = kv[0].iov_base;
 	u64 id = VMBUS_NO_RQSTOR, wire_id;
+	u16 type = desc->type;
 	unsigned long flags;
 	struct ring r;
 	bool signal;
@@ -222,7 +223,7 @@ int ring_write(struct vmbus_channel *channel, const struct kvec *kv,
 		++channel->intr_out_empty;
 	spin_unlock_irqrestore(&rbi->ring_lock, flags);
 
-	trace_synth_packet_out(channel, desc->type, len, wire_id);
+	trace_synth_packet_out(channel, type, len, wire_id);
 	if (signal)
 		vmbus_setevent(channel);
 
