@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Unit tests in user space. From the top directory:
+#
+#   make -f tests/unit/unit.mk unit-test
+#
+#   unit-build  build/unit/NAME for each program
+#   unit-test   runs them all, prints one TAP stream
+#
+# A test program is tests/unit/test_NAME.c; it is found by its name. It prints
+# TAP (tap.h) and exits with 0 if all is well. Declared below, as far as needed:
+#
+#   UNIT_SRCS_test_NAME     the other sources that it is linked with
+#   UNIT_CFLAGS_test_NAME   options for it alone; what comes last wins
+#   UNIT_LIBS_test_NAME     libraries
+#
+# Everything is built with ASan and UBSan. Only stress_* is not: it is a race,
+# and they are in the way.
+
+UNIT_SRCS_test_ring := channel/ring.c
+UNIT_SRCS_test_ring_api := channel/ring_api.c channel/ring.c
+UNIT_CFLAGS_test_ring_api := -Itests/unit/kernel -Ichannel
+UNIT_SRCS_stress_ring := channel/ring.c tests/host/ring.c
+
+# test_host_*: the whole reference host but its main(), and a guest for it
+ifndef HOST_SRCS
+include tests/host/host.mk
+endif
+UNIT_HOST := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_host_*.c))
+$(foreach t,$(UNIT_HOST),\
+	$(eval UNIT_SRCS_$(t) := tests/unit/fake_guest.c)\
+	$(eval UNIT_CFLAGS_$(t) := -Itests/host)\
+	$(eval UNIT_LIBS_$(t) := $(HOST_ASAN_LIB_OBJS) $(HOST_LIBS)))
+$(UNIT_HOST:%=build/unit/%): $(HOST_ASAN_LIB_OBJS)
+
+# these two bring a bus of their own instead
+UNIT_SRCS_test_host_scsi := tests/host/scsi.c
+UNIT_LIBS_test_host_scsi :=
+UNIT_SRCS_test_host_storvsp := $(patsubst %,tests/host/%.c,\
+	storvsp blockio scsi loop text log)
+UNIT_CFLAGS_test_host_storvsp := -Wl,--wrap=open
+UNIT_LIBS_test_host_storvsp := $(HOST_LIBS)
+
+UNIT_NAMES := $(patsubst tests/unit/%.c,%,$(sort \
+	$(wildcard tests/unit/test_*.c tests/unit/stress_*.c)))
+UNIT_HDRS := $(wildcard tests/unit/*.h tests/unit/kernel/*/*.h \
+	channel/ring*.h channel/trace.h tests/host/*.h include/synthio/*.h)
+UNIT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -g -Wall -Wextra -Werror -Iinclude
+UNIT_SAN := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer
+
+.PHONY: unit-build unit-test
+unit-build: $(UNIT_NAMES:%=build/unit/%)
+
+build/unit:
+	mkdir -p $@
+
+.SECONDEXPANSION:
+build/unit/%: tests/unit/%.c $$(UNIT_SRCS_$$*) $(UNIT_HDRS) \
+		tests/unit/unit.mk | build/unit
+	$(CC) $(UNIT_CFLAGS) $(if $(filter stress_%,$*),-O2,$(UNIT_SAN)) \
+		$(UNIT_CFLAGS_$*) -o $@ $(filter %.c,$^) $(UNIT_LIBS_$*)
+
+unit-test: unit-build
+	@sh tests/unit/run.sh build/unit $(UNIT_NAMES)
