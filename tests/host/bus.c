@@ -98,6 +98,9 @@ void bus_rescind_channel(struct bus *bus, struct channel *ch)
 	};
 
 	ch->rescinded = true;
+	/* what was asked of a channel that has gone is not answered */
+	ch->modify_pending = false;
+	loop_clear_timer(&ch->modify_timer);
 	/* The subchannel's place is free for a new offer at once */
 	if (ch->index)
 		ch->dev->channels[ch->index] = NULL;
@@ -326,6 +329,11 @@ static void bus_close(struct bus *bus, uint32_t conn_id, const void *msg)
 	(void)conn_id;
 	if (!ch)
 		return;
+	if (!ch->open && ch->rescinded) {
+		log_debug("close of %s/%u after its rescind", ch->dev->id,
+			  ch->index);
+		return;
+	}
 	if (!ch->open) {
 		guest_error(bus->guest, "close of %s/%u, which is not open",
 			    ch->dev->id, ch->index);
@@ -472,6 +480,9 @@ static void bus_modify(struct bus *bus, uint32_t conn_id, const void *msg)
 		return;
 	if (bus->version < VMBUS_WIRE_V4_1)
 		guest_error(bus->guest, "modify-channel before version 4.1");
+	else if (ch->rescinded)
+		log_debug("modify-channel of %s/%u after its rescind",
+			  ch->dev->id, ch->index);
 	else if (!ch->open)
 		guest_error(bus->guest, "modify-channel of %s/%u, which is not open",
 			    ch->dev->id, ch->index);

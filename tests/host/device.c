@@ -131,15 +131,45 @@ int device_rescind(struct device *dev)
 	if (!dev->offered)
 		return -EALREADY;
 	dev->offered = false;
+	dev->retiring = false;
+	loop_clear_timer(&dev->retire);
 	for (i = 1 + DEVICE_MAX_SUBCHANNELS; i-- > 0;) {
 		struct channel *ch = dev->channels[i];
 
 		if (ch && !ch->rescinded) {
-			channel_drain(ch);
+			channel_shut(ch);
 			bus_rescind_channel(dev->bus, ch);
 		}
 	}
 	log_info("%s %s: rescinded", dev->kind->name, dev->id);
+	return 0;
+}
+
+#define RETIRE_STEP_MS	100
+#define RETIRE_LIMIT_NS	5000000000ull
+
+static void device_retire_step(struct loop_timer *timer)
+{
+	struct device *dev = container_of(timer, struct device, retire);
+
+	if (!dev->kind->ops->retire(dev) || loop_now() >= dev->retire_until)
+		device_rescind(dev);
+	else
+		loop_set_timer(bus_loop(dev->bus), timer, RETIRE_STEP_MS);
+}
+
+int device_retire(struct device *dev)
+{
+	if (!dev->offered || dev->retiring)
+		return -EALREADY;
+	if (!dev->kind->ops->retire || !dev->kind->ops->retire(dev))
+		return device_rescind(dev);
+	dev->retiring = true;
+	dev->retire.fired = device_retire_step;
+	dev->retire_until = loop_now() + RETIRE_LIMIT_NS;
+	loop_set_timer(bus_loop(dev->bus), &dev->retire, RETIRE_STEP_MS);
+	log_info("%s %s: the guest is asked to let go", dev->kind->name,
+		 dev->id);
 	return 0;
 }
 

@@ -115,6 +115,9 @@ struct packet {
  * @close: The channel is gone, after @drain. Mirrors a successful @open: free
  *	what hangs at channel_private(), and forget @ch. Must not send. May be
  *	NULL.
+ * @retire: The device will be rescinded. Called again and again, with
+ *	dev->retiring set after the first time, until it returns false: the guest
+ *	has let go. May be NULL.
  * @status: Add lines about the device for the `status` command. May be NULL.
  * @destroy: synthhost ends or the device is removed for good; all channels are
  *	closed. Frees @dev. May be NULL.
@@ -126,6 +129,7 @@ struct device_ops {
 	void (*writable)(struct device *dev, struct channel *ch);
 	void (*drain)(struct device *dev, struct channel *ch);
 	void (*close)(struct device *dev, struct channel *ch);
+	bool (*retire)(struct device *dev);
 	void (*status)(struct device *dev, struct text *out);
 	void (*destroy)(struct device *dev);
 };
@@ -214,6 +218,9 @@ struct device {
 	struct channel *channels[1 + DEVICE_MAX_SUBCHANNELS];
 	bool offered;
 	bool declined;		/* released by the guest, for this connection */
+	bool retiring;		/* ops->retire was called; reset by the rescind */
+	struct loop_timer retire;
+	uint64_t retire_until;
 };
 
 /**
@@ -258,11 +265,20 @@ int device_offer_subchannels(struct device *dev, unsigned int count);
 /**
  * device_rescind() - take the device away from the guest
  *
- * Drains and says rescind for its channels. An open one is served until the
- * guest has closed it, so that what it sent before it heard is answered: @close
- * comes then, not from inside this call. -EALREADY if it was not offered.
+ * Completes what is in flight, closes its channels and says rescind. From then
+ * on nothing of the guest's is touched for it: a guest may give the memory back
+ * as soon as it hears. -EALREADY if it was not offered.
  */
 int device_rescind(struct device *dev);
+
+/**
+ * device_retire() - let the guest stop using the device, then rescind it
+ *
+ * For devices without ops->retire this is device_rescind(). Others first refuse
+ * all that is new, as if what they serve had gone, until the guest asks no more;
+ * 5 s at most.
+ */
+int device_retire(struct device *dev);
 
 /**
  * device_offer() - offer it again after device_rescind(), with new relids

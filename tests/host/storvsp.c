@@ -75,6 +75,7 @@ struct storvsp {
 	struct channel *primary;
 	struct storvsp_channel *channels;
 	struct storvsp_reset reset;
+	uint64_t last_packet;	/* when the guest asked something, loop_now() */
 	bool announce;		/* an ENUMERATE_BUS did not fit */
 	unsigned int in_flight;
 	struct lun *luns[SCSI_MAX_LUNS];
@@ -195,6 +196,9 @@ static void complete_command(struct channel *ch, uint64_t trans_id,
 	complete(ch, trans_id, pkt, len, STORVSP_STATUS_UNSUCCESSFUL);
 }
 
+/* how long nobody must have asked anything before a retired controller goes */
+#define RETIRE_QUIET_NS	1000000000ull
+
 /* --- what the host says on its own ---------------------------------------- */
 
 static void announce(struct storvsp *s)
@@ -211,6 +215,24 @@ static void announce(struct storvsp *s)
 			   STORVSP_PACKET_OLD : sizeof(pkt), false);
 	if (ret == -ENOBUFS)
 		s->announce = true;
+}
+
+/*
+ * Before the controller goes its units do: the guest is told to look, and finds
+ * none. A guest whose controller goes first is left with commands that nobody
+ * answers, and hv_storvsc waits for those for ever.
+ */
+static bool storvsp_retire(struct device *dev)
+{
+	struct storvsp *s = to_storvsp(dev);
+
+	if (s->state != STATE_READY)
+		return false;
+	if (!dev->retiring) {
+		s->last_packet = loop_now();
+		announce(s);
+	}
+	return s->in_flight || loop_now() - s->last_packet < RETIRE_QUIET_NS;
 }
 
 static void storvsp_writable(struct device *dev, struct channel *ch)
@@ -555,13 +577,15 @@ static void execute_srb(struct storvsp *s, struct storvsp_channel *sc,
 			const struct packet *pkt, struct storvsp_packet *vp)
 {
 	struct storvsp_srb *srb = &vp->srb;
-	bool here = !srb->path_id && !srb->target_id;
+	bool here = !srb->path_id && !srb->target_id && !s->dev.retiring;
 	struct scsi_command *cmd = &s->cmd;
 	struct lun *lun = NULL;
 	uint32_t moved;
 
 	if (!srb_ok(s, sc->ch, pkt, srb))
 		return;
+	if (s->dev.retiring)
+		s->last_packet = loop_now();
 	log_trace("%s: path %u target %u lun %u: opcode %02x, %u bytes",
 		  s->dev.id, srb->path_id, srb->target_id, srb->lun,
 		  srb->cdb[0], srb->data_transfer_length);
@@ -1247,6 +1271,7 @@ static const struct device_ops storvsp_ops = {
 	.writable	= storvsp_writable,
 	.drain		= storvsp_drain,
 	.close		= storvsp_close,
+	.retire		= storvsp_retire,
 	.status		= storvsp_status,
 	.destroy	= storvsp_destroy,
 };

@@ -503,9 +503,10 @@ static void test_rescind(void)
 	fake_run(&f, 20);
 	CHECK(fake_take(&f, msg) == VMBUS_WIRE_RESCIND, "rescind");
 	CHECK(!fake_take(&f, msg), "not offered before it is released");
-	/* still served: what was under way is answered */
-	CHECK(!fake_request(&f, &ch, SYNTHIO_TEST_STATS, 0, 0, NULL, 0, &rsp),
-	      "served");
+	/* its memory may be given back by now: nothing is read or written */
+	CHECK(fake_request(&f, &ch, SYNTHIO_TEST_STATS, 0, 0, NULL, 0, &rsp),
+	      "not served any more");
+	/* stock guests close a rescinded channel too */
 	CHECK(fake_close(&f, &ch), "close");
 	fake_post_run(&f, &m, sizeof(m));
 	CHECK(fake_take(&f, msg) == VMBUS_WIRE_OFFER, "offered again");
@@ -638,7 +639,7 @@ static void test_control_commands(void)
 	SAYS("rescind test", "ok\n");
 	SAYS("rescind test", "error: it is not offered");
 	CHECK(fake_take(&f, msg) == VMBUS_WIRE_RESCIND, "rescind");
-	SAYS("status", "rescinded, still open");
+	SAYS("status", "rescinded");
 	SAYS("offer test", "ok\n");
 	SAYS("log loud", "error:");
 	SAYS("key x", "error: there is no keyboard");
