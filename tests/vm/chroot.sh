@@ -41,7 +41,7 @@ why_not()
 	if [ "$(id -u)" != 0 ]; then
 		echo "a chroot needs root"
 	elif ! command -v debootstrap >/dev/null; then
-		echo "debootstrap is not installed"
+		echo "debootstrap is missing: apt-get install debootstrap"
 	elif ! unshare --mount --propagation private --pid --fork true \
 	     2>/dev/null; then
 		echo "this root may not make namespaces (a container?)"
