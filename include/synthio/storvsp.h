@@ -25,9 +25,10 @@
 
 #include <linux/types.h>
 
-/* {ba6163d9-04a1-4d29-b605-72e2ffb1dc7f}, as 8 fields of GUID_INIT() */
-#define STORVSP_SCSI_GUID_FIELDS \
-	0xba6163d9, 0x04a1, 0x4d29, 0xb6, 0x05, 0x72, 0xe2, 0xff, 0xb1, 0xdc, 0x7f
+/* {ba6163d9-04a1-4d29-b605-72e2ffb1dc7f} */
+#define STORVSP_SCSI_GUID_INIT \
+	GUID_INIT(0xba6163d9, 0x04a1, 0x4d29, 0xb6, 0x05, \
+		  0x72, 0xe2, 0xff, 0xb1, 0xdc, 0x7f)
 
 #define STORVSP_VERSION(major, minor)	((major) << 8 | (minor))
 #define STORVSP_VERSION_2_0		STORVSP_VERSION(2, 0)

@@ -162,7 +162,9 @@ struct blockio *blockio_open(struct loop *loop, const char *path,
 	struct blockio *b = calloc(1, sizeof(*b));
 	int ret;
 
-	if (!b || !(b->path = strdup(path))) {
+	if (b)
+		b->path = strdup(path);
+	if (!b || !b->path) {
 		free(b);
 		text_add(err, "out of memory");
 		return NULL;
