@@ -89,10 +89,10 @@ class Demo:
                            f"c0,lun=0,file={DISK},serial=DEMO", "--keyboard"])
         self.g.start()
         self.show("uname -srv")
-        out = self.show("grep -c hypervisor /proc/cpuinfo; "
-                        "dmesg | grep -ci 'hypervisor detected: microsoft' "
-                        "|| true", say="is Microsoft's hypervisor detected?")
-        if not out.endswith("0"):
+        out = self.show("dmesg | grep -i 'hypervisor detected' || "
+                        "echo none that Linux knows",
+                        say="dmesg | grep 'hypervisor detected'")
+        if "microsoft" in out.lower():
             raise GuestError("this guest sees Hyper-V")
         return f"Linux {self.g.kernel.release}"
 
@@ -180,13 +180,23 @@ class Demo:
         events = g.spawn(f"exec cat /dev/input/{event}", 60)
         g.run(f"until ls -l /proc/{events.pid()}/fd | grep -q {event}; "
               "do sleep .2; done", 30)
-        self.say(f"    host$ synthhost ctl control key '{LINE}'")
-        g.ctl("key", LINE)
+        # word by word: evdev keeps 64 events, and drops them all if a reader
+        # on an emulated CPU lets more come together
+        for i, word in enumerate(LINE.split()):
+            if i:
+                g.ctl("scancode", "39", "b9")       # space
+            self.say(f"    host$ synthhost ctl control key {word}")
+            g.ctl("key", word)
+            time.sleep(0.5 * g.scale)
         g.ctl("scancode", "1c", "9c")       # Enter, pressed and let go
         done = reader.wait()
         self.say("    guest# read -r line </dev/tty1")
         self.say(f"    {done.out.strip()}")
-        count = int(g.run(f"wc -c <{events.path}.out").out) // 24
+        for _ in range(20):
+            count = int(g.run(f"wc -c <{events.path}.out").out) // 24
+            if count >= 2 * len(LINE):
+                break
+            time.sleep(0.5)
         self.say(f"    (/dev/input/{event} saw {count} events)")
         if done.out.strip() != LINE or count < 2 * len(LINE):
             raise GuestError(f"typed {LINE!r}, arrived {done.out.strip()!r}")
