@@ -902,6 +902,27 @@ static void test_hotplug(void)
 	free(page);
 }
 
+/* Before a rescind: the units go first, until the guest asks no more */
+static void test_retire(void)
+{
+	uint8_t ready[6] = { 0 };
+
+	begin("c0", ",lun=1");
+	CHECK(!kind->ops->retire(bus.dev), "a guest that has not looked");
+	negotiate(0x602);
+	CHECK(kind->ops->retire(bus.dev) && chan.sent == 1 &&
+	      chan.note.operation == 11, "the guest is told to look");
+	bus.dev->retiring = true;
+	CHECK(!execute(ready, 6, 2, 0, 0) && chan.last.srb.srb_status == 0x20,
+	      "the unit is not found");
+	CHECK(kind->ops->retire(bus.dev) && chan.sent == 1, "told once");
+	usleep(1100000);
+	CHECK(!kind->ops->retire(bus.dev), "quiet at last");
+	bus.dev->retiring = false;
+	CHECK(execute(ready, 6, 2, 0, 0), "there again");
+	end();
+}
+
 static void test_arguments(void)
 {
 	static const char *const bad_scsi[] = {
@@ -982,6 +1003,7 @@ int main(void)
 	tap_test("storvsp: many requests, pause", test_many);
 	tap_test("storvsp: resets, subchannel", test_reset);
 	tap_test("storvsp: hot add, resize, remove", test_hotplug);
+	tap_test("storvsp: retired before a rescind", test_retire);
 	tap_test("storvsp: arguments", test_arguments);
 	remove_file();
 	tap_test("storvsp: data, O_DIRECT", test_data_direct);
