@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # A channel's interrupts go to the CPU that it is told to use.
+# shellcheck disable=SC2317 # "check" runs the functions
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . ./lib.sh
 
@@ -16,9 +17,9 @@ for c in $cpus; do
 done
 plan $((2 * n + 2))
 
-name=$(sed -n 's/: .*//p' "$CT"/state | head -n 1)
+device=$(sed -n 's/: .*//p' "$CT"/state | head -n 1)
 # shellcheck disable=SC2012 # no odd names
-attr=$(ls /sys/bus/*vmbus/devices/"$name"/channels/*/cpu 2>/dev/null |
+attr=$(ls /sys/bus/*vmbus/devices/"$device"/channels/*/cpu 2>/dev/null |
 	head -n 1)
 
 moved()
@@ -27,7 +28,7 @@ moved()
 	ct modify "$1" "$1"
 	status=$?
 	ct close
-	return $status
+	return "$status"
 }
 
 by_sysfs()
@@ -38,7 +39,7 @@ by_sysfs()
 	at=$(cat "$CT"/result)
 	ct close
 	echo "called back on CPU $at"
-	[ $status = 0 ] && [ "$at" = "$1" ]
+	[ "$status" = 0 ] && [ "$at" = "$1" ]
 }
 
 for c in $online; do
@@ -61,7 +62,7 @@ offline()
 		ct echo 10 50
 		status=$?
 		echo 1 >"$hotplug" || return
-		[ $status = 0 ] || return 1
+		[ "$status" = 0 ] || return 1
 	fi 2>/dev/null
 	ct echo 10 50 && ct close
 }

@@ -1,12 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # The driver comes and goes while the channel is open.
+# shellcheck disable=SC2317 # "check" runs the functions
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . ./lib.sh
 
 plan 3
 
-name=$(sed -n 's/: .*//p' "$CT"/state | head -n 1)
+device=$(sed -n 's/: .*//p' "$CT"/state | head -n 1)
 # shellcheck disable=SC2012 # no odd names
 drv=$(ls -d /sys/bus/*vmbus/drivers/synth_chantest 2>/dev/null | head -n 1)
 
@@ -15,9 +16,9 @@ rebind()
 	for _ in 1 2 3 4 5; do
 		p=$(probes)
 		ct open && ct echo 100 || return
-		echo "$name" >"$drv/unbind" || return
+		echo "$device" >"$drv/unbind" || return
 		ct_fails echo 100 || return
-		echo "$name" >"$drv/bind" || return
+		echo "$device" >"$drv/bind" || return
 		ct wait $((p + 1)) && ct open && ct echo 100 && ct close ||
 			return
 	done

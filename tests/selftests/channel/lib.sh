@@ -7,6 +7,7 @@ CT=/sys/kernel/debug/synth_chantest
 ksft_skip=4
 number=0
 failed=0
+keep_open=""	# set by a test whose channel stays open
 
 skip_all()
 {
@@ -28,7 +29,7 @@ ct()
 	printf '%s' "$*" 2>/dev/null >"$CT"/command
 	status=$?
 	cat "$CT"/result
-	return $status
+	return "$status"
 }
 
 # A command that must fail, but must not hang
@@ -42,7 +43,8 @@ diagnose()
 	sed 's/^/# /'
 }
 
-# check NAME COMMAND...: one result
+# check NAME COMMAND...: one result. Where it fails, the next one begins with a
+# closed channel, as the first did, if this test opens it itself
 check()
 {
 	name=$1
@@ -54,6 +56,7 @@ check()
 		echo "not ok $number $name"
 		failed=$((failed + 1))
 		printf '%s\n' "$out" | diagnose
+		[ -n "$keep_open" ] || ct close >/dev/null
 	fi
 }
 

@@ -42,6 +42,8 @@
 #define CT_MAX_PACKET		(CT_MAX_DATA + 256)
 #define CT_RING_DEFAULT		(64u << 10)
 #define CT_MAX_SUB		8
+#define CT_BLOCK_SIZE		4096u
+#define CT_BLOCK_BYTES		(512u << 10)	/* more than a host queues */
 #define CT_LINE			1024
 #define CT_RESULT		8192
 
@@ -68,6 +70,8 @@ enum ct_expect {
  * @drain: reads it, in ISR mode
  * @buffer: where packets are copied to
  * @paused: leave the ring alone (ISR mode)
+ * @blocked: the reader pauses so that the host can't go on; it is set free as
+ *	soon as our ring is full
  * @lock: protects what follows
  * @expect: see enum ct_expect
  * @data_len: length of the echo, or of each packet of a series
@@ -84,6 +88,7 @@ enum ct_expect {
  * @packets: packets read
  * @callbacks: how often the channel called back
  * @callback_cpu: where it did last
+ * @sink_next: sequence number of the next SINK packet, since the opening
  */
 struct ct_channel {
 	struct vmbus_channel *vc;
@@ -92,6 +97,7 @@ struct ct_channel {
 	struct work_struct drain;
 	void *buffer;
 	bool paused;
+	bool blocked;
 	spinlock_t lock;	/* of all below */
 	enum ct_expect expect;
 	u32 data_len;
@@ -108,6 +114,7 @@ struct ct_channel {
 	u32 packets;
 	u32 callbacks;
 	unsigned int callback_cpu;
+	u64 sink_next;
 };
 
 struct ct_device {
@@ -233,6 +240,11 @@ static void ct_completion(struct ct_channel *c, u64 trans, const void *data,
 	}
 	c->rsp_len = min_t(u32, len, sizeof(c->rsp));
 	memcpy(&c->rsp, data, c->rsp_len);
+	if (c->series_ids && c->rsp.status) {
+		ct_wrong(c, "host says status %u for packet %u", c->rsp.status,
+			 c->completed);
+		return;
+	}
 	c->completion_id = id;
 	c->completed++;
 }
@@ -330,6 +342,14 @@ static void ct_pause(struct ct_channel *c, bool pause)
 	}
 }
 
+static void ct_block(struct ct_channel *c, bool block)
+{
+	if (c->blocked == block)
+		return;
+	c->blocked = block;
+	ct_pause(c, block);
+}
+
 /* Opening and closing */
 
 static void ct_free_channel(struct ct_channel *c)
@@ -397,6 +417,8 @@ static int ct_open(struct ct_device *dev)
 	dev->closing = false;
 	dev->sub_error = 0;
 	dev->nr_subs = 0;
+	/* the close before has cleared it */
+	vmbus_set_sc_create_callback(dev->hv->channel, ct_new_sub);
 	dev->primary = ct_open_channel(dev, dev->hv->channel, &err);
 	return err;
 }
@@ -534,6 +556,7 @@ static int ct_send(struct ct_device *dev, struct ct_channel *c, void *buf,
 		if (hv_get_bytes_to_write(&c->vc->outbound) <= need) {
 			if (waits)
 				++*waits;
+			ct_block(c, false);
 			if (!wait_event_timeout(ct_wait, ct_dead(dev, c) ||
 						READ_ONCE(c->callbacks) != seen,
 						msecs_to_jiffies(timeout_ms))) {
@@ -742,7 +765,7 @@ static int cmd_flood(struct ct_device *dev, struct ct_args *a)
 {
 	struct ct_channel *c = dev->primary;
 	struct synthio_test_req *req;
-	u32 count, size, i, waits = 0;
+	u32 count, size, window, i, waits = 0;
 	u64 seq, trans;
 	int ret;
 
@@ -754,8 +777,15 @@ static int cmd_flood(struct ct_device *dev, struct ct_args *a)
 	req = ct_request(SYNTHIO_TEST_ECHO, 0, 0, size);
 	if (!req)
 		return -ENOMEM;
+	/* the host gives up on an echo for which its own ring has no room */
+	window = max(dev->ring / 2 / (ALIGN(size, 8) + 128), 1u);
 	ct_expect(c, EXPECT_SERIES, size, 0, true);
 	for (i = 0; i < count && !ret; i++) {
+		if (i >= window)
+			ret = ct_wait_counts(dev, c, i - window + 1,
+					     i - window + 1);
+		if (ret)
+			break;
 		seq = i;
 		memcpy(req->data, &seq, sizeof(seq));
 		ct_fill(req->data + 8, size - 8, seq);
@@ -763,7 +793,7 @@ static int cmd_flood(struct ct_device *dev, struct ct_args *a)
 			      CT_ID_SERIES + i, &trans, true, &waits);
 	}
 	if (ret)
-		ct_say("send of packet %u: %d\n", i - 1, ret);
+		ct_say("packet %u: %d\n", i, ret);
 	else
 		ret = ct_wait_counts(dev, c, count, count);
 	ct_say("%u packets, ring full %u times\n", count, waits);
@@ -808,46 +838,102 @@ static int cmd_source(struct ct_device *dev, struct ct_args *a)
 	return ret;
 }
 
-static int cmd_sink(struct ct_device *dev, struct ct_args *a)
+/*
+ * Have the host stop reading: it is to send more than the ring and its own queue
+ * hold, and does nothing else before it has. Returns how many packets will come, or an error.
+ */
+static int ct_block_host(struct ct_device *dev, struct ct_channel *c,
+			 struct synthio_test_req *req)
+{
+	unsigned long end = jiffies + msecs_to_jiffies(timeout_ms);
+	int ret;
+
+	req->op = SYNTHIO_TEST_SOURCE;
+	req->arg0 = (dev->ring + CT_BLOCK_BYTES) / CT_BLOCK_SIZE;
+	req->arg1 = CT_BLOCK_SIZE;
+	ct_expect(c, EXPECT_SERIES, CT_BLOCK_SIZE, 0, false);
+	ct_block(c, true);
+	ret = ct_send(dev, c, req, sizeof(*req), CT_ID_SINGLE, NULL, false,
+		      NULL);
+	/* taken, and our ring as good as full? */
+	while (!ret && (hv_get_bytes_to_read(&c->vc->outbound) ||
+			hv_get_bytes_to_write(&c->vc->inbound) >
+			2 * CT_BLOCK_SIZE)) {
+		if (time_after(jiffies, end) || ct_dead(dev, c))
+			ret = -ETIMEDOUT;
+		usleep_range(500, 1000);
+	}
+	return ret ?: req->arg0;
+}
+
+/*
+ * Packets to the host; it does not read them before the ring is full, or all
+ * are sent, if that is asked for. Only the last one is completed, once all
+ * before it were taken.
+ */
+static int ct_sink(struct ct_device *dev, u32 count, u32 size, bool block,
+		   u32 *waits)
 {
 	struct ct_channel *c = dev->primary;
 	struct synthio_test_req *req;
-	u32 count, size, stall, i, waits = 0;
-	u64 seq;
-	int ret;
+	int ret = 0, blocking = 0;
+	u32 i;
 
-	ret = ct_number(a, 1, 1000, &count) ?: ct_number(a, 2, 1000, &size) ?:
-	      ct_number(a, 3, 0, &stall);
-	if (ret)
-		return ret;
 	if (!count || size < 8 || size > CT_MAX_DATA)
 		return -EINVAL;
-	/* A sequence of its own for each opening: the host counts on */
-	if (stall) {
-		ret = ct_call(dev, c, SYNTHIO_TEST_STALL, stall, 0, NULL, 0);
-		if (ret)
-			return ret;
-	}
 	req = ct_request(SYNTHIO_TEST_SINK, 0, 0, size);
 	if (!req)
 		return -ENOMEM;
 	ct_expect(c, EXPECT_NOTHING, 0, 0, false);
-	for (i = 0; i < count && !ret; i++) {
-		seq = i;
-		memcpy(req->data, &seq, sizeof(seq));
-		ct_fill(req->data + 8, size - 8, seq);
-		/* the last one is completed once all before it were taken */
-		ret = ct_send(dev, c, req, sizeof(*req) + size, CT_ID_SINGLE,
-			      NULL, i == count - 1, &waits);
+	if (block) {
+		req->len = 0;
+		blocking = ct_block_host(dev, c, req);
+		ret = min(blocking, 0);
+		req->op = SYNTHIO_TEST_SINK;
+		req->len = size;
 	}
+	for (i = 0; i < count && !ret; i++) {
+		memcpy(req->data, &c->sink_next, sizeof(c->sink_next));
+		ct_fill(req->data + 8, size - 8, c->sink_next);
+		ret = ct_send(dev, c, req, sizeof(*req) + size, CT_ID_SINGLE,
+			      NULL, i == count - 1, waits);
+		c->sink_next++;
+	}
+	ct_block(c, false);
 	if (ret)
-		ct_say("send of packet %u: %d\n", i - 1, ret);
+		ct_say("send of packet %u: %d\n", i, ret);
 	else
-		ret = ct_wait_counts(dev, c, 0, 1);
-	if (!ret)
-		ret = ct_check_rsp(c, SYNTHIO_TEST_SINK);
-	ct_say("%u packets, ring full %u times\n", count, waits);
+		ret = ct_wait_counts(dev, c, blocking, 1);
 	kvfree(req);
+	return ret ?: ct_check_rsp(c, SYNTHIO_TEST_SINK);
+}
+
+static int cmd_sink(struct ct_device *dev, struct ct_args *a)
+{
+	bool block = a->n > 3 && !strcmp(a->v[3], "blocked");
+	u32 count, size, waits = 0;
+	int ret;
+
+	ret = ct_number(a, 1, 1000, &count) ?: ct_number(a, 2, 1000, &size);
+	ret = ret ?: ct_sink(dev, count, size, block, &waits);
+	ct_say("%u packets, ring full %u times\n", count, waits);
+	return ret;
+}
+
+/* stall MS: the host answers late, and nothing is lost */
+static int cmd_stall(struct ct_device *dev, struct ct_args *a)
+{
+	ktime_t start = ktime_get();
+	u32 ms;
+	int ret;
+
+	ret = ct_number(a, 1, 100, &ms) ?:
+	      ct_call(dev, dev->primary, SYNTHIO_TEST_STALL, ms, 0, NULL, 0);
+	if (!ret && ktime_ms_delta(ktime_get(), start) < ms) {
+		ct_say("answered after %lld ms\n",
+		       ktime_ms_delta(ktime_get(), start));
+		ret = -ERANGE;
+	}
 	return ret;
 }
 
@@ -869,8 +955,9 @@ static int cmd_stats(struct ct_device *dev, struct ct_args *a)
 }
 
 struct ct_counts {
-	u64 host[5];
+	u64 host[6];
 	u64 interrupts;
+	u64 in_full;
 	u64 sig_events;
 };
 
@@ -882,6 +969,7 @@ static int ct_counts(struct ct_device *dev, struct ct_counts *now)
 	memcpy(now->host, c->rsp.value, sizeof(now->host));
 	now->interrupts = c->vc->interrupts;
 	now->sig_events = c->vc->sig_events;
+	now->in_full = c->vc->intr_in_full;
 	return ret;
 }
 
@@ -894,49 +982,29 @@ static int cmd_signals(struct ct_device *dev, struct ct_args *a)
 	struct ct_channel *c = dev->primary;
 	struct ct_counts before, after;
 	struct synthio_test_req *req;
-	u64 sent, heard, host_sent, host_filled;
-	u32 count, i;
-	u64 seq;
+	u64 sent, heard, room, host_sent, host_filled;
+	u32 count;
 	int ret;
 
 	ret = ct_number(a, 1, 50, &count) ?: ct_counts(dev, &before);
 	if (ret)
 		return ret;
 
-	/* guest to host: stall, pause, count packets, at most 3 signals */
-	ret = ct_call(dev, c, SYNTHIO_TEST_STALL, 500, 0, NULL, 0);
-	if (ret)
-		return ret;
-	msleep(100);
-	req = ct_request(SYNTHIO_TEST_SINK, 0, 0, 64);
-	if (!req)
-		return -ENOMEM;
-	ct_expect(c, EXPECT_NOTHING, 0, 0, false);
-	for (i = 0; i < count && !ret; i++) {
-		seq = i;
-		memcpy(req->data, &seq, sizeof(seq));
-		ct_fill(req->data + 8, 56, seq);
-		ret = ct_send(dev, c, req, sizeof(*req) + 64, CT_ID_SINGLE,
-			      NULL, i == count - 1, NULL);
-	}
-	kvfree(req);
-	ret = ret ?: ct_wait_counts(dev, c, 0, 1) ?: ct_counts(dev, &after);
+	ret = ct_sink(dev, count, 64, true, NULL) ?: ct_counts(dev, &after);
 	if (ret)
 		return ret;
 	sent = after.sig_events - before.sig_events;
 	heard = after.host[2] - before.host[2];
-	ct_say("to the host: %u packets, %llu signals sent, %llu heard\n",
-	       count + 2, sent, heard);
-	/* those of STALL, the packets, and STATS */
-	if (sent > 3 || heard > sent) {
+	room = after.in_full - before.in_full;
+	ct_say("to the host: %u packets, %llu signals sent, %llu of them for room, %llu heard, %llu needless\n",
+	       count + 2, sent, room, heard, after.host[5] - before.host[5]);
+	/* SOURCE, the packets, STATS; and room for what the host has to say */
+	if (sent > 3 + room || heard > sent || after.host[5] != before.host[5]) {
 		ct_say("that is too many\n");
 		return -ERANGE;
 	}
 
 	before = after;
-	ret = ct_call(dev, c, SYNTHIO_TEST_SPURIOUS, 0, 0, NULL, 0);
-	if (ret)
-		return ret;
 	ct_expect(c, EXPECT_SERIES, 64, 0, false);
 	ct_pause(c, true);
 	req = ct_request(SYNTHIO_TEST_SOURCE, count, 64, 0);
@@ -952,7 +1020,7 @@ static int cmd_signals(struct ct_device *dev, struct ct_args *a)
 	host_sent = after.host[3] - before.host[3];
 	host_filled = after.host[4] - before.host[4];
 	ct_say("to the guest: %u packets, ring filled %llu times, ",
-	       count + 3, host_filled);
+	       count + 2, host_filled);
 	ct_say("%llu signals sent, %llu interrupts\n", host_sent, sent);
 	if (host_sent > host_filled + 1 || sent > host_sent + 1) {
 		ct_say("that is too many\n");
@@ -1086,22 +1154,20 @@ static int cmd_gpa(struct ct_device *dev, struct ct_args *a)
 static int cmd_subchannels(struct ct_device *dev, struct ct_args *a)
 {
 	unsigned int i;
-	u32 n, before = dev->nr_subs;
+	u32 n;
 	int ret;
 
 	ret = ct_number(a, 1, 1, &n);
 	if (ret)
 		return ret;
-	if (before + n > CT_MAX_SUB)
-		return -EINVAL;
 	ret = ct_call(dev, dev->primary, SYNTHIO_TEST_SUBCHANNELS, n, 0, NULL, 0);
 	if (ret)
 		return ret;
 	if (!wait_event_timeout(ct_wait,
-				READ_ONCE(dev->nr_subs) >= before + n ||
+				READ_ONCE(dev->nr_subs) >= n ||
 				dev->sub_error || dev->gone,
 				msecs_to_jiffies(timeout_ms))) {
-		ct_say("%u of %u sub-channels came\n", dev->nr_subs - before, n);
+		ct_say("%u of %u sub-channels came\n", dev->nr_subs, n);
 		return -ETIMEDOUT;
 	}
 	if (dev->sub_error) {
@@ -1402,12 +1468,13 @@ static const struct ct_command {
 	{ "sizes", true, false, cmd_sizes, "[STEP]: echo of 0 to 16384 bytes" },
 	{ "flood", true, false, cmd_flood, "COUNT SIZE: echoes at once" },
 	{ "source", true, false, cmd_source, "COUNT SIZE [STALL_MS]" },
-	{ "sink", true, false, cmd_sink, "COUNT SIZE [STALL_MS]" },
+	{ "sink", true, false, cmd_sink, "COUNT SIZE [blocked]" },
+	{ "stall", true, false, cmd_stall, "MS" },
 	{ "stats", true, false, cmd_stats, "" },
 	{ "signals", true, false, cmd_signals, "[COUNT]: none too many" },
 	{ "gpadl", true, false, cmd_gpadl, "BYTES" },
 	{ "gpa", true, false, cmd_gpa, "BYTES [OFFSET]" },
-	{ "subchannels", true, false, cmd_subchannels, "COUNT" },
+	{ "subchannels", true, false, cmd_subchannels, "COUNT: have that many, in all" },
 	{ "subecho", true, false, cmd_subecho, "SIZE [COUNT]" },
 	{ "modify", true, false, cmd_modify, "VP [CPU]" },
 	{ "where", true, false, cmd_where, ": the CPU that is called back on" },
@@ -1572,8 +1639,6 @@ static int ct_probe(struct hv_device *hv, const struct hv_vmbus_device_id *id)
 	dev->hv = hv;
 	mutex_init(&dev->sub_lock);
 	hv_set_drvdata(hv, dev);
-	vmbus_set_sc_create_callback(hv->channel, ct_new_sub);
-
 	mutex_lock(&chantest_lock);
 	if (ct_dev) {
 		mutex_unlock(&chantest_lock);
