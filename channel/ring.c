@@ -286,8 +286,6 @@ bool ring_recv_discard(struct ring *r)
 
 	if (!ring_index_ok(r, wr)) {
 		WRITE_ONCE(r->ctl->read_index, wr);
-		/* C: as in ring_recv_commit() */
-		virt_mb();
 		return false;
 	}
 	r->pos = wr;

@@ -353,14 +353,13 @@ static void test_bad_write_index(void)
 static void test_bad_descriptor(void)
 {
 	static const u16 far[] = { 0x7fff, 0x8000, 0xfffe, 0xffff, 0x2000 };
-	u32 size = 64, start, avail, l, o, i;
+	u32 size = 64, i, j;
 	struct ring_desc d, got;
 	struct pair p;
 
-	for (start = 0; start < size; start += 8)
-	for (avail = 0; avail < size; avail += 8)
-	for (l = 0; l < 10 + 5; l++)
-	for (o = 0; o < 10 + 5; o++) {
+	for (i = 0; i < 8 * 8 * 15 * 15; i++) {
+		u32 start = i % 8 * 8, avail = i / 8 % 8 * 8;
+		u32 l = i / 64 % 15, o = i / 64 / 15;
 		u16 len8 = l < 10 ? l : far[l - 10];
 		u16 offset8 = o < 10 ? o : far[o - 10];
 		bool good = avail >= HDR + 8 && offset8 >= 2 &&
@@ -369,8 +368,8 @@ static void test_bad_descriptor(void)
 
 		pair_open(&p, size, false, start);
 		d = (struct ring_desc) { 6, offset8, len8, 1, 77 };
-		for (i = 0; i < HDR; i++)
-			p.data[(start + i) % size] = ((u8 *)&d)[i];
+		for (j = 0; j < HDR; j++)
+			p.data[(start + j) % size] = ((u8 *)&d)[j];
 		p.ctl->write_index = (start + avail) % size;
 		CHECK(ring_recv_peek(&p.rx, &got) == want,
 		      "start %u avail %u len8 %u offset8 %u",
