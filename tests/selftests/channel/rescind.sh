@@ -31,8 +31,7 @@ check "while it is open" idle
 busy()
 {
 	p=$(probes)
-	ct open "$1" && ct rescind 100 300 || return
-	ct_fails flood 1000000 100 && back "$p"
+	ct open "$1" && ct rescind 100 300 flood 1000000 100 && back "$p"
 }
 check "in the middle of traffic, batched" busy batched
 check "in the middle of traffic, isr" busy isr
@@ -40,19 +39,17 @@ check "in the middle of traffic, isr" busy isr
 blocked()
 {
 	p=$(probes)
-	ct open ring=16384 && ct rescind 400 300 || return
-	ct_fails sink 100000 4000 blocked && back "$p"
+	ct open ring=16384 && ct rescind 400 300 sink 1000000 4000 blocked &&
+		back "$p"
 }
 check "while the guest waits for room" blocked
 
-# The host completes RESCIND first, so there is time for some rounds
 opening()
 {
 	for ms in 1 5 10 20 40 80 120 160; do
 		p=$(probes)
-		ct open && ct rescind "$ms" 100 && ct close || return
-		ct_fails loop 1000000
-		back "$p" || return
+		ct open && ct rescind "$ms" 100 loop 1000000 && back "$p" ||
+			return
 	done
 }
 check "in the middle of open and close" opening
@@ -60,8 +57,8 @@ check "in the middle of open and close" opening
 subs()
 {
 	p=$(probes)
-	ct open && ct subchannels 4 && ct rescind 50 300 || return
-	ct_fails subecho 100 1000000 && back "$p"
+	ct open && ct subchannels 4 && ct rescind 50 300 subecho 100 1000000 &&
+		back "$p"
 }
 check "with sub-channels" subs
 
