@@ -282,7 +282,8 @@ bool ring_recv_commit(struct ring *r)
 
 bool ring_recv_discard(struct ring *r)
 {
-	u32 wr = virt_load_acquire(&r->ctl->write_index);
+	/* no barrier: no packet is read up to here */
+	u32 wr = READ_ONCE(r->ctl->write_index);
 
 	if (!ring_index_ok(r, wr)) {
 		WRITE_ONCE(r->ctl->read_index, wr);

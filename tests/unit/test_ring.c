@@ -248,9 +248,8 @@ static void test_fill_in_small(void)
 
 	for (start = 0; start < size; start += 8) {
 		pair_open(&p, size, false, start);
-		for (i = 0; i < n; i++) {
+		for (i = 0; i < n; i++)
 			CHECK(send(&p, HDR, i) == !i && !tap_bad, "%u", i);
-		}
 		CHECK(send_begin(&p, HDR, 99, HDR, HDR) == -EAGAIN);
 		for (i = 0; i < n; i++) {
 			take(&p, HDR, i);
