@@ -314,10 +314,12 @@ get_debug()
 		} || die "cannot download linux-source-$series $ver"
 		say "unpacking the source of $ver"
 		rm -rf "$dir"
-		# files that no configuration for this machine reads
+		# files that no configuration for this machine reads; each
+		# Kconfig is read, whatever it is for
 		name=linux-source-$series
 		args=(--wildcards --exclude="$name/Documentation/*/*"
-		      --exclude="$name/arch/[!x]*/*"
+		      --exclude="$name/arch/[!x]*/*.[chS]"
+		      --exclude="$name/arch/[!x]*/*.dts*"
 		      --exclude="$name/sound/*.[ch]")
 		for tool in amd i915 nouveau radeon msm; do
 			args+=(--exclude="$name/drivers/gpu/drm/$tool/*.[ch]")
