@@ -36,7 +36,8 @@ define find_kernel
 			echo "$(KDIR) has no kernel headers: install" \
 			"linux-headers-$(KVER), or say KVER= or KDIR=" >&2; \
 			exit 1; }; \
-		KREL=$$($(MAKE) -s -C "$(KDIR)" kernelrelease); \
+		KREL=$$(sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' \
+			"$(KDIR)/include/generated/utsrelease.h"); \
 		kmake="$(MAKE) -C $(KDIR)"; \
 	fi; \
 	dir=$(CURDIR)/build/$$KREL/$(BUS)

@@ -1,0 +1,257 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""docs/lifecycle.md, row by row: each side begins again, ends, or dies."""
+
+import hashlib
+import os
+import re
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
+                                "../../vm"))
+# pylint: disable=wrong-import-position
+from guest import Guest     # noqa: E402
+from stock import disk, image, wait_for     # noqa: E402
+from tap import Tap         # noqa: E402
+
+LOADS = 100
+FIO = ("fio --name=r --filename=/dev/{} --rw=randread --bs=64k --direct=1"
+       " --ioengine=libaio --iodepth=32 --time_based --runtime=300"
+       " --allow_file_create=0")
+
+
+class DiskGuest(Guest):
+    """A guest with a disk of random data."""
+
+    def __init__(self, name, **kw):
+        super().__init__(name, host=[], **kw)
+        self.sum = None
+
+    def start_host(self):
+        os.makedirs(self.scratch, exist_ok=True)
+        path = os.path.join(self.scratch, "disk.img")
+        if not os.path.exists(path):
+            image(self, "disk.img", 64)
+            with open(path, "wb") as f:
+                data = os.urandom(64 << 20)
+                f.write(data)
+                self.sum = hashlib.sha256(data).hexdigest()
+        self.host_args = ["--scsi", "c0", "--disk", f"c0,lun=0,file={path}",
+                          "--keyboard", "--test-device"]
+        super().start_host()
+
+
+def host_log_since(g, start):
+    """What synthhost has said after its log was start characters long."""
+    return g.host_text()[start:]
+
+
+def wait_host(g, pattern, start, timeout=20):
+    """Waits until synthhost says something."""
+    deadline = time.monotonic() + timeout * g.scale
+    while not re.search(pattern, host_log_since(g, start)):
+        assert time.monotonic() < deadline, \
+            f"synthhost never said {pattern!r}:\n{host_log_since(g, start)}"
+        time.sleep(0.1)
+
+
+def disk_up(g):
+    """Loads the drop-in and the distribution's disk driver."""
+    g.load("stock")
+    g.run("modprobe hv_storvsc; modprobe sd_mod")
+    return disk(g, 0)
+
+
+def disk_is_good(g):
+    """Loads what is needed; all of the disk reads as it was written."""
+    dev = disk_up(g)
+    out = g.run(f"sha256sum </dev/{dev}", 60).out.split()[0]
+    assert out == g.sum, out
+
+
+def start_io(g, dev):
+    """Starts reads and waits until they flow."""
+    job = g.spawn(FIO.format(dev), 400)
+    wait_for(g, f"test $(cut -c1-9 /sys/block/{dev}/stat) -gt 200", "no I/O")
+    return job
+
+
+def after_reset(g, start):
+    """The host let go while the machine stood still, and serves again."""
+    g.wait_boot()
+    log = host_log_since(g, start)
+    order = [log.find(s) for s in ("the machine was reset",
+                                   "the machine stands still",
+                                   "the machine runs")]
+    assert -1 not in order and order == sorted(order), log
+    # nothing but the end of the old connection lies between reset and run
+    assert "guest error" not in log, log
+    idle = g.ctl("stats")
+    assert not re.search(r"packets [1-9]", idle), idle
+    disk_is_good(g)
+
+
+def reset_sysrq(g):
+    """sysrq-b: the guest says nothing to anybody."""
+    dev = disk_up(g)
+    start_io(g, dev)
+    start = len(g.host_text())
+    g.post("echo b >/proc/sysrq-trigger")
+    after_reset(g, start)
+
+
+def reset_qmp(g):
+    """system_reset, five times in a row, each during I/O."""
+    for _ in range(5):
+        dev = disk(g, 0)
+        start_io(g, dev)
+        start = len(g.host_text())
+        g.qmp("system_reset")
+        after_reset(g, start)
+
+
+def reboot(g):
+    """An orderly reboot unloads before the machine is reset."""
+    start_io(g, disk(g, 0))
+    start = len(g.host_text())
+    g.post("/run/vm/busybox reboot -f || reboot -f")
+    g.wait_boot()
+    log = host_log_since(g, start)
+    unload, reset = log.find("the guest unloads"), log.find("was reset")
+    assert -1 < unload < reset, log
+    assert "guest detached" in log[:reset] or "detach" in log[:reset], log
+    disk_is_good(g)
+
+
+def panic(g):
+    """A panic unloads with interrupts off, and the machine goes on."""
+    start_io(g, disk(g, 0))
+    start, said = len(g.host_text()), len(g.console_text())
+    g.post("echo c >/proc/sysrq-trigger")
+    g.wait_console(r"the host has unloaded", 60, said)
+    g.wait_boot(120)
+    log = host_log_since(g, start)
+    assert -1 < log.find("the guest unloads") < log.find("was reset"), log
+    disk_is_good(g)
+
+
+def qemu_death(g):
+    """QEMU is killed: synthhost drains and serves the next one."""
+    start_io(g, disk(g, 0))
+    start = len(g.host_text())
+    g.kill_qemu()
+    wait_host(g, "QEMU has gone", start)
+    assert g.host_running()
+    g.start_qemu()
+    g.wait_boot()
+    disk_is_good(g)
+
+
+def unbind(g):
+    """The transport's device is taken from its driver during I/O."""
+    dev = disk(g, 0)
+    job = start_io(g, dev)
+    g.run("cd /sys/bus/pci/drivers/synth_ivshmem && d=$(basename $(ls -d 0*))"
+          " && echo $d >unbind && echo $d >/run/pci", 120)
+    job.wait()
+    left = g.run("ls /sys/bus/vmbus/devices").out.strip()
+    assert not left, left
+    g.run("cat /run/pci >/sys/bus/pci/drivers/synth_ivshmem/bind", 60)
+    out = g.run(f"sha256sum </dev/{disk(g, 0)}", 60).out.split()[0]
+    assert out == g.sum, out
+    out = g.run("cat /sys/kernel/debug/synth_vmbus/connection").out
+    assert re.search(r"leaked pages +0$", out, re.M), out
+
+
+def rmmod_busy(g):
+    """A channel in use can't be unloaded; unused it can, under host load."""
+    start_io(g, disk(g, 0))
+    done = g.sh("rmmod hv_vmbus")
+    assert done.rc and "in use" in done.out, done.out
+    g.sh("pkill fio; sleep 1")
+    g.run("rmmod sd_mod && rmmod hv_storvsc && rmmod hv_vmbus", 120)
+    disk_is_good(g)
+
+
+def memory(g):
+    """What a leak would show in: slab, vmalloc, per-CPU and free pages."""
+    g.run("sync; echo 3 >/proc/sys/vm/drop_caches; sleep 1")
+    out = g.run("grep -E '^(SUnreclaim|Percpu|KernelStack|PageTables):'"
+                " /proc/meminfo; echo vmallocs: $(wc -l </proc/vmallocinfo)"
+                " lines; awk '$1 ~ /^kmalloc-/ { n += $2 * $4 } END"
+                " { print \"kmalloc:\", int(n / 1024) }' /proc/slabinfo").out
+    return {k: int(v) for k, v in re.findall(r"^(\w+):\s+(\d+)", out, re.M)}
+
+
+def loads(g):
+    """Loads and unloads with devices there; memory comes back."""
+    script = ("for i in $(seq {}); do insmod /synthio/build/" +
+              f"{g.kernel.release}/own/channel/synth_vmbus.ko && " +
+              "test $(ls /sys/bus/vmbus/devices | wc -l) = 3 && " +
+              "rmmod synth_vmbus || exit 1; done")
+    g.run(script.format(20), 120)       # caches and pools fill
+    before = memory(g)
+    g.run(script.format(LOADS), 400)
+    after = memory(g)
+    grown = {k: after[k] - before[k] for k in before}
+    # one lost page or small object at each load would be 100 of them
+    assert grown["vmallocs"] < 10, (before, after)
+    assert grown["SUnreclaim"] < LOADS * 4, (before, after)
+    assert grown["kmalloc"] < LOADS * 2, (before, after)
+    assert grown["Percpu"] < LOADS, (before, after)
+    if g.sh("test -e /sys/kernel/debug/kmemleak").rc == 0:
+        # an object counts as lost when it is 5 s old
+        g.run("sleep 6; echo scan >/sys/kernel/debug/kmemleak; sleep 6;"
+              "echo scan >/sys/kernel/debug/kmemleak", 60)
+        out = g.run("cat /sys/kernel/debug/kmemleak").out
+        assert not out.strip(), out
+    lines = [x for x in g.console_text().splitlines()
+             if re.search(r"vmbus|ivshmem", x)
+             and not re.search(r"VMBus version|taints kernel|signature", x)]
+    assert not lines, "\n".join(lines)
+    return f"kB grown after {LOADS} loads: {grown}"
+
+
+def host_death(g):
+    """synthhost is killed: the shell lives, the log tells, rmmod ends."""
+    g.load("own")
+    said = len(g.console_text())
+    g.kill_host()
+    g.wait_console(r"host does not respond, no heartbeat for 5 s", 30, said)
+    assert g.run("echo alive").out.strip() == "alive"
+    out = g.run("cat /sys/kernel/debug/synth_vmbus/connection").out
+    assert "does not respond" in out, out
+    g.run("rmmod synth_vmbus", 60)
+    g.wait_console(r"pages are lost", 10, said)
+
+
+def host_death_io(g):
+    """... also in the middle of I/O, which then stands still."""
+    start_io(g, disk(g, 0))
+    said = len(g.console_text())
+    g.kill_host()
+    g.wait_console(r"host does not respond", 30, said)
+    assert g.run("echo alive").out.strip() == "alive"
+    assert "open" in g.run("cat /sys/kernel/debug/synth_vmbus/channels").out
+
+
+def main():
+    """Runs the tests."""
+    with Tap() as tap:
+        tap.guest("load", DiskGuest("load"),
+                  (f"{LOADS} loads leave nothing behind", loads),
+                  ("synthhost dies", host_death))
+        tap.guest("reset", DiskGuest("reset", reboot=True, allow=[
+            r"Kernel panic", r"Call Trace", r"sysrq: ", r"BUG: ", r"Oops"]),
+                  ("sysrq-b during I/O", reset_sysrq),
+                  ("system_reset during I/O", reset_qmp),
+                  ("reboot", reboot), ("panic", panic),
+                  ("QEMU dies", qemu_death),
+                  ("the device is unbound during I/O", unbind),
+                  ("rmmod", rmmod_busy),
+                  ("synthhost dies during I/O", host_death_io))
+
+
+if __name__ == "__main__":
+    main()
