@@ -92,14 +92,14 @@ guest-modules:
 
 # in this order, whatever -j says
 guest-ready:
-	@tests/vm/deps.sh test
+	@tests/vm/deps.sh test fresh
 	@$(MAKE) guest-modules
 	@$(MAKE) -j$(JOBS) host host-asan
 
 .PHONY: test
 test:
 ifeq ($(filter-out unit package,$(or $(SUITE),all)),)
-	@tests/vm/deps.sh build vm
+	@tests/vm/deps.sh build vm fresh
 else
 	@$(MAKE) guest-ready
 endif
@@ -136,7 +136,9 @@ unit-test fuzz-test:
 abi-check:
 	@tests/vm/deps.sh vm
 	@$(MAKE) modules KERNEL=distro BUS=stock
-	@tests/abi-check
+	@vars=$$(tests/vm/kernel.sh get distro) && eval "$$vars" && \
+		tests/abi-check "$$KBUILD_DIR/Module.symvers" \
+			"build/$$KREL/stock/Module.symvers"
 
 .PHONY: lint
 lint:

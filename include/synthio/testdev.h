@@ -27,7 +27,7 @@ enum synthio_test_op {
 	SYNTHIO_TEST_SOURCE	= 1,
 	/* takes @data: u64 sequence number expected in order, then pattern */
 	SYNTHIO_TEST_SINK	= 2,
-	/* leaves the outgoing ring alone for arg0 milliseconds, at most 5000 */
+	/* puts nothing into the incoming ring for arg0 ms, at most 5000 */
 	SYNTHIO_TEST_STALL	= 3,
 	/* writes @data into the incoming ring as it is: header and all */
 	SYNTHIO_TEST_RAW	= 4,
@@ -38,7 +38,7 @@ enum synthio_test_op {
 	/* rescinds the device after arg0 ms, offers it again arg1 ms later
 	 * (0xffffffff: never). Completed before the rescind. */
 	SYNTHIO_TEST_RESCIND	= 7,
-	/* offers arg0 subchannels, at most 8 */
+	/* offers subchannels until there are arg0, at most 8 */
 	SYNTHIO_TEST_SUBCHANNELS = 8,
 	/* overwrites the host-written index of the incoming ring with arg0 */
 	SYNTHIO_TEST_BAD_INDEX	= 9,

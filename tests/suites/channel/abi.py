@@ -1,0 +1,36 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The drop-in's symbols and CRCs are those of the kernel's hv_vmbus."""
+
+import os
+import re
+import subprocess
+import sys
+
+TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
+sys.path.insert(0, os.path.join(TOP, "tests/vm"))
+# pylint: disable=wrong-import-position
+from kernels import Kernel  # noqa: E402
+from tap import Tap         # noqa: E402
+
+
+def check():
+    """Runs abi-check on what was built."""
+    kernel = Kernel("distro")
+    done = subprocess.run(
+        [os.path.join(TOP, "tests/abi-check"),
+         os.path.join(kernel.kbuild, "Module.symvers"),
+         os.path.join(TOP, "build", kernel.release, "stock/Module.symvers")],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        check=False)
+    last = done.stdout.splitlines()[-1]
+    assert done.returncode == 0, done.stdout
+    m = re.fullmatch(r"abi: (\d+) of (\d+) symbols match", last)
+    assert m and int(m[1]) >= 36 and int(m[2]) - int(m[1]) <= 1, done.stdout
+    return "\n".join([last] + [x for x in done.stdout.splitlines()
+                               if x.startswith("missing")])
+
+
+if __name__ == "__main__":
+    with Tap() as tap_stream:
+        tap_stream.test("symbols and CRCs of the drop-in", check)

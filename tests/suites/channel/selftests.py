@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""tests/selftests in guests, with the kernel's own kselftest runner.
+
+All of them on the default build; on the drop-in, and on the newest kernel
+(whose VMBus is built in), those that tell whether a device channel works.
+"""
+
+import os
+import re
+import subprocess
+import sys
+
+TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
+sys.path.insert(0, os.path.join(TOP, "tests/vm"))
+# pylint: disable=wrong-import-position
+from guest import Guest     # noqa: E402
+from tap import Skip, Tap   # noqa: E402
+
+LONG = os.environ.get("LONG") == "1"
+ALL = re.findall(r"^TEST_PROGS \+= (\S+)$", open(
+    os.path.join(TOP, "tests/selftests/channel/Makefile"),
+    encoding="utf-8").read(), re.M)
+BASIC = ["open.sh", "packets.sh", "signals.sh"]
+
+
+def environment(g, bus):
+    """What a test needs to find the modules."""
+    return (f"export SYNTHIO_MODULES=/synthio/build/{g.kernel.release}/{bus};"
+            "cd /synthio/tests/selftests/channel;")
+
+
+def program(bus, name):
+    """A function that runs one test program, as the runner would."""
+    def run(g):
+        done = g.sh(environment(g, bus) + f"./{name}", 300)
+        if done.rc == 4:
+            raise Skip(done.out.strip().splitlines()[-1])
+        assert done.rc == 0, done.out
+        count = len(re.findall(r"^ok \d+", done.out, re.M))
+        assert count and not re.search(r"^not ok", done.out, re.M), done.out
+        return f"{count} cases"
+    return run
+
+
+def runner(g):
+    """The kernel's runner runs a program too, and says so in its way."""
+    out = g.run(environment(g, "own") +
+                "export KSELFTEST_DIR=/synthio/source/tools/testing/selftests;"
+                "/synthio/tests/selftests/run.sh channel", 900).out
+    good = re.findall(r"^ok \d+ selftests: channel: (\S+)", out, re.M)
+    assert sorted(good) == sorted(ALL), out
+    return f"{len(good)} programs through run_kselftest.sh"
+
+
+def build_new():
+    """Builds the modules for the newest kernel; that needs a chroot."""
+    if os.geteuid():
+        raise Skip("modules for it are built in a chroot, which needs root")
+    done = subprocess.run(["make", "-s", "modules", "KERNEL=7.3", "BUS=own"],
+                          cwd=TOP, stdout=subprocess.PIPE, text=True,
+                          stderr=subprocess.STDOUT, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+def connected(g):
+    """The channel comes up beside the kernel's own."""
+    g.load("own")
+    g.wait_console(r"synth_vmbus: VMBus version 5.3 over ivshmem", 30)
+    out = g.run("zcat /proc/config.gz 2>/dev/null | grep HYPERV_VMBUS;"
+                "uname -r; rmmod synth_vmbus").out
+    return out.strip()
+
+
+def main():
+    """Runs the tests."""
+    host = ["--test-device"]
+    with Tap() as tap:
+        tap.guest("own names", Guest("selftests", smp=4, limit=2400, host=host),
+                  ("kselftest runner", runner))
+        tap.guest("drop-in", Guest("selftests-stock", limit=1200, host=host),
+                  *[(name, program("stock", name))
+                    for name in (ALL if LONG else BASIC)])
+        if os.environ.get("DEBUG_KERNEL") == "1":
+            return
+        before = tap.failed
+        if tap.test("7.x: modules", build_new) and tap.failed == before \
+                and not os.geteuid():
+            tap.guest("7.x", Guest("selftests-7", kernel="7.3", limit=1200,
+                                   host=host),
+                      ("connects", connected),
+                      *[(name, program("own", name))
+                        for name in (ALL if LONG else BASIC)])
+
+
+if __name__ == "__main__":
+    main()
