@@ -185,7 +185,10 @@ static void bus_initiate_contact(struct bus *bus, uint32_t conn_id,
 		.header.msgtype = VMBUS_WIRE_VERSION_RESPONSE,
 	};
 
+	/* Who begins anew has forgotten the rings, and may use their pages */
+	bus->guest->silent = true;
 	bus_reset(bus, "the guest initiates contact anew");
+	bus->guest->silent = false;
 	if (!bus_contact_ok(bus, conn_id, m))
 		return;
 	bus->target_vp = m->target_vcpu;

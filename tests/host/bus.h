@@ -61,7 +61,8 @@ void bus_signal(struct bus *bus, uint32_t connection_id);
  * bus_reset() - void all that the guest has set up
  *
  * Drains I/O, closes channels, forgets GPADLs. Afterwards nothing of the bus
- * touches guest memory.
+ * touches guest memory. Completions are still sent, as for a guest that unloads,
+ * unless guest->silent is set.
  */
 void bus_reset(struct bus *bus, const char *why);
 

@@ -55,6 +55,7 @@ static void guest_detach(struct guest *g, const char *why)
 {
 	if (!g->attached)
 		return;
+	g->silent = true;
 	g->ops->reset(g->arg, why);
 	guest_unqueue(g);
 	loop_clear_timer(&g->heartbeat);
@@ -64,6 +65,7 @@ static void guest_detach(struct guest *g, const char *why)
 	g->signals = NULL;
 	memset(g->vp, 0, sizeof(g->vp));
 	g->nr_vps = 0;
+	g->silent = false;
 }
 
 void guest_forget(struct guest *g, const char *why)

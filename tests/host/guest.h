@@ -29,7 +29,8 @@
  * @message: it posted one; copied, at most 240 bytes
  * @signal: it set the flag of a channel's connection id
  * @reset: the connection is void. When this returns, nothing that was set up
- *	under it touches guest memory
+ *	under it touches guest memory. Until then the guest is silent: nothing
+ *	is written but the data of I/O that was submitted before
  * @attaching: an ATTACH is about to be looked at: learn first what QEMU says
  */
 struct guest_ops {
@@ -58,6 +59,8 @@ struct guest_vp {
  * struct guest - its state; one for the life of the program
  * @attached: addresses below are valid, the guest has got SYNTHIO_OK
  * @broken: it broke the protocol: ignored until it attaches again
+ * @silent: what is in flight ends without a word: nobody reads the rings, event
+ *	and message pages any more, and others may own them by now
  * @why: how, for the status
  */
 struct guest {
@@ -71,6 +74,7 @@ struct guest {
 	uint32_t seq;
 	bool attached;
 	bool broken;
+	bool silent;
 	char why[256];
 
 	struct synthio_control *control;
@@ -112,7 +116,7 @@ void guest_forget(struct guest *g, const char *why);
  */
 static inline bool guest_usable(const struct guest *g)
 {
-	return g->attached && !g->broken;
+	return g->attached && !g->broken && !g->silent;
 }
 
 /**

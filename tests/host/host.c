@@ -406,6 +406,8 @@ int host_start(struct host *h, struct text *err)
 	}
 	if (h->qmp_path)
 		h->qmp = qmp_create(h->loop, h->qmp_path, &host_qmp_ops, h);
+	else
+		log_warn("no --qmp: a reset of the machine is noticed only when its next kernel attaches");
 	return 0;
 }
 

@@ -12,11 +12,13 @@
 #include "unixsock.h"
 
 #define QMP_RETRY_MS	200
+#define QMP_STOP_MS	1000	/* QEMU may be busy, but not for ever */
+#define QMP_LOOK_NS	1000000	/* how often while the loop does not sleep */
 
 /*
- * After RESET the machine is stopped while our I/O is drained, then let go: less
- * of it falls into memory that the firmware uses by now. A machine that a
- * person has stopped stays stopped.
+ * After RESET the machine is stopped, our I/O is drained while it stands still,
+ * and it is let go: none of it falls into memory that the firmware uses by now.
+ * A machine that somebody else has stopped stays stopped.
  */
 struct qmp {
 	struct loop *loop;
@@ -25,8 +27,14 @@ struct qmp {
 	void *arg;
 	struct loop_fd fd;
 	struct loop_timer retry;
+	struct loop_poller poller;
+	uint64_t looked;
 	bool paused_by_others;
-	bool stopping;
+	bool stopping;		/* we said stop, and shall say cont */
+	bool stands;		/* and it does */
+	bool resetting;		/* waits for that, or drains */
+	char in[4096];
+	unsigned int at, end;
 	char line[8192];
 	unsigned int len;
 };
@@ -48,13 +56,12 @@ static const char *qmp_skip_string(const char *p, char *value,
 	return *p ? p + 1 : p;
 }
 
-bool qmp_string(const char *line, const char *key, char *value,
-		unsigned int size)
+/* Where the value of a member begins, or NULL */
+static const char *qmp_member(const char *line, const char *key)
 {
 	char name[64];
 	int depth = 0;
 
-	value[0] = '\0';
 	while (*line) {
 		if (*line == '{' || *line == '[') {
 			depth++;
@@ -69,16 +76,24 @@ bool qmp_string(const char *line, const char *key, char *value,
 				continue;
 			line++;
 			line += strspn(line, " \t");
-			if (strcmp(name, key))
-				continue;
-			if (*line == '"')
-				qmp_skip_string(line, value, size);
-			return true;
+			if (!strcmp(name, key))
+				return line;
 		} else {
 			line++;
 		}
 	}
-	return false;
+	return NULL;
+}
+
+bool qmp_string(const char *line, const char *key, char *value,
+		unsigned int size)
+{
+	const char *p = qmp_member(line, key);
+
+	value[0] = '\0';
+	if (p && *p == '"')
+		qmp_skip_string(p, value, size);
+	return p;
 }
 
 static void qmp_command(struct qmp *q, const char *command)
@@ -92,27 +107,50 @@ static void qmp_command(struct qmp *q, const char *command)
 			 strerror(errno));
 }
 
+static bool qmp_handle_line(struct qmp *q, unsigned int wait_ms);
+
+static void qmp_reset(struct qmp *q)
+{
+	uint64_t until = loop_now() + QMP_STOP_MS * 1000000ull, now;
+
+	log_info("QMP: the machine was reset");
+	/* Once more while it is being stopped: what follows is the same */
+	if (q->resetting)
+		return;
+	q->resetting = true;
+	if (!q->paused_by_others) {
+		q->stopping = true;
+		q->stands = false;
+		qmp_command(q, "stop");
+	}
+	/* Ends early if QEMU refuses, or goes away */
+	while (q->stopping && !q->stands && (now = loop_now()) < until)
+		qmp_handle_line(q, (until - now) / 1000000 + 1);
+	if (q->stopping && !q->stands)
+		log_warn("QMP: QEMU does not stop the machine: it runs while I/O is drained");
+	q->ops->reset(q->arg);
+	/* in this order, however late QEMU gets to them */
+	if (q->stopping)
+		qmp_command(q, "cont");
+	q->resetting = false;
+}
+
 static void qmp_event(struct qmp *q, const char *event)
 {
 	if (!strcmp(event, "RESET")) {
-		log_info("QMP: the machine was reset");
-		if (!q->paused_by_others && !q->stopping) {
-			q->stopping = true;
-			qmp_command(q, "stop");
-		}
-		q->ops->reset(q->arg);
+		qmp_reset(q);
 	} else if (!strcmp(event, "STOP")) {
 		log_info("QMP: the machine stands still");
-		if (q->stopping) {
-			/* our doing, and all is drained by now */
-			q->stopping = false;
-			qmp_command(q, "cont");
-		} else {
+		q->stands = true;
+		if (!q->stopping)
 			q->paused_by_others = true;
-		}
 	} else if (!strcmp(event, "RESUME")) {
 		log_info("QMP: the machine runs");
 		q->paused_by_others = false;
+		/* before our stop got there, if that is under way */
+		if (!q->resetting)
+			q->stopping = false;
+		q->stands = false;
 	} else if (!strcmp(event, "SHUTDOWN")) {
 		log_info("QMP: the machine shuts down");
 	} else {
@@ -123,14 +161,25 @@ static void qmp_event(struct qmp *q, const char *event)
 static void qmp_line(struct qmp *q, const char *line)
 {
 	char value[128];
+	const char *result;
 
 	log_trace("QMP: %s", line);
-	if (qmp_string(line, "QMP", value, sizeof(value)))
+	if (qmp_string(line, "QMP", value, sizeof(value))) {
 		qmp_command(q, "qmp_capabilities");
-	else if (qmp_string(line, "event", value, sizeof(value)))
+		qmp_command(q, "query-status");
+	} else if (qmp_string(line, "event", value, sizeof(value))) {
 		qmp_event(q, value);
-	else if (qmp_string(line, "error", value, sizeof(value)))
+	} else if (qmp_string(line, "error", value, sizeof(value))) {
 		log_warn("QMP: %s", line);
+		q->stopping = false;
+	} else {
+		/* Only what query-status returns has a status */
+		result = qmp_member(line, "return");
+		if (result && qmp_string(result, "status", value,
+					 sizeof(value)) &&
+		    !q->stopping)
+			q->paused_by_others = strcmp(value, "running");
+	}
 }
 
 static void qmp_close(struct qmp *q)
@@ -139,38 +188,93 @@ static void qmp_close(struct qmp *q)
 	close(q->fd.fd);
 	q->fd.fd = -1;
 	q->len = 0;
+	q->at = 0;
+	q->end = 0;
 	q->stopping = false;
 	q->paused_by_others = false;
 	loop_set_timer(q->loop, &q->retry, QMP_RETRY_MS);
 }
 
-void qmp_read(struct qmp *q)
+/* More of what QEMU says; false: nothing came, or it has gone */
+static bool qmp_fill(struct qmp *q, unsigned int wait_ms)
 {
-	char buf[4096];
-	ssize_t n, i;
+	struct pollfd pfd = { .fd = q->fd.fd, .events = POLLIN };
+	ssize_t n;
 
-	while (q && q->fd.fd >= 0) {
-		n = recv(q->fd.fd, buf, sizeof(buf), MSG_DONTWAIT);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			return;
-		if (n <= 0) {
-			log_info("QMP: QEMU has closed the connection");
-			qmp_close(q);
-			return;
-		}
-		for (i = 0; i < n && q->fd.fd >= 0; i++) {
-			if (buf[i] != '\n') {
+	if (wait_ms && poll(&pfd, 1, wait_ms) <= 0)
+		return false;
+	do {
+		n = recv(q->fd.fd, q->in, sizeof(q->in), MSG_DONTWAIT);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
+		return false;
+	if (n <= 0) {
+		log_info("QMP: QEMU has closed the connection");
+		qmp_close(q);
+		return false;
+	}
+	q->at = 0;
+	q->end = n;
+	return true;
+}
+
+/* The next line, if there is one. Comes back here from a reset */
+static bool qmp_handle_line(struct qmp *q, unsigned int wait_ms)
+{
+	char line[sizeof(q->line)];
+
+	while (q->fd.fd >= 0) {
+		while (q->at < q->end) {
+			char c = q->in[q->at++];
+
+			if (c != '\n') {
 				if (q->len < sizeof(q->line) - 1)
-					q->line[q->len++] = buf[i];
+					q->line[q->len++] = c;
 				continue;
 			}
-			q->line[q->len] = '\0';
+			memcpy(line, q->line, q->len);
+			line[q->len] = '\0';
 			q->len = 0;
-			qmp_line(q, q->line);
+			qmp_line(q, line);
+			return true;
 		}
+		if (!qmp_fill(q, wait_ms))
+			return false;
 	}
+	return false;
+}
+
+void qmp_read(struct qmp *q)
+{
+	while (q && q->fd.fd >= 0 && qmp_handle_line(q, 0))
+		;
+}
+
+static bool qmp_look(struct loop_poller *p)
+{
+	struct qmp *q = container_of(p, struct qmp, poller);
+	uint64_t now = loop_now();
+
+	if (now - q->looked < QMP_LOOK_NS)
+		return false;
+	q->looked = now;
+	qmp_read(q);
+	return false;
+}
+
+/*
+ * The other pollers write into guest memory around a sleep. What woke the loop
+ * may be QEMU, saying that this memory is another machine's by now.
+ */
+static bool qmp_prepare_sleep(struct loop_poller *p)
+{
+	qmp_read(container_of(p, struct qmp, poller));
+	return false;
+}
+
+static void qmp_end_sleep(struct loop_poller *p)
+{
+	qmp_read(container_of(p, struct qmp, poller));
 }
 
 static void qmp_ready(struct loop_fd *lfd, uint32_t events)
@@ -209,6 +313,10 @@ struct qmp *qmp_create(struct loop *loop, const char *path,
 	q->fd.fd = -1;
 	q->fd.event = qmp_ready;
 	q->retry.fired = qmp_connect;
+	q->poller.poll = qmp_look;
+	q->poller.prepare_sleep = qmp_prepare_sleep;
+	q->poller.end_sleep = qmp_end_sleep;
+	loop_add_poller(loop, &q->poller);
 	loop_set_timer(loop, &q->retry, 0);
 	return q;
 }
@@ -218,6 +326,7 @@ void qmp_destroy(struct qmp *q)
 	if (!q)
 		return;
 	loop_clear_timer(&q->retry);
+	loop_del_poller(q->loop, &q->poller);
 	loop_del_fd(&q->fd);
 	if (q->fd.fd >= 0)
 		close(q->fd.fd);

@@ -12,7 +12,8 @@
 
 /**
  * struct qmp_ops - what QEMU tells
- * @reset: the machine was reset: forget every guest address, drain first
+ * @reset: the machine was reset, and stands still if QEMU does as it is told:
+ *	drain I/O and forget every guest address
  */
 struct qmp_ops {
 	void (*reset)(void *arg);
@@ -22,6 +23,8 @@ struct qmp;
 
 /**
  * qmp_create() - connect to a socket, again and again until it is there
+ *
+ * Made after the other pollers of the loop, it comes before them.
  */
 struct qmp *qmp_create(struct loop *loop, const char *path,
 		       const struct qmp_ops *ops, void *arg);

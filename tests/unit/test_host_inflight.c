@@ -1,0 +1,439 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Disk I/O in flight while something ends: guest resets, QEMU's word of one,
+ * unloads. Packets are taken and I/O is submitted by calling the pollers once,
+ * so that what is in flight does not depend on time.
+ */
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <synthio/storvsp.h>
+
+#include "channel.h"
+#include "fake_guest.h"
+#include "tap.h"
+#include "unixsock.h"
+
+#define READS		48u
+#define READ_BYTES	4096u
+#define DISK_SIZE	(64u << 20)
+
+static struct fake_guest f;
+static struct fake_channel ch;
+static struct fake_packet pkt;
+static uint64_t data;			/* gpa of READS pages */
+static uint8_t before[FAKE_RAM_SIZE];
+static uint64_t msg[VMBUS_WIRE_MSG_PAYLOAD / 8];
+static char disk[64], disk_arg[128], qmp_path[96];
+
+/* Takes what the guest wrote, and begins the I/O; none of it completes */
+static void poll_once(void)
+{
+	f.host.guest.poller.poll(&f.host.guest.poller);
+	f.host.bus.poller.poll(&f.host.bus.poller);
+}
+
+static uint32_t operation(uint32_t op, uint16_t version)
+{
+	struct storvsp_packet p = { .operation = op, .flags = 1 };
+
+	p.version.major_minor = version;
+	fake_send(&ch, 6, 1, 5, NULL, 0, &p, sizeof(p));
+	fake_signal(&f, &ch);
+	fake_run(&f, 3);
+	if (!fake_receive(&ch, &pkt) || pkt.desc.trans_id != 5)
+		return ~0u;
+	memcpy(&p, pkt.payload, sizeof(p));
+	return p.status;
+}
+
+static void start(const char *option, const char *arg)
+{
+	const char *options[] = {
+		"--scsi", "c0", "--disk", disk_arg, option, arg, NULL,
+	};
+
+	CHECK(fake_start(&f, options) && fake_up(&f), "up");
+	CHECK(!fake_open(&f, &f.offers[0], 8, &ch), "open");
+	CHECK(!operation(STORVSP_BEGIN_INITIALIZATION, 0) &&
+	      !operation(STORVSP_QUERY_PROTOCOL_VERSION,
+			 STORVSP_VERSION_6_2) &&
+	      !operation(STORVSP_QUERY_PROPERTIES, 0) &&
+	      !operation(STORVSP_END_INITIALIZATION, 0), "negotiation");
+	data = fake_pages(&f, READS);
+}
+
+static bool send_read(unsigned int i)
+{
+	uint64_t extra[3] = { 1ull << 32, READ_BYTES, data / RAM_PAGE + i };
+	struct storvsp_packet p = { .operation = 3, .flags = 1 };
+
+	p.srb.length = sizeof(p.srb);
+	p.srb.cdb_length = 10;
+	p.srb.data_in = STORVSP_DATA_IN;
+	p.srb.data_transfer_length = READ_BYTES;
+	p.srb.cdb[0] = 0x28;
+	p.srb.cdb[5] = 8 * i;
+	p.srb.cdb[8] = READ_BYTES / 512;
+	return fake_send(&ch, 9, 1, 100 + i, extra, sizeof(extra), &p,
+			 sizeof(p));
+}
+
+static void reads_in_flight(void)
+{
+	struct channel *host_ch = f.host.bus.relid[ch.relid];
+	uint64_t packets = host_ch->stats.packets_in;
+	uint64_t count;
+	unsigned int i;
+
+	for (i = 0; i < READS; i++)
+		CHECK(send_read(i), "send");
+	fake_signal(&f, &ch);
+	poll_once();
+	CHECK(host_ch->stats.packets_in == packets + READS, "not taken");
+	CHECK(!fake_receive(&ch, &pkt), "completed too early");
+	while (read(f.vector_fd[0], &count, sizeof(count)) > 0)
+		;
+	memcpy(before, f.ram, FAKE_RAM_SIZE);
+}
+
+static bool page_changed(uint64_t gpa)
+{
+	return memcmp(before + (gpa - FAKE_RAM_BASE), fake_ptr(&f, gpa),
+		      RAM_PAGE);
+}
+
+/* Only pages of the reads have changed since, or those of the guest's parts */
+static void check_silence(bool all)
+{
+	uint64_t gpa, count, ring = (uint8_t *)ch.out - f.ram + FAKE_RAM_BASE;
+	unsigned int i;
+
+	for (i = 0; i < READS; i++)
+		CHECK(page_changed(data + i * RAM_PAGE), "read %u was not in flight",
+		      i);
+	for (i = 0; i < 16; i++)
+		CHECK(!page_changed(ring + i * RAM_PAGE), "page %u of the rings",
+		      i);
+	for (i = 0; i < FAKE_VPS; i++)
+		CHECK(!page_changed(f.boot->vps[i].event_gpa),
+		      "event page of VP %u", i);
+	if (!all)
+		return;
+	CHECK(read(f.vector_fd[0], &count, sizeof(count)) < 0, "an interrupt");
+	for (gpa = FAKE_RAM_BASE; gpa < FAKE_RAM_BASE + FAKE_RAM_SIZE;
+	     gpa += RAM_PAGE) {
+		if (gpa < data || gpa >= data + READS * RAM_PAGE)
+			CHECK(!page_changed(gpa), "page at 0x%llx",
+			      (unsigned long long)gpa);
+	}
+}
+
+static void check_again(void)
+{
+	CHECK(fake_up(&f) && !fake_open(&f, &f.offers[0], 8, &ch) &&
+	      !operation(STORVSP_BEGIN_INITIALIZATION, 0), "a new start");
+}
+
+static void test_machine_reset(void)
+{
+	start(NULL, NULL);
+	CHECK_OK();
+	reads_in_flight();
+	CHECK_OK();
+	guest_forget(&f.host.guest, "as after QMP RESET");
+	check_silence(true);
+	CHECK_OK();
+	check_again();
+	fake_stop(&f);
+}
+
+static void test_new_attach(void)
+{
+	struct synthio_bootstrap old;
+
+	start(NULL, NULL);
+	CHECK_OK();
+	reads_in_flight();
+	CHECK_OK();
+	old = *f.boot;
+	fake_fill_boot(&f);
+	CHECK(fake_command(&f, SYNTHIO_CMD_ATTACH) == SYNTHIO_OK, "attach");
+	memcpy(f.boot->vps, old.vps, sizeof(old.vps));
+	check_silence(false);
+	CHECK_OK();
+	check_again();
+	fake_stop(&f);
+}
+
+static void test_new_contact(void)
+{
+	start(NULL, NULL);
+	CHECK_OK();
+	reads_in_flight();
+	CHECK_OK();
+	CHECK(fake_contact(&f, VMBUS_WIRE_V5_3) == 1, "contact is answered");
+	check_silence(false);
+	CHECK_OK();
+	CHECK(fake_request_offers(&f) && f.offer_count == 1 &&
+	      !fake_open(&f, &f.offers[0], 8, &ch), "and on");
+	fake_stop(&f);
+}
+
+/* This guest lives, and its rings are there until the response */
+static void test_unload(void)
+{
+	struct vmbus_wire_header m = { .msgtype = VMBUS_WIRE_UNLOAD };
+	unsigned int n = 0;
+
+	start(NULL, NULL);
+	CHECK_OK();
+	reads_in_flight();
+	CHECK_OK();
+	fake_post(&f, f.conn_id, &m, sizeof(m));
+	CHECK(fake_take(&f, msg) == VMBUS_WIRE_UNLOAD_RESPONSE, "response");
+	while (fake_receive(&ch, &pkt))
+		n++;
+	CHECK(n == READS, "%u of %u completions", n, READS);
+	fake_stop(&f);
+}
+
+/* --- QEMU's monitor --------------------------------------------------------- */
+
+static struct {
+	int listener, fd;
+	const char *status;
+	bool refuse, mute;
+	char log[400];			/* the commands, in order */
+	bool attached_at_stop, stop_wanted;
+} qmp;
+
+static void qmp_say(const char *line)
+{
+	if (send(qmp.fd, line, strlen(line), MSG_NOSIGNAL) < 0)
+		abort();
+}
+
+/* One line of synthhost's; false: none comes for half a second */
+static bool qmp_hear(char *line, unsigned int size)
+{
+	struct pollfd pfd = { .fd = qmp.fd, .events = POLLIN };
+	unsigned int n = 0;
+
+	while (n < size - 1 && poll(&pfd, 1, 500) > 0 &&
+	       recv(qmp.fd, line + n, 1, 0) == 1) {
+		if (line[n] == '\n') {
+			line[n] = '\0';
+			return true;
+		}
+		n++;
+	}
+	return false;
+}
+
+static void qmp_note(const char *line)
+{
+	static const char *const names[] = {
+		"stop", "cont", "query-status", "qmp_capabilities",
+	};
+	char quoted[32];
+	unsigned int i;
+
+	for (i = 0; i < 4; i++) {
+		snprintf(quoted, sizeof(quoted), "\"%s\"", names[i]);
+		if (strstr(line, quoted)) {
+			strcat(qmp.log, names[i]);
+			strcat(qmp.log, " ");
+		}
+	}
+}
+
+/* QEMU, in a thread of its own since synthhost waits for its answer */
+static void *qmp_thread(void *arg)
+{
+	char line[200];
+
+	(void)arg;
+	qmp_say("{\"event\": \"RESET\"}\r\n");
+	while (qmp_hear(line, sizeof(line))) {
+		qmp_note(line);
+		if (strstr(line, "\"stop\"") && qmp.refuse) {
+			qmp_say("{\"error\": {\"class\": \"GenericError\"}}\r\n");
+		} else if (strstr(line, "\"stop\"") && !qmp.mute) {
+			usleep(50000);
+			/* not drained before the machine stands still */
+			qmp.attached_at_stop =
+				__atomic_load_n(&f.host.guest.attached,
+						__ATOMIC_SEQ_CST);
+			qmp_say("{\"timestamp\": {}, \"event\": \"STOP\"}\r\n{\"return\": {}}\r\n");
+		} else if (strstr(line, "\"cont\"")) {
+			qmp_say("{\"event\": \"RESUME\"}\r\n{\"return\": {}}\r\n");
+		}
+	}
+	return NULL;
+}
+
+static void qmp_begin(const char *status)
+{
+	struct text err = { 0 };
+	char line[200];
+
+	memset(&qmp, 0, sizeof(qmp));
+	snprintf(qmp_path, sizeof(qmp_path), "%s.qmp", disk);
+	qmp.listener = unixsock_listen(qmp_path, &err);
+	CHECK(qmp.listener >= 0, "%s", text_str(&err));
+	start("--qmp", qmp_path);
+	CHECK_OK();
+	qmp.fd = accept(qmp.listener, NULL, NULL);
+	CHECK(qmp.fd >= 0, "synthhost does not connect");
+	qmp_say("{\"QMP\": {\"version\": {}}}\r\n");
+	fake_run(&f, 5);
+	while (!strstr(qmp.log, "query-status")) {
+		CHECK(qmp_hear(line, sizeof(line)), "not asked for the status");
+		qmp_note(line);
+	}
+	snprintf(line, sizeof(line), "{\"return\": {}}\r\n{\"return\": {\"status\": \"%s\", \"running\": false}, \"id\": 1}\r\n",
+		 status);
+	qmp_say(line);
+	fake_run(&f, 5);
+	qmp.log[0] = '\0';
+}
+
+static void qmp_end(void)
+{
+	close(qmp.fd);
+	close(qmp.listener);
+	fake_stop(&f);
+	unlink(qmp_path);
+}
+
+/* A reset, with reads in flight; the loop runs until QEMU hears no more */
+static void qmp_reset(void)
+{
+	pthread_t thread;
+
+	reads_in_flight();
+	CHECK_OK();
+	CHECK(!pthread_create(&thread, NULL, qmp_thread, NULL), "thread");
+	fake_run(&f, 300);
+	pthread_join(thread, NULL);
+	fake_run(&f, 5);
+	CHECK(!f.host.guest.attached, "not forgotten");
+}
+
+static void test_qmp_reset(void)
+{
+	unsigned int i;
+
+	qmp_begin("running");
+	CHECK_OK();
+	/* twice, since nothing of the first may stick */
+	for (i = 0; i < 2; i++) {
+		qmp.log[0] = '\0';
+		qmp_reset();
+		CHECK_OK();
+		CHECK(qmp.attached_at_stop,
+		      "drained before the machine stood still");
+		CHECK(!strcmp(qmp.log, "stop cont "), "said: %s", qmp.log);
+		check_again();
+		CHECK_OK();
+		CHECK(!operation(STORVSP_QUERY_PROTOCOL_VERSION,
+				 STORVSP_VERSION_6_2) &&
+		      !operation(STORVSP_QUERY_PROPERTIES, 0) &&
+		      !operation(STORVSP_END_INITIALIZATION, 0), "again");
+	}
+	qmp_end();
+}
+
+/* Who has stopped the machine lets it go */
+static void test_qmp_paused(void)
+{
+	qmp_begin("paused");
+	CHECK_OK();
+	qmp_reset();
+	CHECK_OK();
+	CHECK(!*qmp.log, "said: %s", qmp.log);
+	qmp_end();
+}
+
+static void test_qmp_refuses(void)
+{
+	qmp_begin("running");
+	CHECK_OK();
+	qmp.refuse = true;
+	qmp_reset();
+	CHECK_OK();
+	CHECK(!strcmp(qmp.log, "stop "), "said: %s", qmp.log);
+	/* a stop that is not ours is somebody's own */
+	qmp_say("{\"event\": \"STOP\"}\r\n");
+	fake_run(&f, 5);
+	qmp.log[0] = '\0';
+	qmp_say("{\"event\": \"RESET\"}\r\n");
+	fake_run(&f, 5);
+	CHECK(poll(&(struct pollfd){ .fd = qmp.fd, .events = POLLIN }, 1, 50)
+	      == 0, "it says something");
+	qmp_end();
+}
+
+/* QEMU says nothing: the wait has an end, and cont comes for when it does */
+static void test_qmp_mute(void)
+{
+	uint64_t begin;
+	pthread_t thread;
+
+	qmp_begin("running");
+	CHECK_OK();
+	qmp.mute = true;
+	begin = loop_now();
+	CHECK(!pthread_create(&thread, NULL, qmp_thread, NULL), "thread");
+	fake_run(&f, 100);
+	CHECK(loop_now() - begin > 900000000ull, "did not wait");
+	CHECK(!f.host.guest.attached, "not forgotten");
+	pthread_join(thread, NULL);
+	CHECK(!strncmp(qmp.log, "stop ", 5), "said: %s", qmp.log);
+	qmp_end();
+}
+
+static bool make_disk(void)
+{
+	uint8_t buffer[READ_BYTES];
+	unsigned int i;
+	int fd;
+
+	strcpy(disk, "/var/tmp/synthhost-test-XXXXXX");
+	fd = mkstemp(disk);
+	if (fd < 0 || ftruncate(fd, DISK_SIZE))
+		return false;
+	memset(buffer, 0x5a, sizeof(buffer));
+	for (i = 0; i < READS; i++) {
+		if (write(fd, buffer, sizeof(buffer)) != sizeof(buffer))
+			return false;
+	}
+	close(fd);
+	snprintf(disk_arg, sizeof(disk_arg), "c0,lun=0,file=%s", disk);
+	return true;
+}
+
+int main(void)
+{
+	log_open("/dev/null");
+	if (!make_disk()) {
+		printf("Bail out! no disk file\n");
+		return 1;
+	}
+	tap_test("I/O in flight: the machine is reset", test_machine_reset);
+	tap_test("I/O in flight: a new attach", test_new_attach);
+	tap_test("I/O in flight: a new contact", test_new_contact);
+	tap_test("I/O in flight: unload", test_unload);
+	tap_test("QMP: a reset", test_qmp_reset);
+	tap_test("QMP: a reset of a stopped machine", test_qmp_paused);
+	tap_test("QMP: stop is refused", test_qmp_refuses);
+	tap_test("QMP: stop is not answered", test_qmp_mute);
+	unlink(disk);
+	return tap_done();
+}
