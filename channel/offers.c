@@ -113,8 +113,27 @@ static void channel_setup(struct vmbus_channel *vc,
 	vc->device_id = device_type(&offer->offer);
 }
 
-static void channel_add_work(struct work_struct *work);
-static void channel_remove_work(struct work_struct *work);
+static void primary_add_work(struct work_struct *work);
+static void primary_remove_work(struct work_struct *work);
+static void sub_add_work(struct work_struct *work);
+static void sub_remove_work(struct work_struct *work);
+
+/*
+ * Lock checking tells works apart by where they are initialised. A driver may
+ * hold a lock across the close of a channel, which waits for the works of its
+ * sub-channels, and take the same lock in a probe, which runs in the work of a
+ * primary channel.
+ */
+static void works_init(struct channel *ch, bool sub)
+{
+	if (sub) {
+		INIT_WORK(&ch->vc.add_channel_work, sub_add_work);
+		INIT_WORK(&ch->remove_work, sub_remove_work);
+	} else {
+		INIT_WORK(&ch->vc.add_channel_work, primary_add_work);
+		INIT_WORK(&ch->remove_work, primary_remove_work);
+	}
+}
 
 static struct vmbus_channel *
 channel_alloc(const struct vmbus_channel_offer_channel *offer)
@@ -125,8 +144,7 @@ channel_alloc(const struct vmbus_channel_offer_channel *offer)
 	if (!ch)
 		return NULL;
 	vc = &ch->vc;
-	INIT_WORK(&ch->remove_work, channel_remove_work);
-	INIT_WORK(&vc->add_channel_work, channel_add_work);
+	works_init(ch, offer->offer.sub_channel_index);
 	INIT_LIST_HEAD(&vc->listentry);
 	INIT_LIST_HEAD(&vc->sc_list);
 	spin_lock_init(&vc->sched_lock);
@@ -231,20 +249,25 @@ static void add_subchannel(struct vmbus_channel *vc)
 		callback(vc);
 }
 
-static void channel_add_work(struct work_struct *work)
+/* Each work owns a reference to its channel */
+static void primary_add_work(struct work_struct *work)
 {
 	struct vmbus_channel *vc = container_of(work, struct vmbus_channel,
 						add_channel_work);
 
-	/* of queue_add() */
-	struct kobject *ref = &vc->kobj;
-
-	if (vc->primary_channel)
-		add_subchannel(vc);
-	else
-		add_primary(vc);
+	add_primary(vc);
 	WRITE_ONCE(vc->probe_done, true);
-	kobject_put(ref);
+	kobject_put(&vc->kobj);
+}
+
+static void sub_add_work(struct work_struct *work)
+{
+	struct vmbus_channel *vc = container_of(work, struct vmbus_channel,
+						add_channel_work);
+
+	add_subchannel(vc);
+	WRITE_ONCE(vc->probe_done, true);
+	kobject_put(&vc->kobj);
 }
 
 static void queue_add(struct vmbus_channel *vc)
@@ -278,17 +301,25 @@ static void remove_primary(struct vmbus_channel *vc)
 	put_device(&hv->device);
 }
 
-static void channel_remove_work(struct work_struct *work)
+static void primary_remove_work(struct work_struct *work)
 {
 	struct channel *ch = container_of(work, struct channel, remove_work);
 	struct vmbus_channel *vc = &ch->vc;
 
 	flush_work(&vc->add_channel_work);
-	if (!vc->primary_channel)
-		remove_primary(vc);
-	else if (READ_ONCE(vc->state) == CHANNEL_OPEN_STATE)
+	remove_primary(vc);
+	kobject_put(&vc->kobj);
+}
+
+static void sub_remove_work(struct work_struct *work)
+{
+	struct channel *ch = container_of(work, struct channel, remove_work);
+	struct vmbus_channel *vc = &ch->vc;
+
+	flush_work(&vc->add_channel_work);
+	/* an open one is released by the driver's close of the primary */
+	if (READ_ONCE(vc->state) == CHANNEL_OPEN_STATE)
 		channel_release(vc);
-	/* else vmbus_disconnect_ring() releases it, when the driver closes */
 	kobject_put(&vc->kobj);
 }
 
