@@ -74,7 +74,7 @@ bool fake_connect(struct fake_guest *f);
 void fake_disconnect(struct fake_guest *f);
 
 /**
- * fake_run() - let the host work for a moment
+ * fake_run() - let the host work for a moment: some rounds of its loop at least
  */
 void fake_run(struct fake_guest *f, unsigned int ms);
 
