@@ -21,6 +21,8 @@ PROBLEM = re.compile("|".join((
     r"irq \d+: nobody cared", r"Out of memory:", r"segfault at",
     r"disagrees about version of symbol", r"Unknown symbol",
     r"^init: ", r"sysfs: cannot create duplicate",
+    # ours: memory that the host has not given back
+    r"\bpages (are lost|leaked)\b",
 )))
 
 # Out-of-tree modules are neither built with nor signed for the kernel; an
@@ -35,18 +37,25 @@ SANITIZER = re.compile(r"ERROR: (Address|Leak|Thread|UndefinedBehavior)"
                        r"Sanitizer|runtime error:|SUMMARY: \w+Sanitizer|"
                        r"Assertion .* failed|stack smashing detected")
 
+# What synthhost says of a guest that breaks the protocol, or costs it time
+GUEST_FAULT = re.compile(r"guest error: |the guest signals needlessly")
+
 
 def kernel_problems(text, allow=()):
     """Lines of a kernel's console that fail a run.
 
     allow: regular expressions of what the test provokes on purpose.
     """
-    allowed = [re.compile(a) for a in allow]
     return [line for line in text.splitlines()
             if PROBLEM.search(line) and not NOISE.search(line)
-            and not any(a.search(line) for a in allowed)]
+            and not any(re.search(a, line) for a in allow)]
 
 
-def host_problems(text):
-    """Lines of synthhost's log that fail a run."""
-    return [line for line in text.splitlines() if SANITIZER.search(line)]
+def host_problems(text, allow=()):
+    """Lines of synthhost's log that fail a run.
+
+    allow: as above; what a sanitizer says is never wanted.
+    """
+    return [line for line in text.splitlines()
+            if SANITIZER.search(line) or GUEST_FAULT.search(line)
+            and not any(re.search(a, line) for a in allow)]

@@ -180,6 +180,7 @@ class Guest:
     host_build: host-asan or host; default VM_HOST
     vectors: of the ivshmem device; bar: its BAR's size
     allow: regular expressions of console lines that are wanted
+    host_allow: the same for synthhost's log: what the guest does wrong there
     reboot: False: QEMU ends where the guest would reset itself
     shares: more directories as (tag, path here, path there, ro|rw|overlay)
     limit: seconds after which QEMU is ended
@@ -188,7 +189,7 @@ class Guest:
 
     def __init__(self, name, kernel=None, machine="q35", smp=2, maxcpus=None,
                  mem="512M", cmdline="", host=None, host_build=None, vectors=8,
-                 bar="16M", allow=(), reboot=False, shares=(), limit=900,
+                 bar="16M", allow=(), host_allow=(), reboot=False, shares=(), limit=900,
                  qemu=(), serial=None):
         if kernel is None:
             kernel = os.environ.get("VM_KERNEL") or (
@@ -207,6 +208,7 @@ class Guest:
         self.vectors = vectors
         self.bar = bar
         self.allow = list(allow)
+        self.host_allow = list(host_allow)
         self.reboot = reboot
         self.shares = list(shares)
         self.scale = time_scale()
@@ -224,8 +226,9 @@ class Guest:
         self._qmp = None
         self._agent = None
         self._buf = b""
-        self._seen = 0          # bytes of the console that were checked
+        self._seen = 0          # characters of the console that were checked
         self._host_seen = 0
+        self._host_signal = None    # what kill_host() has sent
         self._logs = []
         self.host_status = None  # synthhost's exit status when it has ended
 
@@ -283,6 +286,7 @@ class Guest:
         env.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0")
         env.setdefault("UBSAN_OPTIONS", "print_stacktrace=1:halt_on_error=1")
         self.host_status = None
+        self._host_signal = None
         with open(self.host_log, "ab") as log:
             self.host = _spawn(argv, self.limit + 30, self.dir, log, env)
         deadline = time.monotonic() + 15 * self.scale
@@ -423,6 +427,8 @@ class Guest:
 
     def kill_host(self, sig=signal.SIGKILL):
         """Kills synthhost, all of it."""
+        if self.host_running():
+            self._host_signal = sig
         self._kill(self.host, sig)
 
     @staticmethod
@@ -451,16 +457,17 @@ class Guest:
         """Ends the guest and synthhost, raises GuestProblem if there were
         complaints, or if synthhost did not end well."""
         self._quit()
-        found = self.problems()
-        if self.host is not None:
-            if self.host_status not in (0, None) and not self._host_killed():
-                found.append(f"synthhost ended with status {self.host_status}")
+        found = self.problems(ended=True)
+        if self.host_status not in (0, None) and not self._host_killed():
+            found.append(f"synthhost ended with status {self.host_status}")
         self.end()
         if found:
             raise GuestProblem("\n".join(found))
 
     def _host_killed(self):
-        return self.host_status in (-9, 137, 124 + 13)
+        """True if it ended as kill_host() made it end."""
+        sig = self._host_signal
+        return sig is not None and self.host_status in (-sig, 128 + sig)
 
     def _quit(self):
         if self.running():
@@ -681,11 +688,17 @@ class Guest:
                                    "with:\n" + self.tail())
             time.sleep(0.1)
 
-    def problems(self):
-        """Complaints of kernel and synthhost since the last call."""
-        text, host = self.console_text(), self.host_text()
+    def problems(self, ended=False):
+        """Complaints of kernel and synthhost since the last call.
+
+        A line that is being written waits for the next call, unless both have
+        ended.
+        """
+        text, host = ((t if ended else t[:t.rfind("\n") + 1])
+                      for t in (self.console_text(), self.host_text()))
         found = console.kernel_problems(text[self._seen:], self.allow)
-        found += console.host_problems(host[self._host_seen:])
+        found += console.host_problems(host[self._host_seen:],
+                                       self.host_allow)
         self._seen, self._host_seen = len(text), len(host)
         return found
 
