@@ -37,7 +37,12 @@ def offers(g):
 def host_sees(g):
     """synthhost knows about the guest too."""
     out = g.ctl("status")
-    assert re.search(r"\d+\.\d+", out), out
+    m = re.search(r"^guest: attached, (\d+) VPs on (\d+) vectors$", out, re.M)
+    assert m, out
+    # one VP for each CPU that there can be, and no vector without one
+    assert int(m[1]) == g.maxcpus, f"{g.maxcpus} CPUs possible:\n{out}"
+    assert int(m[2]) == min(g.maxcpus, g.vectors), out
+    assert re.search(r"^vmbus: version 5\.3, ", out, re.M), out
     return out
 
 
