@@ -17,7 +17,10 @@ export LONG DEBUG_KERNEL KEEP
 export PYTHONDONTWRITEBYTECODE := 1
 
 GUEST_KERNEL := $(if $(filter 1,$(DEBUG_KERNEL)),debug,distro)
-SOURCES = $(wildcard Kbuild channel include drivers)
+SOURCES = Kbuild channel include drivers tests/selftests/modules
+# in the directory where it is run; what the build makes there is not listed
+FIND_SOURCES = find $(SOURCES) -type f \( -name '*.[ch]' -o -name Kbuild \
+	-o -name Makefile \) ! -name '*.mod.c' 2>/dev/null
 
 -include tests/host/host.mk
 
@@ -43,11 +46,17 @@ define find_kernel
 	dir=$(CURDIR)/build/$$KREL/$(BUS)
 endef
 
+# what changed is copied, and what is gone from here goes there too; objects
+# stay. By contents: a file may be changed for an older one
 define build_modules
-	mkdir -p "$$dir/tests/selftests"; \
-	cp -ru $(SOURCES) "$$dir"; \
-	[ ! -d tests/selftests/modules ] || \
-		cp -ru tests/selftests/modules "$$dir/tests/selftests"; \
+	mkdir -p "$$dir"; \
+	for f in $$($(FIND_SOURCES)); do \
+		cmp -s "$$f" "$$dir/$$f" || \
+			install -D -m 644 "$$f" "$$dir/$$f"; \
+	done; \
+	for f in $$(cd "$$dir" && $(FIND_SOURCES)); do \
+		[ -e "$$f" ] || rm "$$dir/$$f"; \
+	done; \
 	$$kmake M="$$dir" SYNTHIO_BUS=$(BUS) -j$(JOBS) modules
 endef
 
@@ -63,11 +72,14 @@ install:
 		"build/<release>/stock/channel/hv_vmbus.ko by hand" >&2; exit 1; }
 	@$(find_kernel); $(build_modules); \
 	to="$(DESTDIR)/lib/modules/$$KREL/updates/synthio"; \
+	set --; \
 	for ko in "$$dir"/channel/*.ko "$$dir"/drivers/*/*.ko; do \
-		[ -e "$$ko" ] || continue; \
-		echo "installing $$to/$${ko##*/}"; \
-		install -D -m 644 "$$ko" "$$to/$${ko##*/}"; \
+		[ ! -e "$$ko" ] || set -- "$$@" "$$ko"; \
 	done; \
+	echo "installing $$(($$(cat "$$@" | wc -c) / 1024)) KiB in $$to:"; \
+	for ko; do echo "  $${ko##*/}"; done; \
+	[ -n "$(DESTDIR)" ] || echo "then depmod $$KREL"; \
+	install -D -m 644 -t "$$to" "$$@"; \
 	[ -n "$(DESTDIR)" ] || depmod "$$KREL"
 
 uninstall:
@@ -92,16 +104,17 @@ guest-modules:
 
 # in this order, whatever -j says
 guest-ready:
-	@tests/vm/deps.sh test fresh
 	@$(MAKE) guest-modules
 	@$(MAKE) -j$(JOBS) host host-asan
 
+# what lacks its packages is skipped (tests/run), the rest is run
 .PHONY: test
 test:
 ifeq ($(filter-out unit package,$(or $(SUITE),all)),)
-	@tests/vm/deps.sh build vm fresh
+	@tests/vm/deps.sh build vm fresh || true
 else
-	@$(MAKE) guest-ready
+	@tests/vm/deps.sh test fresh || true
+	@[ -n "$$(tests/vm/deps.sh -m test)" ] || $(MAKE) guest-ready
 endif
 	@tests/run $(SUITE)
 

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Installs the Debian packages that are missing for what is to be done:
-#	tests/vm/deps.sh [-n] build|vm|demo|test|lint|fresh...
+#	tests/vm/deps.sh [-m|-n] build|vm|demo|test|lint|fresh...
 # It says which, and how much they take, before it does; nothing is asked and
-# nothing is done if all are there. -n: only says. Kernels are not installed
-# but unpacked under build/, by kernel.sh. Without root or a sudo that asks no
-# password it prints what to run, and exits 1.
+# nothing is done if all are there. -n: only says; -m: only prints the missing
+# ones' names. Kernels are not installed but unpacked under build/, by
+# kernel.sh. Without root or a sudo that asks no password it prints what to
+# run, and exits 1.
 set -eu
 
 # build: modules and the reference host; vm: boots guests
@@ -20,10 +21,12 @@ fresh="debootstrap git"
 debug="flex bison bc libelf-dev libssl-dev"
 
 dry=false
+names=false
 packages=
 for x in "$@"; do
 	case $x in
 	-n) dry=true ;;
+	-m) names=true ;;
 	build) packages="$packages $build" ;;
 	vm) packages="$packages $vm" ;;
 	demo) packages="$packages $demo" ;;
@@ -36,6 +39,7 @@ done
 [ "${DEBUG_KERNEL-}" != 1 ] || packages="$packages $debug"
 
 if ! command -v dpkg-query >/dev/null; then
+	! $names || exit 0
 	echo "deps.sh: this is not a Debian: have these yourself:" >&2
 	echo "$packages" | tr -s ' \t\n' '\n' | sort -u | tr '\n' ' ' >&2
 	echo >&2
@@ -50,6 +54,7 @@ for p in $(echo "$packages" | tr -s ' \t\n' '\n' | sort -u); do
 	esac
 done
 [ -n "$missing" ] || exit 0
+! $names || { echo "${missing# }"; exit 0; }
 
 sudo=
 if [ "$(id -u)" != 0 ]; then
