@@ -43,17 +43,34 @@ uninstall()
 	done
 }
 
-# Copy the sources to the directory $1: a tree that was built in has more.
-copy_sources()
+# The sources, for tar: a tree that was built in has more.
+pack_sources()
 {
-	mkdir -p "$1" &&
 	(cd "$top" &&
 	 find dkms.conf LICENSE Kbuild channel include drivers -type f \
 		\( -name '*.[ch]' -o -name Kbuild -o -name Makefile \
 		   -o -name dkms.conf -o -name LICENSE \) \
 		! -name '*.mod.c' -print0 2>/dev/null |
-	 tar --null -T - --owner=0 --group=0 --mode=u+rwX,go=rX -cf -) |
-	tar -C "$1" -xf -
+	 tar --null -T - --owner=0 --group=0 --mode=u+rwX,go=rX -cf -)
+}
+
+# Copy the sources to the directory $1.
+copy_sources()
+{
+	mkdir -p "$1" && pack_sources | tar -C "$1" -xf -
+}
+
+announce()
+{
+	cat <<-END
+		installing the sources of $name $version, $(($(pack_sources |
+			wc -c) / 1024)) KiB, to /usr/src/$name-$version;
+		DKMS builds them in /var/lib/dkms/$name, for $kver now and for
+		each kernel that is installed later, and puts these modules,
+		less than 1 MiB, into /lib/modules/RELEASE/updates/dkms:
+		  $(sed -n 's/^BUILT_MODULE_NAME.*="\(.*\)"/\1.ko/p' "$conf" |
+			tr '\n' ' ')
+	END
 }
 
 add_and_install()
@@ -72,6 +89,7 @@ command -v dkms >/dev/null || die "dkms is not installed: apt-get install dkms"
 
 case ${1-} in
 install)
+	announce
 	if ! add_and_install ${KDIR:+--kernelsourcedir "$KDIR"}; then
 		tail -n 30 "$log" >&2 2>/dev/null || true
 		uninstall >/dev/null 2>&1 || true
