@@ -54,15 +54,16 @@ static ssize_t prefix##_##name##_show(struct device *dev,		\
 }									\
 static DEVICE_ATTR_RO(prefix##_##name)
 
-#define RING_SHOWS(prefix, ring)					\
-RING_SHOW(prefix, ring, intr_mask, current_interrupt_mask);		\
-RING_SHOW(prefix, ring, read_index, current_read_index);		\
-RING_SHOW(prefix, ring, write_index, current_write_index);		\
-RING_SHOW(prefix, ring, read_bytes_avail, bytes_avail_toread);		\
-RING_SHOW(prefix, ring, write_bytes_avail, bytes_avail_towrite)
-
-RING_SHOWS(out, outbound);
-RING_SHOWS(in, inbound);
+RING_SHOW(out, outbound, intr_mask, current_interrupt_mask);
+RING_SHOW(out, outbound, read_index, current_read_index);
+RING_SHOW(out, outbound, write_index, current_write_index);
+RING_SHOW(out, outbound, read_bytes_avail, bytes_avail_toread);
+RING_SHOW(out, outbound, write_bytes_avail, bytes_avail_towrite);
+RING_SHOW(in, inbound, intr_mask, current_interrupt_mask);
+RING_SHOW(in, inbound, read_index, current_read_index);
+RING_SHOW(in, inbound, write_index, current_write_index);
+RING_SHOW(in, inbound, read_bytes_avail, bytes_avail_toread);
+RING_SHOW(in, inbound, write_bytes_avail, bytes_avail_towrite);
 
 static ssize_t channel_vp_mapping_show(struct device *dev,
 				       struct device_attribute *attr, char *buf)

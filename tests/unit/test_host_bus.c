@@ -285,8 +285,8 @@ static void test_contact_fields(void)
 	CHECK(fake_broken(&f, why), "%s", why);				\
 	fake_stop(&f);							\
 } while (0)
-	CONTACT(1, , "on connection id 1");
-	CONTACT(6, , "on connection id 6");
+	CONTACT(1, (void)0, "on connection id 1");
+	CONTACT(6, (void)0, "on connection id 6");
 	CONTACT(4, m.version = VMBUS_WIRE_V4_1, "on connection id 4");
 	CONTACT(4, m.target_vcpu = FAKE_VPS, "messages on VP 3 of 3");
 	CONTACT(4, m.target_vcpu = 0xffffffff, "messages on VP");
