@@ -131,8 +131,14 @@ void bus_reset(struct bus *bus, const char *why)
 		if (bus->relid[relid])
 			bus_remove_channel(bus, bus->relid[relid]);
 	}
-	for (dev = bus->devices; dev; dev = dev->next)
+	for (dev = bus->devices; dev; dev = dev->next) {
 		dev->declined = false;
+		if (dev->kind->ops->reset)
+			dev->kind->ops->reset(dev);
+		/* nobody is left to wait for */
+		if (dev->rescinding)
+			device_rescind_end(dev);
+	}
 	gpadl_remove_all(&bus->gpadls);
 	guest_unqueue(bus->guest);
 	bus->target_vp = 0;
@@ -618,6 +624,7 @@ void bus_signal(struct bus *bus, uint32_t connection_id)
 static bool bus_poll(struct loop_poller *p)
 {
 	struct bus *bus = container_of(p, struct bus, poller);
+	struct device *dev;
 	bool any = false;
 	uint32_t relid;
 
@@ -627,6 +634,10 @@ static bool bus_poll(struct loop_poller *p)
 				 GUEST_FIRST_CONN_ID; relid++) {
 		if (bus->relid[relid])
 			any |= channel_poll(bus->relid[relid]);
+	}
+	for (dev = bus->devices; dev; dev = dev->next) {
+		if (dev->rescinding)
+			any |= device_rescind_try(dev);
 	}
 	return any;
 }
@@ -668,6 +679,8 @@ void bus_exit(struct bus *bus)
 	loop_del_poller(bus->loop, &bus->poller);
 	while ((dev = bus->devices)) {
 		bus->devices = dev->next;
+		loop_clear_timer(&dev->retire);
+		loop_clear_timer(&dev->rescind);
 		if (dev->kind->ops->destroy)
 			dev->kind->ops->destroy(dev);
 	}
@@ -678,6 +691,15 @@ static const char *bus_channel_state(const struct channel *ch)
 	if (ch->rescinded)
 		return ch->open ? "rescinded, still open" : "rescinded";
 	return ch->open ? "open" : "closed";
+}
+
+static const char *bus_device_state(const struct device *dev)
+{
+	if (dev->rescinding)
+		return "rescinded once its requests are completed";
+	if (dev->retiring)
+		return "retiring";
+	return dev->offered ? "offered" : "not offered";
 }
 
 void bus_status(struct bus *bus, struct text *out)
@@ -708,7 +730,7 @@ void bus_status(struct bus *bus, struct text *out)
 		 (unsigned long long)g->doorbells_out);
 	for (dev = bus->devices; dev; dev = dev->next) {
 		text_add(out, "device %s: %s, %s\n", dev->id, dev->kind->name,
-			 dev->offered ? "offered" : "not offered");
+			 bus_device_state(dev));
 		for (i = 0; i <= DEVICE_MAX_SUBCHANNELS; i++) {
 			struct channel *ch = dev->channels[i];
 

@@ -79,6 +79,18 @@ void bus_send(struct bus *bus, const void *msg, uint32_t len);
 void bus_rescind_channel(struct bus *bus, struct channel *ch);
 
 /**
+ * device_rescind_try() - go on with a device that is being rescinded
+ *
+ * Return: whether it is gone now.
+ */
+bool device_rescind_try(struct device *dev);
+
+/**
+ * device_rescind_end() - rescind a device at once
+ */
+void device_rescind_end(struct device *dev);
+
+/**
  * bus_offer_device() - offer a device's primary channel, if the guest wants it
  */
 void bus_offer_device(struct bus *bus, struct device *dev);

@@ -431,6 +431,16 @@ void channel_signalled(struct channel *ch)
 	channel_activate(ch);
 }
 
+bool channel_quiet(struct channel *ch)
+{
+	const struct device_ops *ops = ch->dev->kind->ops;
+
+	if (channel_gone(ch))
+		return true;
+	return (!ch->queue || ch->wrecked) && hring_in_ready(&ch->in) <= 0 &&
+	       !(ops->busy && ops->busy(ch->dev, ch));
+}
+
 static void channel_modified(struct loop_timer *timer)
 {
 	struct channel *ch = container_of(timer, struct channel, modify_timer);

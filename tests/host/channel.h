@@ -103,6 +103,11 @@ void channel_shut(struct channel *ch);
 void channel_drain(struct channel *ch);
 
 /**
+ * channel_quiet() - nothing is in its rings, queued or being done for the guest
+ */
+bool channel_quiet(struct channel *ch);
+
+/**
  * channel_signalled() - the guest set the channel's flag
  */
 void channel_signalled(struct channel *ch);

@@ -52,7 +52,7 @@ static int control_rescind(struct bus *bus, int argc, char **argv,
 
 	if (!dev)
 		return -EINVAL;
-	if (dev->retiring && !now)
+	if (dev->rescinding || (dev->retiring && !now))
 		return text_add(out, "the guest is letting go of it already");
 	return (now ? device_rescind(dev) : device_retire(dev)) ?
 	       text_add(out, "it is not offered") : 0;
@@ -65,6 +65,8 @@ static int control_offer(struct bus *bus, int argc, char **argv,
 
 	if (!dev)
 		return -EINVAL;
+	if (dev->retiring && !dev->rescinding)
+		return text_add(out, "it is retiring: the guest is still letting go of it");
 	return device_offer(dev) ? text_add(out, "it is offered already") : 0;
 }
 

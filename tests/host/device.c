@@ -124,15 +124,11 @@ int device_offer_subchannels(struct device *dev, unsigned int count)
 	return 0;
 }
 
-int device_rescind(struct device *dev)
+void device_rescind_end(struct device *dev)
 {
+	bool again = dev->offer_again;
 	unsigned int i;
 
-	if (!dev->offered)
-		return -EALREADY;
-	dev->offered = false;
-	dev->retiring = false;
-	loop_clear_timer(&dev->retire);
 	for (i = 1 + DEVICE_MAX_SUBCHANNELS; i-- > 0;) {
 		struct channel *ch = dev->channels[i];
 
@@ -141,7 +137,68 @@ int device_rescind(struct device *dev)
 			bus_rescind_channel(dev->bus, ch);
 		}
 	}
+	dev->offered = false;
+	dev->retiring = false;
+	dev->rescinding = false;
+	dev->offer_again = false;
+	loop_clear_timer(&dev->retire);
+	loop_clear_timer(&dev->rescind);
 	log_info("%s %s: rescinded", dev->kind->name, dev->id);
+	if (again)
+		device_offer(dev);
+}
+
+/* Nothing that the guest has asked for is left to be done */
+static bool device_quiet(struct device *dev)
+{
+	unsigned int i;
+
+	for (i = 0; i <= DEVICE_MAX_SUBCHANNELS; i++) {
+		struct channel *ch = dev->channels[i];
+
+		if (ch && !channel_quiet(ch))
+			return false;
+	}
+	return true;
+}
+
+bool device_rescind_try(struct device *dev)
+{
+	bool late = loop_now() >= dev->rescind_until;
+
+	if (!device_quiet(dev)) {
+		if (!late)
+			return false;
+		log_warn("%s %s: rescinded with requests of the guest left over",
+			 dev->kind->name, dev->id);
+	}
+	device_rescind_end(dev);
+	return true;
+}
+
+#define RESCIND_STEP_MS		10
+#define RESCIND_LIMIT_NS	2000000000ull
+
+/* The bus tries in each of its rounds; this is for when there are none */
+static void device_rescind_step(struct loop_timer *timer)
+{
+	struct device *dev = container_of(timer, struct device, rescind);
+
+	if (!device_rescind_try(dev))
+		loop_set_timer(bus_loop(dev->bus), timer, RESCIND_STEP_MS);
+}
+
+int device_rescind(struct device *dev)
+{
+	if (!dev->offered || dev->rescinding)
+		return -EALREADY;
+	loop_clear_timer(&dev->retire);
+	dev->rescinding = true;
+	dev->rescind.fired = device_rescind_step;
+	dev->rescind_until = loop_now() + RESCIND_LIMIT_NS;
+	if (!device_rescind_try(dev))
+		loop_set_timer(bus_loop(dev->bus), &dev->rescind,
+			       RESCIND_STEP_MS);
 	return 0;
 }
 
@@ -160,7 +217,7 @@ static void device_retire_step(struct loop_timer *timer)
 
 int device_retire(struct device *dev)
 {
-	if (!dev->offered || dev->retiring)
+	if (!dev->offered || dev->retiring || dev->rescinding)
 		return -EALREADY;
 	if (!dev->kind->ops->retire || !dev->kind->ops->retire(dev))
 		return device_rescind(dev);
@@ -175,6 +232,10 @@ int device_retire(struct device *dev)
 
 int device_offer(struct device *dev)
 {
+	if (dev->rescinding && !dev->offer_again) {
+		dev->offer_again = true;
+		return 0;
+	}
 	if (dev->offered)
 		return -EALREADY;
 	dev->offered = true;

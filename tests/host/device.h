@@ -115,9 +115,13 @@ struct packet {
  * @close: The channel is gone, after @drain. Mirrors a successful @open: free
  *	what hangs at channel_private(), and forget @ch. Must not send. May be
  *	NULL.
+ * @busy: Whether requests that were taken from this channel are still to be
+ *	completed, so that a rescind waits for them. May be NULL.
  * @retire: The device will be rescinded. Called again and again, with
  *	dev->retiring set after the first time, until it returns false: the guest
  *	has let go. May be NULL.
+ * @reset: The guest has ended its connection, or was reset: forget what it
+ *	asked for beyond its channels, which are closed. May be NULL.
  * @status: Add lines about the device for the `status` command. May be NULL.
  * @destroy: synthhost ends or the device is removed for good; all channels are
  *	closed. Frees @dev. May be NULL.
@@ -129,7 +133,9 @@ struct device_ops {
 	void (*writable)(struct device *dev, struct channel *ch);
 	void (*drain)(struct device *dev, struct channel *ch);
 	void (*close)(struct device *dev, struct channel *ch);
+	bool (*busy)(struct device *dev, struct channel *ch);
 	bool (*retire)(struct device *dev);
+	void (*reset)(struct device *dev);
 	void (*status)(struct device *dev, struct text *out);
 	void (*destroy)(struct device *dev);
 };
@@ -221,6 +227,10 @@ struct device {
 	bool retiring;		/* ops->retire was called; reset by the rescind */
 	struct loop_timer retire;
 	uint64_t retire_until;
+	bool rescinding;	/* once its channels are quiet */
+	bool offer_again;	/* device_offer() came meanwhile */
+	struct loop_timer rescind;
+	uint64_t rescind_until;
 };
 
 /**
@@ -265,9 +275,12 @@ int device_offer_subchannels(struct device *dev, unsigned int count);
 /**
  * device_rescind() - take the device away from the guest
  *
- * Completes what is in flight, closes its channels and says rescind. From then
- * on nothing of the guest's is touched for it: a guest may give the memory back
- * as soon as it hears. -EALREADY if it was not offered.
+ * Goes on until the guest's requests are all taken and completed, 2 s at most,
+ * then closes its channels and says rescind. From then on nothing of the guest's
+ * is touched for it: a guest may give the memory back as soon as it hears.
+ *
+ * Does not block; a device whose channels are quiet is gone on return, of others
+ * @rescinding is set. -EALREADY if it was not offered, or is being rescinded.
  */
 int device_rescind(struct device *dev);
 
@@ -283,8 +296,8 @@ int device_retire(struct device *dev);
 /**
  * device_offer() - offer it again after device_rescind(), with new relids
  *
- * Return: 0; -EALREADY if it is offered. If the guest has not yet released the
- * old channel the offer waits for that.
+ * Return: 0; -EALREADY if it is offered. If it is still being rescinded, or the
+ * guest has not yet released the old channel, the offer waits for that.
  */
 int device_offer(struct device *dev);
 

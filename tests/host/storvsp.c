@@ -864,6 +864,13 @@ static void storvsp_drain(struct device *dev, struct channel *ch)
 	loop_wait_io(bus_loop(dev->bus), drained, &d);
 }
 
+static bool storvsp_busy(struct device *dev, struct channel *ch)
+{
+	struct drain d = { to_storvsp(dev), channel_private(ch) };
+
+	return !drained(&d);
+}
+
 static void storvsp_close(struct device *dev, struct channel *ch)
 {
 	struct storvsp_channel *sc = channel_private(ch), **link;
@@ -1271,6 +1278,7 @@ static const struct device_ops storvsp_ops = {
 	.writable	= storvsp_writable,
 	.drain		= storvsp_drain,
 	.close		= storvsp_close,
+	.busy		= storvsp_busy,
 	.retire		= storvsp_retire,
 	.status		= storvsp_status,
 	.destroy	= storvsp_destroy,

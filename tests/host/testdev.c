@@ -373,6 +373,14 @@ static int testdev_open(struct device *dev, struct channel *ch)
 	return 0;
 }
 
+static bool testdev_busy(struct device *dev, struct channel *ch)
+{
+	struct testdev_channel *tc = channel_private(ch);
+
+	(void)dev;
+	return tc->source || tc->stall.link;
+}
+
 static void testdev_close(struct device *dev, struct channel *ch)
 {
 	struct testdev_channel *tc = channel_private(ch);
@@ -381,6 +389,12 @@ static void testdev_close(struct device *dev, struct channel *ch)
 	loop_clear_timer(&tc->stall);
 	free(tc->source_buf);
 	free(tc);
+}
+
+/* What the old guest asked for is not done to the next. An offer still comes */
+static void testdev_reset(struct device *dev)
+{
+	loop_clear_timer(&to_testdev(dev)->rescind);
 }
 
 static void testdev_destroy(struct device *dev)
@@ -415,7 +429,9 @@ static const struct device_ops testdev_ops = {
 	.open = testdev_open,
 	.packet = testdev_packet,
 	.writable = testdev_writable,
+	.busy = testdev_busy,
 	.close = testdev_close,
+	.reset = testdev_reset,
 	.destroy = testdev_destroy,
 };
 

@@ -525,6 +525,72 @@ static void test_rescind(void)
 	fake_stop(&f);
 }
 
+/* What is begun is ended first, but not for ever */
+static void test_rescind_waits(void)
+{
+	const struct synthio_test_req source = {
+		.op = SYNTHIO_TEST_SOURCE, .arg0 = 1000, .arg1 = 500,
+	};
+	const struct synthio_test_req stall = {
+		.op = SYNTHIO_TEST_STALL, .arg0 = 5000,
+	};
+	unsigned int n = 0, i;
+	uint64_t begin;
+
+	start_test(2);
+	CHECK_OK();
+	fake_send(&ch, 6, 1, 1, NULL, 0, &source, sizeof(source));
+	fake_signal(&f, &ch);
+	fake_run(&f, 2);
+	CHECK(!device_rescind(f.host.bus.devices), "rescind");
+	CHECK(f.host.bus.devices->rescinding, "in the middle of a source");
+	for (i = 0; f.host.bus.devices->rescinding; i++) {
+		CHECK(i < 20000, "no end");
+		while (fake_receive(&ch, &pkt))
+			n++;
+		fake_signal(&f, &ch);
+		fake_run(&f, 1);
+	}
+	while (fake_receive(&ch, &pkt))
+		n++;
+	CHECK(n == 1001 && pkt.desc.type == 11, "%u packets", n);
+	CHECK(fake_take(&f, msg) == VMBUS_WIRE_RESCIND, "rescind");
+	fake_stop(&f);
+
+	start_test(4);
+	CHECK_OK();
+	fake_send(&ch, 6, 1, 1, NULL, 0, &stall, sizeof(stall));
+	fake_signal(&f, &ch);
+	fake_run(&f, 2);
+	begin = loop_now();
+	CHECK(!device_rescind(f.host.bus.devices), "rescind");
+	while (f.host.bus.devices->rescinding)
+		fake_run(&f, 10);
+	CHECK(loop_now() - begin >= 2000000000ull, "waits for a while");
+	CHECK(fake_take(&f, msg) == VMBUS_WIRE_RESCIND, "rescind");
+	fake_stop(&f);
+}
+
+/* A guest's wish for a rescind is not the next guest's */
+static void test_rescind_forgotten(void)
+{
+	start_test(4);
+	CHECK_OK();
+	CHECK(!fake_request(&f, &ch, SYNTHIO_TEST_RESCIND, 100, 0, NULL, 0,
+			    &rsp), "rescind");
+	guest_forget(&f.host.guest, "as after QMP RESET");
+	CHECK(fake_up(&f) && !fake_open(&f, &f.offers[0], 4, &ch), "again");
+	fake_run(&f, 300);
+	CHECK(!fake_take(&f, msg), "a rescind for the next guest");
+	/* closing alone does not forget it */
+	CHECK(!fake_request(&f, &ch, SYNTHIO_TEST_RESCIND, 100, 0, NULL, 0,
+			    &rsp), "rescind");
+	CHECK(fake_close(&f, &ch), "close");
+	fake_run(&f, 300);
+	CHECK(fake_take(&f, msg) == VMBUS_WIRE_RESCIND, "rescind");
+	fake_stop(&f);
+}
+
 static void test_decline(void)
 {
 	static const char *const devices[] = { "--test-device", NULL };
@@ -759,6 +825,8 @@ int main(void)
 	tap_test("needless signals", test_needless_signals);
 	tap_test("subchannels", test_subchannels);
 	tap_test("rescind and offer", test_rescind);
+	tap_test("a rescind waits for what is begun", test_rescind_waits);
+	tap_test("a rescind that a reset forgets", test_rescind_forgotten);
 	tap_test("an offer that is declined", test_decline);
 	tap_test("resets and deaths", test_resets);
 	tap_test("a second QEMU", test_second_qemu);

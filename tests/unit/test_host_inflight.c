@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Disk I/O in flight while something ends: guest resets, QEMU's word of one,
- * unloads. Packets are taken and I/O is submitted by calling the pollers once,
+ * unloads, rescinds. Packets are taken and I/O is submitted by calling the pollers once,
  * so that what is in flight does not depend on time.
  */
 #include <fcntl.h>
@@ -52,6 +52,15 @@ static uint32_t operation(uint32_t op, uint16_t version)
 	return p.status;
 }
 
+static bool negotiate(void)
+{
+	return operation(STORVSP_BEGIN_INITIALIZATION, 0) ||
+	       operation(STORVSP_QUERY_PROTOCOL_VERSION,
+			 STORVSP_VERSION_6_2) ||
+	       operation(STORVSP_QUERY_PROPERTIES, 0) ||
+	       operation(STORVSP_END_INITIALIZATION, 0);
+}
+
 static void start(const char *option, const char *arg)
 {
 	const char *options[] = {
@@ -60,11 +69,7 @@ static void start(const char *option, const char *arg)
 
 	CHECK(fake_start(&f, options) && fake_up(&f), "up");
 	CHECK(!fake_open(&f, &f.offers[0], 8, &ch), "open");
-	CHECK(!operation(STORVSP_BEGIN_INITIALIZATION, 0) &&
-	      !operation(STORVSP_QUERY_PROTOCOL_VERSION,
-			 STORVSP_VERSION_6_2) &&
-	      !operation(STORVSP_QUERY_PROPERTIES, 0) &&
-	      !operation(STORVSP_END_INITIALIZATION, 0), "negotiation");
+	CHECK(!negotiate(), "negotiation");
 	data = fake_pages(&f, READS);
 }
 
@@ -137,7 +142,7 @@ static void check_silence(bool all)
 static void check_again(void)
 {
 	CHECK(fake_up(&f) && !fake_open(&f, &f.offers[0], 8, &ch) &&
-	      !operation(STORVSP_BEGIN_INITIALIZATION, 0), "a new start");
+	      !negotiate(), "a new start");
 }
 
 static void test_machine_reset(void)
@@ -212,6 +217,88 @@ static void test_unload(void)
 	while (fake_receive(&ch, &pkt))
 		n++;
 	CHECK(n == READS, "%u of %u completions", n, READS);
+	fake_stop(&f);
+}
+
+/* In flight, and behind them some that the host has not even seen */
+static void test_rescind(void)
+{
+	struct vmbus_wire_relid m;
+	unsigned int n = 0, i;
+
+	start(NULL, NULL);
+	CHECK_OK();
+	reads_in_flight();
+	CHECK_OK();
+	for (i = 0; i < READS; i++)
+		CHECK(send_read(i), "send");
+	CHECK(!device_rescind(f.host.bus.devices), "rescind");
+	CHECK(device_rescind(f.host.bus.devices), "rescind twice");
+	for (i = 0; !fake_take(&f, &msg); i++)
+		CHECK(i < 2000, "no rescind");
+	memcpy(&m, msg, sizeof(m));
+	CHECK(m.header.msgtype == VMBUS_WIRE_RESCIND, "rescind");
+	while (fake_receive(&ch, &pkt))
+		n++;
+	CHECK(n == 2 * READS, "%u of %u completions", n, 2 * READS);
+	CHECK(!f.host.bus.devices->offered, "still offered");
+	fake_stop(&f);
+}
+
+/* A guest goes while its device is being rescinded */
+static void test_rescind_reset(void)
+{
+	start(NULL, NULL);
+	CHECK_OK();
+	reads_in_flight();
+	CHECK_OK();
+	CHECK(!device_rescind(f.host.bus.devices) &&
+	      f.host.bus.devices->rescinding, "rescind");
+	CHECK(!device_offer(f.host.bus.devices), "offer");
+	CHECK(device_offer(f.host.bus.devices), "offer twice");
+	guest_forget(&f.host.guest, "as after QMP RESET");
+	check_silence(true);
+	CHECK_OK();
+	CHECK(!f.host.bus.devices->rescinding, "nobody waits for it");
+	check_again();
+	fake_stop(&f);
+}
+
+/* Host and device end while timers of both run */
+static void test_exit_while_retiring(void)
+{
+	static struct synthio_test_rsp rsp;
+	struct fake_channel test;
+	struct text out = { 0 };
+	char line[] = "rescind c0";
+	unsigned int i, scsi = 0;
+	const char *options[] = {
+		"--scsi", "c0", "--disk", disk_arg, "--test-device", NULL,
+	};
+
+	CHECK(fake_start(&f, options) && fake_up(&f) && f.offer_count == 2,
+	      "up");
+	for (i = 0; i < 2; i++) {
+		if (f.offers[i].if_type.b[0] == 0xd9)
+			scsi = i;
+	}
+	CHECK(!fake_open(&f, &f.offers[scsi], 8, &ch) &&
+	      !fake_open(&f, &f.offers[!scsi], 4, &test), "open");
+	CHECK(!negotiate(), "negotiation");
+	control_run(&f.host.bus, line, &out);
+	CHECK(!strcmp(text_str(&out), "ok\n"), "%s", text_str(&out));
+	text_free(&out);
+	CHECK(!fake_request(&f, &test, SYNTHIO_TEST_RESCIND, 60000, 0, NULL, 0,
+			    &rsp), "rescind later");
+	bus_status(&f.host.bus, &out);
+	CHECK(strstr(text_str(&out), "device c0: scsi, retiring"), "%s",
+	      text_str(&out));
+	text_free(&out);
+	strcpy(line, "offer c0");
+	control_run(&f.host.bus, line, &out);
+	CHECK(strstr(text_str(&out), "error: it is retiring"), "%s",
+	      text_str(&out));
+	text_free(&out);
 	fake_stop(&f);
 }
 
@@ -354,10 +441,6 @@ static void test_qmp_reset(void)
 		CHECK(!strcmp(qmp.log, "stop cont "), "said: %s", qmp.log);
 		check_again();
 		CHECK_OK();
-		CHECK(!operation(STORVSP_QUERY_PROTOCOL_VERSION,
-				 STORVSP_VERSION_6_2) &&
-		      !operation(STORVSP_QUERY_PROPERTIES, 0) &&
-		      !operation(STORVSP_END_INITIALIZATION, 0), "again");
 	}
 	qmp_end();
 }
@@ -442,6 +525,9 @@ int main(void)
 	tap_test("I/O in flight: a new attach", test_new_attach);
 	tap_test("I/O in flight: a new contact", test_new_contact);
 	tap_test("I/O in flight: unload", test_unload);
+	tap_test("I/O in flight: rescind", test_rescind);
+	tap_test("I/O in flight: rescind and reset", test_rescind_reset);
+	tap_test("the end while a device retires", test_exit_while_retiring);
 	tap_test("QMP: a reset", test_qmp_reset);
 	tap_test("QMP: a reset of a stopped machine", test_qmp_paused);
 	tap_test("QMP: stop is refused", test_qmp_refuses);
