@@ -378,7 +378,10 @@ static void chunk_next(struct blockio_request *r);
 static void transfer_end(struct blockio_request *r)
 {
 	if (r->kind != BLOCKIO_READ && r->kind != BLOCKIO_WRITE) {
-		chunk_next(r);
+		if (r->left && r->cancelled && r->cancelled(r))
+			blockio_end(r, ECANCELED);
+		else
+			chunk_next(r);
 		return;
 	}
 	if (r->bounced && r->kind == BLOCKIO_READ)

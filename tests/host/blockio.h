@@ -89,6 +89,8 @@ enum blockio_kind {
  * @sync: WRITE, ZERO, PATTERN: on stable storage when it is done
  * @may_unmap: ZERO: the space may be given back
  * @pattern: PATTERN: one sector to be repeated; copied by blockio_submit()
+ * @cancelled: VERIFY, ZERO, PATTERN: asked between two pieces; true ends the
+ *	request with ECANCELED. May be NULL
  *
  * A READ behind the end of a file that has become shorter gives zeroes.
  */
@@ -102,6 +104,7 @@ struct blockio_request {
 	bool sync;
 	bool may_unmap;
 	const void *pattern;
+	bool (*cancelled)(const struct blockio_request *r);
 	/* blockio's own */
 	struct loop_io io;
 	struct blockio *b;

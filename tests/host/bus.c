@@ -212,7 +212,7 @@ static void bus_initiate_contact(struct bus *bus, uint32_t conn_id,
 	bus_send(bus, &rsp, sizeof(rsp));
 }
 
-/* xorshift64*: any order will do, and the seed in the log repeats it */
+/* xorshift64*: any order will do */
 static uint64_t bus_random(uint64_t *state)
 {
 	*state ^= *state >> 12;
@@ -238,11 +238,8 @@ static void bus_request_offers(struct bus *bus, uint32_t conn_id,
 		return;
 	}
 	bus->offers_requested = true;
-	if (getrandom(&bus->seed, sizeof(bus->seed), 0) < 0 || !bus->seed)
-		bus->seed = loop_now() | 1;
-	log_debug("order of offers: seed 0x%llx",
-		  (unsigned long long)bus->seed);
-	state = bus->seed;
+	if (getrandom(&state, sizeof(state), 0) < 0 || !state)
+		state = loop_now() | 1;
 	for (dev = bus->devices; dev && n < VMBUS_WIRE_MAX_RELIDS;
 	     dev = dev->next)
 		list[n++] = dev;
@@ -616,9 +613,13 @@ void bus_signal(struct bus *bus, uint32_t connection_id)
 	struct channel *ch = relid < VMBUS_WIRE_MAX_RELIDS ?
 			     bus->relid[relid] : NULL;
 
-	/* A signal may cross a rescind or follow a close: no error */
+	/* A signal may cross a rescind or follow a close: no error. But there
+	 * must have been such a channel */
 	if (ch)
 		channel_signalled(ch);
+	else if (relid >= VMBUS_WIRE_MAX_RELIDS || !bus->known[relid])
+		guest_error(bus->guest, "signal on connection id %u, which was never offered",
+			    connection_id);
 }
 
 static bool bus_poll(struct loop_poller *p)

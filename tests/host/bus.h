@@ -17,8 +17,8 @@
  * @target_vp: gets our messages
  * @offers_requested: the guest hears of new devices at once
  * @relid: channels by relid, from 1
+ * @known: relids that were ever given out, to this guest or one before it
  * @next_relid: they go round, so that an old one means nothing for long
- * @seed: of the order of offers
  */
 struct bus {
 	struct loop *loop;
@@ -33,8 +33,8 @@ struct bus {
 	bool offers_requested;
 	struct gpadl_table gpadls;
 	struct channel *relid[VMBUS_WIRE_MAX_RELIDS];
+	bool known[VMBUS_WIRE_MAX_RELIDS];
 	uint32_t next_relid;
-	uint64_t seed;
 
 	struct loop_poller poller;
 };

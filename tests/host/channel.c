@@ -293,7 +293,9 @@ static const char *channel_ranges(struct channel *ch, struct packet *pkt,
 		at++;
 		if (into >= RAM_PAGE)
 			return "a range's byte_offset is beyond its first page";
-		pages = bytes ? ram_pages(into, bytes) : 0;
+		if (!bytes)
+			return "a range of 0 bytes";
+		pages = ram_pages(into, bytes);
 		if (pages > words - at)
 			return "a range needs more page numbers than the packet holds";
 		n = ram_iov(ch->bus->ram, &word[at], into, bytes,
@@ -307,6 +309,8 @@ static const char *channel_ranges(struct channel *ch, struct packet *pkt,
 		pkt->range_count++;
 		at += pages;
 	}
+	if (at != words)
+		return "GPA-direct packet has more than its ranges before the payload";
 	pkt->iov = ch->iov;
 	pkt->ranges = ch->ranges;
 	return NULL;
@@ -492,6 +496,7 @@ struct channel *channel_create(struct device *dev, unsigned int index)
 	ch->retry.fired = channel_retry;
 	ch->modify_timer.fired = channel_modified;
 	bus->relid[relid] = ch;
+	bus->known[relid] = true;
 	dev->channels[index] = ch;
 	if (ch->conn_id > bus->guest->last_conn_id)
 		bus->guest->last_conn_id = ch->conn_id;

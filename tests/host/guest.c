@@ -363,12 +363,11 @@ static bool guest_has_signals(const struct guest *g)
 	return false;
 }
 
-static bool guest_signals(struct guest *g)
+static bool guest_take_signals(struct guest *g, uint32_t w, uint32_t last)
 {
 	bool any = false;
-	uint32_t w;
 
-	for (w = GUEST_FIRST_CONN_ID / 64; w <= g->last_conn_id / 64; w++) {
+	for (; w <= last; w++) {
 		uint64_t bits;
 
 		if (!guest_load(&g->signals[w]))
@@ -381,6 +380,12 @@ static bool guest_signals(struct guest *g)
 		any = true;
 	}
 	return any;
+}
+
+static bool guest_signals(struct guest *g)
+{
+	return guest_take_signals(g, GUEST_FIRST_CONN_ID / 64,
+				  g->last_conn_id / 64);
 }
 
 static bool guest_eom(struct guest *g)
@@ -450,6 +455,8 @@ static void guest_beat(struct loop_timer *timer)
 	if (!guest_usable(g))
 		return;
 	guest_store(&g->control->heartbeat, g->control->heartbeat + 1);
+	/* Flags where no channel is are looked for less often, not never */
+	guest_take_signals(g, 0, SYNTHIO_PAGE_SIZE / sizeof(*g->signals) - 1);
 	loop_set_timer(g->loop, timer, HEARTBEAT_MS);
 }
 

@@ -16,12 +16,22 @@
 #include "loop.h"
 
 #define LOOP_QUEUE		256
+#define LOOP_COMPLETIONS	4096
+#define LOOP_BUSY_US		1000
 #define LOOP_IDLE_NS		5000000		/* a long sleep: nobody is busy */
 #define LOOP_IDLE_DIVISOR	8
 #define LOOP_MAX_SLEEP_NS	500000000ull
 
+/* Taken off the ring to make room, not yet handed out */
+struct loop_stashed {
+	struct loop_stashed *next;
+	struct loop_io *io;
+	int res;
+};
+
 struct loop {
 	struct io_uring ring;
+	struct loop_stashed *stash, **stash_end;
 	int epfd;
 	bool epoll_armed;
 	bool epoll_ready;
@@ -53,14 +63,19 @@ static void loop_epoll_done(struct loop_io *io, int res)
 
 struct loop *loop_create(unsigned int poll_us)
 {
+	struct io_uring_params params = {
+		.flags = IORING_SETUP_CQSIZE,
+		.cq_entries = LOOP_COMPLETIONS,
+	};
 	struct loop *loop = calloc(1, sizeof(*loop));
 	int ret;
 
 	if (!loop)
 		return NULL;
+	loop->stash_end = &loop->stash;
 	loop->poll_ns = poll_us * 1000ull;
 	loop->epoll_io.done = loop_epoll_done;
-	ret = io_uring_queue_init(LOOP_QUEUE, &loop->ring, 0);
+	ret = io_uring_queue_init_params(LOOP_QUEUE, &loop->ring, &params);
 	if (ret < 0) {
 		errno = -ret;
 		goto fail_ring;
@@ -86,8 +101,14 @@ void loop_set_poll(struct loop *loop, unsigned int poll_us)
 
 void loop_destroy(struct loop *loop)
 {
+	struct loop_stashed *s;
+
 	if (!loop)
 		return;
+	while ((s = loop->stash)) {
+		loop->stash = s->next;
+		free(s);
+	}
 	io_uring_queue_exit(&loop->ring);
 	close(loop->epfd);
 	free(loop);
@@ -114,12 +135,42 @@ static void loop_submit(struct loop *loop)
 	}
 }
 
+/*
+ * The kernel takes no more before completions are taken from it. Their
+ * callbacks have to wait: who submits does not expect to be called meanwhile.
+ */
+static void loop_make_room(struct loop *loop)
+{
+	struct io_uring_cqe *cqe;
+	struct loop_stashed *s;
+	bool any = false;
+
+	while (!io_uring_peek_cqe(&loop->ring, &cqe)) {
+		s = malloc(sizeof(*s));
+		if (!s)
+			break;
+		s->next = NULL;
+		s->io = io_uring_cqe_get_data(cqe);
+		s->res = cqe->res;
+		io_uring_cqe_seen(&loop->ring, cqe);
+		*loop->stash_end = s;
+		loop->stash_end = &s->next;
+		any = true;
+	}
+	/* or it is short of memory */
+	if (!any)
+		usleep(LOOP_BUSY_US);
+}
+
 struct io_uring_sqe *loop_sqe(struct loop *loop, struct loop_io *io)
 {
 	struct io_uring_sqe *sqe;
 
-	while (!(sqe = io_uring_get_sqe(&loop->ring)))
+	while (!(sqe = io_uring_get_sqe(&loop->ring))) {
 		loop_submit(loop);
+		if (!io_uring_sq_space_left(&loop->ring))
+			loop_make_room(loop);
+	}
 	io_uring_sqe_set_data(sqe, io);
 	return sqe;
 }
@@ -135,10 +186,22 @@ void loop_cancel(struct loop *loop, struct loop_io *io)
 /* One completion; false if there is none */
 static bool loop_reap_one(struct loop *loop)
 {
+	struct loop_stashed *s = loop->stash;
 	struct io_uring_cqe *cqe;
 	struct loop_io *io;
 	int res;
 
+	if (s) {
+		loop->stash = s->next;
+		if (!loop->stash)
+			loop->stash_end = &loop->stash;
+		io = s->io;
+		res = s->res;
+		free(s);
+		if (io)
+			io->done(io, res);
+		return true;
+	}
 	if (io_uring_peek_cqe(&loop->ring, &cqe))
 		return false;
 	io = io_uring_cqe_get_data(cqe);
@@ -322,6 +385,8 @@ static void loop_sleep(struct loop *loop)
 	struct __kernel_timespec ts;
 	struct io_uring_cqe *cqe;
 
+	if (loop->stash)
+		return;
 	if (loop->timers) {
 		uint64_t due = loop->timers->due_ns;
 

@@ -664,6 +664,8 @@ static void verify(struct scsi_disk *disk, const struct scsi_luns *luns,
 		return;
 	if (cmd->cdb[1] & 0x06)
 		return bad_cdb(cmd, 1, 2);	/* BYTCHK: no comparison */
+	if (cmd->blocks > SCSI_VERIFY_BYTES / disk->block_size)
+		return bad_cdb(cmd, cmd->cdb[0] == OP_VERIFY_16 ? 10 : 6, -1);
 	if (range_ok(disk, cmd, cmd->lba, cmd->blocks) && cmd->blocks)
 		cmd->action = SCSI_VERIFY;
 }

@@ -22,6 +22,7 @@
 #define SCSI_PARAM_MAX		(8 + 16 * SCSI_UNMAP_MAX)
 #define SCSI_UNMAP_BYTES	(1ull << 30)	/* in all of one UNMAP */
 #define SCSI_WRITE_SAME_BYTES	(1ull << 30)
+#define SCSI_VERIFY_BYTES	(1ull << 30)
 
 enum scsi_status {
 	SCSI_GOOD		= 0x00,

@@ -43,6 +43,7 @@ struct lun {
 	struct blockio *store;
 	char *path;
 	unsigned int number;
+	bool leaving;			/* taken away; its I/O ends */
 	unsigned int in_flight;
 	uint64_t reads, read_bytes;
 	uint64_t writes, written_bytes;
@@ -56,6 +57,7 @@ struct storvsp_channel {
 	unsigned int in_flight;
 	uint64_t held;
 	bool paused;
+	bool draining;
 };
 
 /* A reset waits for the I/O that was there before it; one at a time */
@@ -305,6 +307,18 @@ static void request_free(struct storvsp_request *r)
 	free(r);
 }
 
+/*
+ * What takes long, and is done piece by piece, goes no further while somebody
+ * waits for its end: the loop serves nobody else meanwhile.
+ */
+static bool request_cancelled(const struct blockio_request *bio)
+{
+	const struct storvsp_request *r =
+		container_of(bio, struct storvsp_request, bio);
+
+	return r->sc->draining || r->lun->leaving || r->s->reset.pending;
+}
+
 static void request_done(struct blockio_request *bio, int error)
 {
 	struct storvsp_request *r =
@@ -322,11 +336,14 @@ static void request_done(struct blockio_request *bio, int error)
 	}
 	if (!error && r->action == SCSI_UNMAP &&
 	    ++r->extent < r->extent_count) {
-		request_submit(r);
-		return;
+		if (!request_cancelled(bio)) {
+			request_submit(r);
+			return;
+		}
+		error = ECANCELED;
 	}
 
-	if (error)
+	if (error && error != ECANCELED)
 		log_warn("%s LUN %u: I/O error: %s, offset %llu, %llu bytes",
 			 s->dev.id, r->lun->number, strerror(error),
 			 (unsigned long long)bio->offset,
@@ -456,6 +473,7 @@ static void request_start(struct storvsp *s, struct storvsp_channel *sc,
 	r->moved = moved;
 	r->fua = cmd->fua;
 	r->bio.done = request_done;
+	r->bio.cancelled = request_cancelled;
 	r->bio.offset = cmd->lba * lun->disk.block_size;
 	r->bio.length = cmd->blocks * lun->disk.block_size;
 	r->bio.iov = r->iov;
@@ -854,14 +872,16 @@ static bool drained(void *arg)
 }
 
 /*
- * All I/O goes through the loop's io_uring and ends by itself. The end of the
- * last request also ends a reset that waits for it.
+ * All I/O goes through the loop's io_uring and ends by itself, what is long at
+ * its next piece. The end of the last request also ends a reset that waits.
  */
 static void storvsp_drain(struct device *dev, struct channel *ch)
 {
 	struct drain d = { to_storvsp(dev), channel_private(ch) };
 
+	d.sc->draining = true;
 	loop_wait_io(bus_loop(dev->bus), drained, &d);
+	d.sc->draining = false;
 }
 
 static bool storvsp_busy(struct device *dev, struct channel *ch)
@@ -1179,6 +1199,7 @@ static int remove_command(struct bus *bus, int argc, char **argv,
 	if (!lun)
 		return -ENOENT;
 	/* Nobody finds it any more; what had found it before is finished */
+	lun->leaving = true;
 	s->luns[lun->number] = NULL;
 	s->present.bits[lun->number / 8] &= ~(1u << lun->number % 8);
 	loop_wait_io(bus_loop(bus), lun_idle, lun);

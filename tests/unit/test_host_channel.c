@@ -370,6 +370,8 @@ static void test_bad_gpa_direct(void)
 		{ 1, 2, RANGE(8, 4096), "beyond its first page" },
 		{ 1, 2, RANGE(8, 0xffffffff), "beyond its first page" },
 		{ 1, 3, RANGE(4097, 0), "not in guest RAM" },
+		{ 1, 1, RANGE(0, 0), "range of 0 bytes" },
+		{ 1, 3, RANGE(8, 0), "more than its ranges" },
 	};
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
@@ -442,6 +444,42 @@ static void test_needless_signals(void)
 	      (unsigned long long)host_ch->stats.signals_in,
 	      (unsigned long long)host_ch->stats.signals_needless);
 	CHECK(!f.host.guest.broken, "it is not disconnected for that");
+	fake_stop(&f);
+}
+
+static void test_unknown_signals(void)
+{
+	static const uint32_t ids[] = {
+		GUEST_FIRST_CONN_ID, GUEST_FIRST_CONN_ID + 60,
+		GUEST_FIRST_CONN_ID + 100, 5, SYNTHIO_PAGE_SIZE * 8 - 1,
+	};
+	unsigned int i, j;
+
+	for (i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+		struct fake_channel other = { .conn_id = ids[i] };
+
+		start_test(4);
+		CHECK_OK();
+		fake_signal(&f, &other);
+		for (j = 0; !f.host.guest.broken && j < 100; j++)
+			fake_run(&f, 20);
+		fake_run(&f, 2);
+		CHECK(fake_broken(&f, "was never offered"), "id %u: '%s'",
+		      ids[i], f.host.guest.why);
+		fake_stop(&f);
+	}
+
+	/* but of one that has gone it may be late */
+	start_test(4);
+	CHECK_OK();
+	CHECK(!device_rescind(f.host.bus.devices), "rescind");
+	fake_signal(&f, &ch);
+	fake_run(&f, 5);
+	CHECK(fake_take(&f, msg) == VMBUS_WIRE_RESCIND && fake_close(&f, &ch),
+	      "close");
+	fake_signal(&f, &ch);
+	fake_run(&f, 5);
+	CHECK(!f.host.guest.broken, "'%s'", f.host.guest.why);
 	fake_stop(&f);
 }
 
@@ -823,6 +861,7 @@ int main(void)
 	tap_test("bad GPA-direct packets", test_bad_gpa_direct);
 	tap_test("bad packets", test_bad_packets);
 	tap_test("needless signals", test_needless_signals);
+	tap_test("signals to nobody", test_unknown_signals);
 	tap_test("subchannels", test_subchannels);
 	tap_test("rescind and offer", test_rescind);
 	tap_test("a rescind waits for what is begun", test_rescind_waits);

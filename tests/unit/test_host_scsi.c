@@ -459,6 +459,10 @@ static void test_verify_flush(void)
 		rw(verify[i], 0, BLOCKS, 1);
 		CHECK(sense(5, 0x2100), "verify behind the end");
 	}
+	rw(0x8f, 0, 0, (1u << 30) / 512 + 1);
+	CHECK(field(10), "more than 1 GiB");
+	rw(0xaf, 0, 0, 0xffffffff);
+	CHECK(field(6), "more than 1 GiB");
 	for (i = 0; i < 2; i++) {
 		rw(flush[i], 0, 0, 0);
 		CHECK(good(SCSI_FLUSH), "flush %02x", flush[i]);

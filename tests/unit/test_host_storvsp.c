@@ -923,6 +923,41 @@ static void test_retire(void)
 	end();
 }
 
+/* What takes long does not hold up the end of a channel, disk or reset */
+static void test_cancel(void)
+{
+	uint8_t verify[16] = { 0x8f };
+	struct storvsp_packet p, r = { .operation = 6, .flags = 1 };
+	unsigned int how;
+
+	make_file("/var/tmp", 1u << 30);
+	for (how = 0; how < 3; how++) {
+		begin("c0", ",lun=1");
+		negotiate(0x602);
+		verify[11] = (1u << 30) / 512 >> 16;
+		p = srb(verify, 16, 1, 2, 0);
+		chan.completions = 0;
+		post(&chan, PACKET_INBAND, &p, sizeof(p), NULL, 0);
+		CHECK(kind->ops->busy(bus.dev, &chan), "it runs");
+		if (how == 0) {
+			kind->ops->drain(bus.dev, &chan);
+		} else if (how == 1) {
+			CHECK(!command("remove c0 1"), "remove");
+		} else {
+			post(&chan, PACKET_INBAND, &r, sizeof(r), NULL, 0);
+		}
+		if (how == 2)
+			wait_answer(2);
+		else
+			CHECK(chan.completions == 1 && sense(0xb, 0x4400),
+			      "%u: status %02x", how,
+			      chan.last.srb.srb_status);
+		CHECK(!kind->ops->busy(bus.dev, &chan), "it has ended");
+		end();
+	}
+	remove_file();
+}
+
 static void test_arguments(void)
 {
 	static const char *const bad_scsi[] = {
@@ -1006,6 +1041,7 @@ int main(void)
 	tap_test("storvsp: retired before a rescind", test_retire);
 	tap_test("storvsp: arguments", test_arguments);
 	remove_file();
+	tap_test("storvsp: long commands are cancelled", test_cancel);
 	tap_test("storvsp: data, O_DIRECT", test_data_direct);
 	tap_test("storvsp: data, sectors of 4096", test_data_4096);
 	tap_test("storvsp: data, in /dev/shm", test_data_shm);

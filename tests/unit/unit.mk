@@ -32,13 +32,16 @@ $(foreach t,$(UNIT_HOST),\
 	$(eval UNIT_LIBS_$(t) := $(HOST_ASAN_LIB_OBJS) $(HOST_LIBS)))
 $(UNIT_HOST:%=build/unit/%): $(HOST_ASAN_LIB_OBJS)
 
-# these two bring a bus of their own instead
+# these bring a bus of their own instead, or need none
 UNIT_SRCS_test_host_scsi := tests/host/scsi.c
 UNIT_LIBS_test_host_scsi :=
 UNIT_SRCS_test_host_storvsp := $(patsubst %,tests/host/%.c,\
 	storvsp blockio scsi loop text log)
 UNIT_CFLAGS_test_host_storvsp := -Wl,--wrap=open
 UNIT_LIBS_test_host_storvsp := $(HOST_LIBS)
+UNIT_SRCS_test_host_loop := tests/host/loop.c tests/host/log.c
+UNIT_CFLAGS_test_host_loop := -Wl,--wrap=io_uring_submit
+UNIT_LIBS_test_host_loop := $(HOST_LIBS)
 
 UNIT_NAMES := $(patsubst tests/unit/%.c,%,$(sort \
 	$(wildcard tests/unit/test_*.c tests/unit/stress_*.c)))
