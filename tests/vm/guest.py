@@ -402,7 +402,7 @@ class Guest:
             listener.close()
         self._qmp = Qmp(_connect(self.dir, "qmp", deadline, self.running))
 
-    def wait_boot(self, timeout=90):
+    def wait_boot(self, timeout=180):
         """Waits until the guest, just started or reset, takes commands."""
         try:
             self._until(b"\x01READY\n", time.monotonic() + timeout * self.scale)
