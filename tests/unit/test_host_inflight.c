@@ -309,7 +309,8 @@ static struct {
 	const char *status;
 	bool refuse, mute;
 	char log[400];			/* the commands, in order */
-	bool attached_at_stop, stop_wanted;
+	bool attached_at_stop;
+	bool over;			/* nothing more will be said */
 } qmp;
 
 static void qmp_say(const char *line)
@@ -318,14 +319,22 @@ static void qmp_say(const char *line)
 		abort();
 }
 
-/* One line of synthhost's; false: none comes for half a second */
+/* One line of synthhost's; false: it has said all */
 static bool qmp_hear(char *line, unsigned int size)
 {
 	struct pollfd pfd = { .fd = qmp.fd, .events = POLLIN };
 	unsigned int n = 0;
 
-	while (n < size - 1 && poll(&pfd, 1, 500) > 0 &&
-	       recv(qmp.fd, line + n, 1, 0) == 1) {
+	while (n < size - 1) {
+		bool over = __atomic_load_n(&qmp.over, __ATOMIC_SEQ_CST);
+
+		if (poll(&pfd, 1, 10) <= 0) {
+			if (over)
+				return false;
+			continue;
+		}
+		if (recv(qmp.fd, line + n, 1, 0) != 1)
+			return false;
 		if (line[n] == '\n') {
 			line[n] = '\0';
 			return true;
@@ -358,7 +367,6 @@ static void *qmp_thread(void *arg)
 	char line[200];
 
 	(void)arg;
-	qmp_say("{\"event\": \"RESET\"}\r\n");
 	while (qmp_hear(line, sizeof(line))) {
 		qmp_note(line);
 		if (strstr(line, "\"stop\"") && qmp.refuse) {
@@ -392,6 +400,7 @@ static void qmp_begin(const char *status)
 	CHECK(qmp.fd >= 0, "synthhost does not connect");
 	qmp_say("{\"QMP\": {\"version\": {}}}\r\n");
 	fake_run(&f, 5);
+	qmp.over = true;
 	while (!strstr(qmp.log, "query-status")) {
 		CHECK(qmp_hear(line, sizeof(line)), "not asked for the status");
 		qmp_note(line);
@@ -418,8 +427,11 @@ static void qmp_reset(void)
 
 	reads_in_flight();
 	CHECK_OK();
+	qmp_say("{\"event\": \"RESET\"}\r\n");
+	qmp.over = false;
 	CHECK(!pthread_create(&thread, NULL, qmp_thread, NULL), "thread");
-	fake_run(&f, 300);
+	fake_run(&f, 50);
+	__atomic_store_n(&qmp.over, true, __ATOMIC_SEQ_CST);
 	pthread_join(thread, NULL);
 	fake_run(&f, 5);
 	CHECK(!f.host.guest.attached, "not forgotten");
@@ -484,9 +496,12 @@ static void test_qmp_mute(void)
 	qmp_begin("running");
 	CHECK_OK();
 	qmp.mute = true;
+	qmp.over = false;
 	begin = loop_now();
+	qmp_say("{\"event\": \"RESET\"}\r\n");
 	CHECK(!pthread_create(&thread, NULL, qmp_thread, NULL), "thread");
-	fake_run(&f, 100);
+	fake_run(&f, 50);
+	__atomic_store_n(&qmp.over, true, __ATOMIC_SEQ_CST);
 	CHECK(loop_now() - begin > 900000000ull, "did not wait");
 	CHECK(!f.host.guest.attached, "not forgotten");
 	pthread_join(thread, NULL);
