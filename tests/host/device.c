@@ -203,7 +203,7 @@ int device_rescind(struct device *dev)
 }
 
 #define RETIRE_STEP_MS	100
-#define RETIRE_LIMIT_NS	5000000000ull
+#define RETIRE_LIMIT_NS	15000000000ull
 
 static void device_retire_step(struct loop_timer *timer)
 {

@@ -289,7 +289,7 @@ int device_rescind(struct device *dev);
  *
  * For devices without ops->retire this is device_rescind(). Others first refuse
  * all that is new, as if what they serve had gone, until the guest asks no more;
- * 5 s at most.
+ * 15 s at most.
  */
 int device_retire(struct device *dev);
 

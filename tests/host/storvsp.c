@@ -198,8 +198,12 @@ static void complete_command(struct channel *ch, uint64_t trans_id,
 	complete(ch, trans_id, pkt, len, STORVSP_STATUS_UNSUCCESSFUL);
 }
 
-/* how long nobody must have asked anything before a retired controller goes */
-#define RETIRE_QUIET_NS	1000000000ull
+/*
+ * How long nobody must have asked anything before a retired controller goes. A
+ * guest on a busy machine was seen to pause for more than a second between its
+ * last scan and the flush of the disk that it removes.
+ */
+#define RETIRE_QUIET_NS	3000000000ull
 
 /* --- what the host says on its own ---------------------------------------- */
 

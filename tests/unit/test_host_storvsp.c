@@ -916,7 +916,7 @@ static void test_retire(void)
 	CHECK(!execute(ready, 6, 2, 0, 0) && chan.last.srb.srb_status == 0x20,
 	      "the unit is not found");
 	CHECK(kind->ops->retire(bus.dev) && chan.sent == 1, "told once");
-	usleep(1100000);
+	usleep(3100000);
 	CHECK(!kind->ops->retire(bus.dev), "quiet at last");
 	bus.dev->retiring = false;
 	CHECK(execute(ready, 6, 2, 0, 0), "there again");
