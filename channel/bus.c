@@ -304,6 +304,31 @@ out:
 	return ret;
 }
 
+/**
+ * bus_rename_channel() - show a channel under the relid that it has now
+ * @channel: a primary channel that the host has offered again
+ *
+ * Before sub-channels are offered, since one may have the number that this one
+ * had.
+ *
+ * Context: process, sleeps; not with channel_mutex held.
+ */
+void bus_rename_channel(struct vmbus_channel *channel)
+{
+	char name[12];
+	int ret = 0;
+
+	snprintf(name, sizeof(name), "%u", channel->offermsg.child_relid);
+	mutex_lock(&sysfs_mutex);
+	if (channel->kobj.state_in_sysfs &&
+	    strcmp(name, kobject_name(&channel->kobj)))
+		ret = kobject_rename(&channel->kobj, name);
+	mutex_unlock(&sysfs_mutex);
+	if (ret)
+		pr_err("channel %s can't be renamed in sysfs (%d)\n", name,
+		       ret);
+}
+
 static void remove_channel_locked(struct vmbus_channel *channel)
 {
 	if (!channel->kobj.state_in_sysfs)
@@ -389,6 +414,7 @@ static void device_release(struct device *dev)
 	struct hv_device *hv = compat_hv_dev(dev);
 
 	channel_device_released(hv->channel);
+	compat_free_override(hv);
 	kfree(container_of(hv, struct bus_device, hv));
 }
 
@@ -431,6 +457,8 @@ int bus_add_device(struct vmbus_channel *channel)
 	if (!ret)
 		ret = device_add(dev);
 	if (ret) {
+		/* no sub-channel joins it any more */
+		set_bit(0, &bd->flags);
 		remove_channels_directory(&bd->hv);
 		put_device(dev);
 	}

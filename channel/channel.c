@@ -137,17 +137,26 @@ void vmbus_reset_channel_cb(struct vmbus_channel *channel)
  */
 void vmbus_set_event(struct vmbus_channel *channel)
 {
-	struct transport *t = READ_ONCE(connection.transport);
+	u32 relid = channel->offermsg.child_relid;
+	struct transport *t;
 
+	trace_synth_signal(channel);
 	channel->sig_events++;
 	to_channel(channel)->last_signal = ktime_get_mono_fast_ns();
-	if (!t)
+	/* nobody listens any more, and after a suspend it has no number */
+	if (READ_ONCE(channel->rescind) || relid >= MAX_RELIDS)
 		return;
-	/* hosts without dedicated interrupts look here for the channel */
-	if (!channel->is_dedicated_interrupt)
-		sync_set_bit(channel->offermsg.child_relid,
-			     connection.int_page + PAGE_SIZE / 2);
-	t->ops->signal_event(t, channel->sig_event);
+
+	/* connection_detach() waits for whoever has seen the transport here */
+	rcu_read_lock();
+	t = READ_ONCE(connection.transport);
+	if (t) {
+		/* hosts without dedicated interrupts look for the channel here */
+		if (!channel->is_dedicated_interrupt)
+			sync_set_bit(relid, connection.int_page + PAGE_SIZE / 2);
+		t->ops->signal_event(t, channel->sig_event);
+	}
+	rcu_read_unlock();
 }
 
 /**
@@ -162,16 +171,18 @@ void vmbus_set_event(struct vmbus_channel *channel)
 void vmbus_setevent(struct vmbus_channel *channel)
 {
 	struct monitor_page *page = connection.monitor_pages[1];
+	u32 relid = channel->offermsg.child_relid;
 
-	trace_synth_signal(channel);
 	if (!channel->offermsg.monitor_allocated || channel->low_latency ||
 	    channel->monitor_grp >= ARRAY_SIZE(page->trigger_group)) {
 		vmbus_set_event(channel);
 		return;
 	}
+	if (READ_ONCE(channel->rescind) || relid >= MAX_RELIDS)
+		return;
+	trace_synth_signal(channel);
 	to_channel(channel)->last_signal = ktime_get_mono_fast_ns();
-	sync_set_bit(channel->offermsg.child_relid,
-		     connection.int_page + PAGE_SIZE / 2);
+	sync_set_bit(relid, connection.int_page + PAGE_SIZE / 2);
 	sync_set_bit(channel->monitor_bit,
 		     (unsigned long *)
 		     &page->trigger_group[channel->monitor_grp].pending);
@@ -337,7 +348,7 @@ static int post_open(struct vmbus_channel *vc, const void *userdata,
 	if (!ret && !req.response.open.status)
 		return 0;
 	/* silence is no refusal */
-	*maybe_open = ret == -ETIMEDOUT;
+	*maybe_open = ret && !vc->rescind;
 	return ret ?: -EAGAIN;
 }
 
@@ -352,6 +363,9 @@ static int channel_open(struct vmbus_channel *vc, const void *userdata,
 
 	if (userdatalen > MAX_USER_DEFINED_BYTES)
 		return -EINVAL;
+	/* a ring that the host still has can't be opened a second time */
+	if (to_channel(vc)->ring_lost)
+		return -EBUSY;
 	if (!connection.transport || vc->rescind ||
 	    vc->offermsg.child_relid == INVALID_RELID)
 		return -ENODEV;
@@ -423,7 +437,8 @@ err_state:
  *
  * Context: process, sleeps for a bounded time.
  * Return: 0, -EINVAL, -ENOMEM, -EAGAIN if the host refuses, -ENODEV if the
- *	channel was rescinded or the host has gone, -ETIMEDOUT.
+ *	channel was rescinded or the host has gone, -ETIMEDOUT, -EBUSY if the
+ *	host still has this ring from an earlier open.
  */
 int vmbus_connect_ring(struct vmbus_channel *channel,
 		       void (*onchannel_callback)(void *context), void *context)
@@ -472,11 +487,13 @@ static int channel_close(struct vmbus_channel *vc)
 		mutex_unlock(&connection.channel_mutex);
 		return -EINVAL;
 	}
-	WRITE_ONCE(vc->state, CHANNEL_OPEN_STATE);
+	/* a rescind that comes now must not release it under our hands */
+	WRITE_ONCE(vc->state, CHANNEL_OPENING_STATE);
 	mutex_unlock(&connection.channel_mutex);
 
 	ret = let_go_of_ring(vc, true);
 	requestor_free(&vc->requestor);
+	set_channel_state(vc, CHANNEL_OPEN_STATE);
 	trace_synth_close(vc, ret);
 	return ret;
 }
@@ -848,7 +865,8 @@ int channel_move(struct vmbus_channel *vc, unsigned int cpu)
 		return ret;
 	mutex_lock(&connection.channel_mutex);
 	cpu_set(vc, cpu);
-	if (vc->change_target_cpu_callback)
+	if (vc->change_target_cpu_callback &&
+	    vc->state == CHANNEL_OPENED_STATE)
 		vc->change_target_cpu_callback(vc, old, cpu);
 	mutex_unlock(&connection.channel_mutex);
 	return 0;

@@ -8,6 +8,7 @@
 
 #include <linux/device.h>
 #include <linux/hyperv.h>
+#include <linux/slab.h>
 #include <linux/version.h>
 
 /* what bus_type callbacks and bus attributes get became const one by one */
@@ -48,6 +49,10 @@
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0)
 #define COMPAT_CORE_DRIVER_OVERRIDE 1
 #define compat_bus_driver_override	.driver_override = true,
+static inline void compat_free_override(struct hv_device *hv)
+{
+}
+
 static inline int compat_match_override(struct hv_device *hv,
 					const struct device_driver *drv)
 {
@@ -55,6 +60,11 @@ static inline int compat_match_override(struct hv_device *hv,
 }
 #else
 #define compat_bus_driver_override
+static inline void compat_free_override(struct hv_device *hv)
+{
+	kfree(hv->driver_override);
+}
+
 /* >0: forced to this driver, 0: forced to another one, <0: not forced */
 static inline int compat_match_override(struct hv_device *hv,
 					const struct device_driver *drv)

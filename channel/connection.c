@@ -23,6 +23,7 @@
 #define POST_RETRY_US		100
 #define POST_TIMEOUT_MS		10000
 #define UNLOAD_NOTICE_MS	5000
+#define SHUTDOWN_WAIT_MS	10000
 #define SLOT_BURST		16	/* messages for one interrupt */
 
 struct connection connection;
@@ -57,6 +58,11 @@ static const u32 versions[] = {
 	VERSION_WIN8,
 };
 
+/**
+ * connection_state_name() - for people
+ *
+ * Context: any. Return: a word for the connection's state.
+ */
 const char *connection_state_name(void)
 {
 	static const char * const names[] = {
@@ -84,13 +90,18 @@ int connection_post(const void *msg, size_t len, bool can_sleep)
 {
 	const struct vmbus_channel_message_header *hdr = msg;
 	unsigned int waited_us = 0, pause_us = POST_RETRY_US;
-	struct transport *t = READ_ONCE(connection.transport);
+	struct transport *t;
 	int ret;
 
-	if (!t || READ_ONCE(connection.host_gone))
-		return -ENODEV;
-
+	/* connection_detach() waits for us: before we look, or after */
+	atomic_inc(&connection.posting);
+	smp_mb__after_atomic();
 	for (;;) {
+		t = READ_ONCE(connection.transport);
+		if (!t || READ_ONCE(connection.host_gone)) {
+			ret = -ENODEV;
+			break;
+		}
 		ret = t->ops->post_message(t, connection.message_conn_id,
 					   MESSAGE_TYPE_CHANNEL, msg, len);
 		if (ret != -EAGAIN)
@@ -109,10 +120,12 @@ int connection_post(const void *msg, size_t len, bool can_sleep)
 			pause_us *= 2;
 	}
 
+	atomic_dec(&connection.posting);
+
 	trace_synth_message_out(hdr->msgtype, len, ret);
 	if (!ret)
 		atomic64_inc(&connection.messages_out);
-	else if (ret != -EINVAL)
+	else if (ret != -EINVAL && ret != -ENODEV)
 		pr_err_ratelimited("message %u could not be posted (%d)\n",
 				   hdr->msgtype, ret);
 	return ret;
@@ -140,7 +153,7 @@ void request_start(struct request *req, u32 answer,
 	req->gpadl = gpadl;
 	init_completion(&req->done);
 
-	spin_lock_irqsave(&connection.request_lock, flags);
+	raw_spin_lock_irqsave(&connection.request_lock, flags);
 	list_add_tail(&req->node, &connection.requests);
 	/*
 	 * The rescind handler sets the flag, then walks the list under the
@@ -148,7 +161,7 @@ void request_start(struct request *req, u32 answer,
 	 */
 	if (channel && channel->rescind)
 		req->error = -ENODEV;
-	spin_unlock_irqrestore(&connection.request_lock, flags);
+	raw_spin_unlock_irqrestore(&connection.request_lock, flags);
 }
 
 /**
@@ -161,9 +174,9 @@ void request_cancel(struct request *req)
 {
 	unsigned long flags;
 
-	spin_lock_irqsave(&connection.request_lock, flags);
+	raw_spin_lock_irqsave(&connection.request_lock, flags);
 	list_del(&req->node);
-	spin_unlock_irqrestore(&connection.request_lock, flags);
+	raw_spin_unlock_irqrestore(&connection.request_lock, flags);
 }
 
 /**
@@ -206,7 +219,7 @@ static void request_fail(struct vmbus_channel *channel, int error)
 	struct request *req;
 	unsigned long flags;
 
-	spin_lock_irqsave(&connection.request_lock, flags);
+	raw_spin_lock_irqsave(&connection.request_lock, flags);
 	list_for_each_entry(req, &connection.requests, node) {
 		if (channel && req->channel != channel)
 			continue;
@@ -215,7 +228,7 @@ static void request_fail(struct vmbus_channel *channel, int error)
 		req->error = error;
 		complete_all(&req->done);
 	}
-	spin_unlock_irqrestore(&connection.request_lock, flags);
+	raw_spin_unlock_irqrestore(&connection.request_lock, flags);
 }
 
 /**
@@ -282,7 +295,7 @@ static void answer_deliver(const struct rx_message *msg, u32 type)
 	unsigned long flags;
 	bool found = false;
 
-	spin_lock_irqsave(&connection.request_lock, flags);
+	raw_spin_lock_irqsave(&connection.request_lock, flags);
 	list_for_each_entry(req, &connection.requests, node) {
 		if (req->answer != type || completion_done(&req->done) ||
 		    !answer_matches(req, msg->payload))
@@ -293,7 +306,7 @@ static void answer_deliver(const struct rx_message *msg, u32 type)
 		found = true;
 		break;
 	}
-	spin_unlock_irqrestore(&connection.request_lock, flags);
+	raw_spin_unlock_irqrestore(&connection.request_lock, flags);
 
 	if (!found)
 		pr_warn_ratelimited("message %u from the host answers nothing that was asked\n",
@@ -399,11 +412,11 @@ static void slots_scan(struct transport *t, unsigned int cpu)
 		     HVMSG_NONE)
 		return;
 
-	spin_lock_irqsave(&connection.rx_lock, flags);
+	raw_spin_lock_irqsave(&connection.rx_lock, flags);
 	for (i = 0; i < SLOT_BURST; i++)
 		if (!slot_take(t, cpu, &page[TRANSPORT_SINT]))
 			break;
-	spin_unlock_irqrestore(&connection.rx_lock, flags);
+	raw_spin_unlock_irqrestore(&connection.rx_lock, flags);
 }
 
 static void events_scan(struct transport *t, unsigned int cpu)
@@ -456,7 +469,8 @@ static void slots_rescan(void)
 	unsigned int cpu;
 
 	if (t)
-		for_each_online_cpu(cpu)
+		/* of an offline CPU too: it may be the one for messages */
+		for_each_possible_cpu(cpu)
 			slots_scan(t, cpu);
 }
 
@@ -506,6 +520,8 @@ static int contact(u32 version)
 		connection.message_conn_id = MESSAGE_CONN_ID;
 	}
 
+	/* even if it does not answer, it may have taken the pages */
+	connection.exposed = true;
 	request_start(&req, CHANNELMSG_VERSION_RESPONSE, NULL, 0);
 	ret = connection_post(&msg, sizeof(msg), true);
 	if (ret) {
@@ -614,6 +630,39 @@ static bool unload_host(void)
 	return false;
 }
 
+/* Remove all devices, unload. Returns whether the host has let go. */
+static bool leave_host(void)
+{
+	set_state(CONN_LEAVING);
+	cpu_hotplug_stop();
+	/* an offer that is being taken now becomes a device, or sees LEAVING */
+	flush_workqueue(connection.offer_wq);
+	flush_workqueue(connection.device_wq);
+	offers_remove_all();
+	flush_workqueue(connection.sub_wq);
+
+	if (!unload_host())
+		return false;
+	connection.exposed = false;
+	return true;
+}
+
+/* Afterwards nobody uses the transport or begins to */
+static void forget_transport(void)
+{
+	set_state(CONN_NONE);
+	mutex_lock(&connection.channel_mutex);	/* debugfs looks at it */
+	WRITE_ONCE(connection.transport, NULL);
+	mutex_unlock(&connection.channel_mutex);
+	/* pairs with the one in connection_post() */
+	smp_mb();
+	while (atomic_read(&connection.posting))
+		msleep(1);
+	synchronize_rcu();		/* vmbus_set_event() */
+	/* messages that came since */
+	flush_workqueue(connection.offer_wq);
+}
+
 int connection_attach(struct transport *t)
 {
 	int ret;
@@ -648,12 +697,9 @@ int connection_attach(struct transport *t)
 	goto out;
 
 no_offers:
-	cpu_hotplug_stop();
-	unload_host();
+	leave_host();
 no_transport:
-	set_state(CONN_NONE);
-	WRITE_ONCE(connection.transport, NULL);
-	flush_workqueue(connection.offer_wq);
+	forget_transport();
 out:
 	mutex_unlock(&connection.state_mutex);
 	return ret;
@@ -667,28 +713,30 @@ bool connection_detach(struct transport *t)
 	if (connection.transport != t)
 		goto out;
 
-	set_state(CONN_LEAVING);
-	cpu_hotplug_stop();
-	/* an offer that is being taken now becomes a device, or sees LEAVING */
-	flush_workqueue(connection.offer_wq);
-	flush_workqueue(connection.device_wq);
-	offers_remove_all();
-	flush_workqueue(connection.sub_wq);
-
-	confirmed = unload_host();
-	connection.exposed = !confirmed;
-	set_state(CONN_NONE);
-	WRITE_ONCE(connection.transport, NULL);
-	/* messages that came since */
-	flush_workqueue(connection.offer_wq);
+	confirmed = leave_host();
+	forget_transport();
 out:
 	mutex_unlock(&connection.state_mutex);
 	return confirmed;
 }
 
+void connection_released(void)
+{
+	WRITE_ONCE(connection.exposed, false);
+}
+
 void connection_shutdown(struct transport *t)
 {
-	mutex_lock(&connection.state_mutex);
+	unsigned int ms;
+
+	/* a driver may hold up an attach for ever, but not a reboot */
+	for (ms = 0; !mutex_trylock(&connection.state_mutex); ms += 20) {
+		if (ms >= SHUTDOWN_WAIT_MS) {
+			pr_err("still busy: the host is not told of the shutdown\n");
+			return;
+		}
+		msleep(20);
+	}
 	if (connection.transport == t &&
 	    connection.state == CONN_CONNECTED) {
 		set_state(CONN_LEAVING);
@@ -798,6 +846,7 @@ static int connection_panic(struct notifier_block *nb, unsigned long event,
 	    vmbus_proto_version < VERSION_WIN8_1)
 		return NOTIFY_DONE;
 
+	reinit_completion(&connection.unloaded);
 	if (connection_post(&msg, sizeof(msg), false))
 		return NOTIFY_DONE;
 	for (ms = 0; ms < unload_timeout * 1000; ms++) {
@@ -833,8 +882,8 @@ int connection_alloc(void)
 	INIT_LIST_HEAD(&c->channels);
 	INIT_LIST_HEAD(&c->deferred);
 	INIT_LIST_HEAD(&c->requests);
-	spin_lock_init(&c->request_lock);
-	spin_lock_init(&c->rx_lock);
+	raw_spin_lock_init(&c->request_lock);
+	raw_spin_lock_init(&c->rx_lock);
 	init_completion(&c->offers_delivered);
 	init_completion(&c->unloaded);
 	INIT_WORK(&c->rx_work, connection_rx_work);
@@ -869,7 +918,19 @@ void connection_free(void)
 {
 	struct connection *c = &connection;
 
+	unsigned int ms = 0;
+
 	atomic_notifier_chain_unregister(&panic_notifier_list, &panic_block);
+	/*
+	 * Our code runs when the last reference to a device goes, so it must
+	 * stay until then. Whoever holds one is in this kernel, not the host.
+	 */
+	while (atomic_read(&c->nr_channels)) {
+		if (ms && !(ms % 10000))
+			pr_notice("waiting for the last user of a device\n");
+		msleep(20);
+		ms += 20;
+	}
 	if (c->sub_wq)
 		destroy_workqueue(c->sub_wq);
 	if (c->device_wq)

@@ -67,13 +67,15 @@ static unsigned int best_cpu(struct vmbus_channel *vc, unsigned int except)
 
 /**
  * cpu_set() - note that a channel interrupts on a CPU now
- * @vc: had one assigned before
+ * @vc: had one assigned before; nothing happens if it was released meanwhile
  * @cpu: the new one
  *
  * Context: channel_mutex held.
  */
 void cpu_set(struct vmbus_channel *vc, unsigned int cpu)
 {
+	if (to_channel(vc)->released)
+		return;
 	if (channel_is_perf(vc)) {
 		connection.cpu_channels[vc->target_cpu]--;
 		connection.cpu_channels[cpu]++;
@@ -140,19 +142,42 @@ static struct vmbus_channel *open_channel_on(unsigned int cpu)
 	return found;
 }
 
+/**
+ * cpu_reassign() - a channel comes back from hibernation
+ * @vc: closed
+ *
+ * It keeps its CPU, unless that has not come back.
+ *
+ * Context: channel_mutex and the CPU hotplug lock held.
+ */
+void cpu_reassign(struct vmbus_channel *vc)
+{
+	if (!cpu_online(vc->target_cpu))
+		cpu_set(vc, channel_is_perf(vc) ? best_cpu(vc, nr_cpu_ids) :
+						  connection.connect_cpu);
+}
+
 static int cpu_going_offline(unsigned int cpu)
 {
 	struct vmbus_channel *vc;
 	unsigned int target;
 	int ret = 0;
 
+	/*
+	 * Hibernation: all channels are closed, and the CPU comes back before
+	 * they do. They would all end up on the one CPU that stays.
+	 */
+	if (READ_ONCE(connection.state) == CONN_SUSPENDED)
+		return 0;
+
 	while (!ret && (vc = open_channel_on(cpu))) {
 		mutex_lock(&connection.channel_mutex);
 		target = best_cpu(vc, cpu);
 		mutex_unlock(&connection.channel_mutex);
 		ret = channel_move(vc, target);
-		/* closed or rescinded meanwhile */
+		/* closed or rescinded meanwhile, or nobody is there to ask */
 		if (ret && (READ_ONCE(vc->rescind) ||
+			    READ_ONCE(connection.host_gone) ||
 			    READ_ONCE(vc->state) == CHANNEL_OPEN_STATE)) {
 			mutex_lock(&connection.channel_mutex);
 			cpu_set(vc, target);

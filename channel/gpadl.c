@@ -4,9 +4,10 @@
  *
  * A list goes to the host as one header message, and body messages for what
  * does not fit. From the header on the host may use the pages, until it has
- * confirmed the teardown or rescinded the channel. When neither can be had,
- * the caller must not free the pages; since callers of vmbus_establish_gpadl()
- * do so on an error, the pages get a reference that is never dropped.
+ * confirmed the teardown or rescinded the channel. When neither can be had the
+ * pages must stay; since drivers free their buffers all the same, the pages get
+ * a reference that is never dropped. (That holds for vmalloc() and for single or
+ * compound pages, which is what drivers use. Rings have ring_lost.)
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -156,18 +157,35 @@ static int establish(struct vmbus_channel *channel, void *buffer, u32 size,
 int gpadl_establish_ring(struct vmbus_channel *channel, struct page *pages,
 			 u32 size, struct vmbus_gpadl *gpadl)
 {
+	bool lost;
+	int ret;
+
 	gpadl->gpadl_handle = 0;
-	return establish(channel, page_address(pages), size, gpadl,
-			 &to_channel(channel)->ring_lost);
+	ret = establish(channel, page_address(pages), size, gpadl, &lost);
+	if (lost)
+		to_channel(channel)->ring_lost = true;
+	return ret;
 }
 
-static void pin_for_ever(void *buffer, u32 size)
+static void pin_for_ever(struct vmbus_channel *channel, void *buffer, u32 size)
 {
-	u32 i;
+	u32 i, bare = 0;
 
-	for (i = 0; i < PFN_UP(size); i++)
-		get_page(pfn_to_page(pfn_at(buffer, i)));
+	for (i = 0; i < PFN_UP(size); i++) {
+		struct page *page = pfn_to_page(pfn_at(buffer, i));
+
+		/* the tail of a plain high-order allocation can't be held */
+		if (page_count(page))
+			get_page(page);
+		else
+			bare++;
+	}
 	atomic64_add(PFN_UP(size), &connection.leaked_pages);
+	pr_err("channel %u: %lu pages leaked, since the host may still write to them\n",
+	       channel->offermsg.child_relid, (unsigned long)PFN_UP(size));
+	if (bare)
+		pr_crit("%u of them can't be kept from being used again\n",
+			bare);
 }
 
 /**
@@ -191,12 +209,8 @@ int vmbus_establish_gpadl(struct vmbus_channel *channel, void *kbuffer,
 	if (offset_in_page(kbuffer))
 		return -EINVAL;
 	ret = establish(channel, kbuffer, size, gpadl, &lost);
-	if (lost) {
-		pr_err("channel %u: %lu pages leaked, since the host may still write to them\n",
-		       channel->offermsg.child_relid,
-		       (unsigned long)PFN_UP(size));
-		pin_for_ever(kbuffer, size);
-	}
+	if (lost)
+		pin_for_ever(channel, kbuffer, size);
 	return ret;
 }
 
@@ -206,8 +220,8 @@ int vmbus_establish_gpadl(struct vmbus_channel *channel, void *kbuffer,
  * @gpadl: of vmbus_establish_gpadl(); its handle is 0 afterwards
  *
  * Context: process, sleeps for a bounded time.
- * Return: 0: the host does not touch the buffer any more. An error: it may, so
- *	the buffer must not be freed.
+ * Return: 0: the host does not touch the buffer any more. An error: it may;
+ *	even if the caller frees the buffer, its pages stay allocated.
  */
 int vmbus_teardown_gpadl(struct vmbus_channel *channel,
 			 struct vmbus_gpadl *gpadl)
@@ -221,6 +235,10 @@ int vmbus_teardown_gpadl(struct vmbus_channel *channel,
 	if (ret) {
 		pr_err("channel %u: the host does not give a GPADL of %u bytes back (%d)\n",
 		       channel->offermsg.child_relid, gpadl->size, ret);
+		if (gpadl != &channel->ringbuffer_gpadlhandle) {
+			pin_for_ever(channel, gpadl->buffer, gpadl->size);
+			gpadl->gpadl_handle = 0;
+		}
 		return ret;
 	}
 	atomic_dec(&to_channel(channel)->gpadls);

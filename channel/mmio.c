@@ -11,6 +11,9 @@
 
 #include "vmbus.h"
 
+/* the children of the aperture, which two drivers may change at once */
+static DEFINE_MUTEX(mmio_mutex);
+
 /**
  * vmbus_allocate_mmio() - get a window
  * @new: where its resource goes
@@ -31,6 +34,7 @@ int vmbus_allocate_mmio(struct resource **new, struct hv_device *device_obj,
 {
 	struct transport *t = READ_ONCE(connection.transport);
 	struct resource *res;
+	int ret;
 
 	if (!t)
 		return -ENODEV;
@@ -42,8 +46,11 @@ int vmbus_allocate_mmio(struct resource **new, struct hv_device *device_obj,
 		return -ENOMEM;
 	res->name = dev_name(&device_obj->device);
 	res->flags = IORESOURCE_MEM | IORESOURCE_BUSY;
-	if (allocate_resource(&t->aperture, res, size, min, max,
-			      align ?: 1, NULL, NULL)) {
+	mutex_lock(&mmio_mutex);
+	ret = allocate_resource(&t->aperture, res, size, min, max, align ?: 1,
+				NULL, NULL);
+	mutex_unlock(&mmio_mutex);
+	if (ret) {
 		kfree(res);
 		return -ENXIO;
 	}
@@ -65,14 +72,17 @@ void vmbus_free_mmio(resource_size_t start, resource_size_t size)
 
 	if (!t)
 		return;
+	mutex_lock(&mmio_mutex);
 	for (res = t->aperture.child; res; res = res->sibling)
 		if (res->start == start && resource_size(res) == size)
 			break;
+	if (res)
+		release_resource(res);
+	mutex_unlock(&mmio_mutex);
 	if (!res) {
 		pr_err("no MMIO window of %llu bytes at 0x%llx\n", (u64)size,
 		       (u64)start);
 		return;
 	}
-	release_resource(res);
 	kfree(res);
 }

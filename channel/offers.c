@@ -62,6 +62,9 @@ struct deferred_offer {
 	struct vmbus_channel_offer_channel offer;
 };
 
+/* how long to wait for whoever still holds a device that was unregistered */
+#define REMOVE_WAIT_MS	10000
+
 /* relids of sub-channels that went before the host rescinded them */
 static DECLARE_BITMAP(orphans, MAX_RELIDS);
 
@@ -155,6 +158,7 @@ channel_alloc(const struct vmbus_channel_offer_channel *offer)
 	bus_kobject_init(vc);
 	vc->state = CHANNEL_OPEN_STATE;
 	channel_setup(vc, offer);
+	atomic_inc(&connection.nr_channels);
 	return vc;
 }
 
@@ -204,11 +208,11 @@ void channel_release(struct vmbus_channel *vc)
 		set_bit(relid, orphans);
 	mutex_unlock(&connection.channel_mutex);
 
-	if (relid < MAX_RELIDS && vc->rescind)
-		relid_released(relid);
-
 	tasklet_kill(&vc->callback_event);
 	bus_remove_channel(vc);
+	/* last: the host may use the number again at once */
+	if (relid < MAX_RELIDS && vc->rescind)
+		relid_released(relid);
 	if (atomic_read(&ch->gpadls) && !vc->rescind)
 		pr_warn("channel %u ends with %d GPADLs in the host's hands\n",
 			relid, atomic_read(&ch->gpadls));
@@ -217,6 +221,8 @@ void channel_release(struct vmbus_channel *vc)
 	/* an offer may have waited for this */
 	if (primary)
 		queue_work(connection.offer_wq, &connection.rx_work);
+	/* offers_remove_all() and the module's exit wait for it */
+	atomic_dec(&connection.nr_channels);
 }
 
 static void add_primary(struct vmbus_channel *vc)
@@ -278,15 +284,23 @@ static void queue_add(struct vmbus_channel *vc)
 		   &vc->add_channel_work);
 }
 
+/*
+ * A channel's device, with a reference; NULL if it has none, or if its last
+ * reference has just gone. Called with channel_mutex held.
+ */
+static struct hv_device *get_channel_device(struct vmbus_channel *vc)
+{
+	struct hv_device *hv = vc->device_obj;
+
+	return hv && kobject_get_unless_zero(&hv->device.kobj) ? hv : NULL;
+}
+
 static void remove_primary(struct vmbus_channel *vc)
 {
-	struct hv_device *hv = NULL;
+	struct hv_device *hv;
 
 	mutex_lock(&connection.channel_mutex);
-	if (vc->device_obj) {
-		hv = vc->device_obj;
-		get_device(&hv->device);
-	}
+	hv = get_channel_device(vc);
 	mutex_unlock(&connection.channel_mutex);
 	if (!hv)
 		return;
@@ -339,7 +353,6 @@ static void rescind_channel(struct vmbus_channel *vc)
 		return;
 	/* pairs with request_start(): it sees the flag, or we its request */
 	WRITE_ONCE(vc->rescind, true);
-	vc->rescind_ref = true;
 	request_fail_channel(vc, -ENODEV);
 	complete_all(&vc->rescind_event);
 	/* what the host completed before it went is still in the ring */
@@ -347,16 +360,25 @@ static void rescind_channel(struct vmbus_channel *vc)
 	queue_remove(vc);
 }
 
+/* By instance, which alone names a device; a host may not use it twice */
 static struct vmbus_channel *find_primary(const struct vmbus_channel_offer *o)
 {
 	struct vmbus_channel *vc;
 
 	list_for_each_entry(vc, &connection.channels, listentry)
-		if (guid_equal(&vc->offermsg.offer.if_type, &o->if_type) &&
-		    guid_equal(&vc->offermsg.offer.if_instance,
+		if (guid_equal(&vc->offermsg.offer.if_instance,
 			       &o->if_instance))
 			return vc;
 	return NULL;
+}
+
+/* A device that may get sub-channels: not one that is on its way out */
+static bool primary_lives(const struct vmbus_channel *vc,
+			  const struct vmbus_channel_offer *o)
+{
+	return vc && !vc->rescind &&
+	       guid_equal(&vc->offermsg.offer.if_type, &o->if_type) &&
+	       !(vc->device_obj && bus_device_is_going(vc->device_obj));
 }
 
 static bool sub_index_taken(struct vmbus_channel *primary, u16 index)
@@ -372,8 +394,13 @@ static bool sub_index_taken(struct vmbus_channel *primary, u16 index)
 
 static bool defer_offer(const struct vmbus_channel_offer_channel *offer)
 {
-	struct deferred_offer *d = kmalloc(sizeof(*d), GFP_KERNEL);
+	struct deferred_offer *d;
 
+	/* the same again is the same */
+	list_for_each_entry(d, &connection.deferred, node)
+		if (d->offer.child_relid == offer->child_relid)
+			return true;
+	d = kmalloc(sizeof(*d), GFP_KERNEL);
 	if (!d)
 		return false;
 	d->offer = *offer;
@@ -395,22 +422,26 @@ static bool take_offer(const struct vmbus_channel_offer_channel *offer)
 		if (primary && primary->rescind)
 			return defer_offer(offer);
 		if (primary &&
-		    primary->offermsg.child_relid == INVALID_RELID) {
+		    primary->offermsg.child_relid == INVALID_RELID &&
+		    primary->device_id == device_type(&offer->offer) &&
+		    guid_equal(&primary->offermsg.offer.if_type,
+			       &offer->offer.if_type)) {
 			/* resume: an old acquaintance under a new number */
 			channel_setup(primary, offer);
+			cpu_reassign(primary);
 			rcu_assign_pointer(connection.relids[relid], primary);
 			return true;
 		}
 		if (primary) {
-			pr_err("device %pUl is offered twice\n",
-			       &offer->offer.if_instance);
+			pr_err_ratelimited("device %pUl is offered twice\n",
+					   &offer->offer.if_instance);
 			return false;
 		}
-	} else if (!primary || primary->rescind ||
+	} else if (!primary_lives(primary, &offer->offer) ||
 		   sub_index_taken(primary, offer->offer.sub_channel_index)) {
-		pr_err("sub-channel %u of %pUl does not fit any device\n",
-		       offer->offer.sub_channel_index,
-		       &offer->offer.if_instance);
+		pr_err_ratelimited("sub-channel %u of %pUl does not fit any device\n",
+				   offer->offer.sub_channel_index,
+				   &offer->offer.if_instance);
 		return false;
 	}
 
@@ -440,7 +471,8 @@ static void on_offer(const struct vmbus_channel_offer_channel *offer)
 
 	trace_synth_offer(offer);
 	if (!relid || relid >= MAX_RELIDS) {
-		pr_err("offer with relid %u, which is out of range\n", relid);
+		pr_err_ratelimited("offer with relid %u, which is out of range\n",
+				   relid);
 		return;
 	}
 
@@ -450,7 +482,8 @@ static void on_offer(const struct vmbus_channel_offer_channel *offer)
 		/* all of it ends with the UNLOAD */
 		taken = true;
 	} else if (channel_of_relid(relid)) {
-		pr_err("offer with relid %u, which is in use\n", relid);
+		pr_err_ratelimited("offer with relid %u, which is in use\n",
+				   relid);
 		taken = true;
 	} else {
 		clear_bit(relid, orphans);
@@ -525,14 +558,21 @@ static void drop_deferred(void)
  * offers_process() - take queued offers and rescinds, in their order
  * @work: connection.rx_work
  *
- * Context: process, on offer_wq. Waits neither for the host nor for drivers.
+ * At most as many as the queue holds, so that a flush of the queue ends even if
+ * the host never stops.
+ *
+ * Context: process, on offer_wq. Does not wait for drivers, nor for the host
+ *	except for room to post a message.
  */
 void offers_process(struct work_struct *work)
 {
 	struct rx_message msg;
+	unsigned int n;
 
 	retry_deferred();
-	while (kfifo_get(&connection.rx, &msg)) {
+	for (n = 0; n < RX_FIFO_SIZE; n++) {
+		if (!kfifo_get(&connection.rx, &msg))
+			return;
 		const struct vmbus_channel_message_header *hdr =
 			(const void *)msg.payload;
 		const struct vmbus_channel_rescind_offer *rescind =
@@ -541,15 +581,15 @@ void offers_process(struct work_struct *work)
 		switch ((u32)hdr->msgtype) {
 		case CHANNELMSG_OFFERCHANNEL:
 			if (msg.len < sizeof(struct vmbus_channel_offer_channel))
-				pr_err("offer of %u bytes is too short\n",
-				       msg.len);
+				pr_err_ratelimited("offer of %u bytes is too short\n",
+						   msg.len);
 			else
 				on_offer((const void *)msg.payload);
 			break;
 		case CHANNELMSG_RESCIND_CHANNELOFFER:
 			if (msg.len < sizeof(*rescind))
-				pr_err("rescind of %u bytes is too short\n",
-				       msg.len);
+				pr_err_ratelimited("rescind of %u bytes is too short\n",
+						   msg.len);
 			else
 				on_rescind(rescind->child_relid);
 			break;
@@ -558,6 +598,7 @@ void offers_process(struct work_struct *work)
 			break;
 		}
 	}
+	queue_work(connection.offer_wq, work);
 }
 
 /**
@@ -585,24 +626,30 @@ static struct hv_device *first_device(void)
 		/* one that a rescind is removing goes by itself */
 		if (!vc->device_obj || bus_device_is_going(vc->device_obj))
 			continue;
-		hv = vc->device_obj;
-		get_device(&hv->device);
-		break;
+		/* whoever opened it sees it go, and unregisters it */
+		if (vc->chn_rescind_callback) {
+			rescind_channel(vc);
+			continue;
+		}
+		hv = get_channel_device(vc);
+		if (hv)
+			break;
 	}
 	mutex_unlock(&connection.channel_mutex);
 	return hv;
 }
 
 /**
- * offers_remove_all() - unregister all devices, wait until they are gone
+ * offers_remove_all() - unregister all devices, wait a while for their end
  *
  * Context: process, sleeps; connection.state is not CONN_CONNECTED any more,
  *	so no new ones come.
  */
 void offers_remove_all(void)
 {
-	unsigned int ms = 0;
+	struct vmbus_channel *vc;
 	struct hv_device *hv;
+	unsigned int ms = 0;
 
 	while ((hv = first_device())) {
 		vmbus_device_unregister(hv);
@@ -611,17 +658,27 @@ void offers_remove_all(void)
 	flush_workqueue(connection.device_wq);
 
 	/*
-	 * Our code runs when the last reference to a device goes, so it must
-	 * stay until then. This is somebody in this kernel, not the host.
+	 * Somebody in this kernel may hold a device for as long as he likes: a
+	 * file system that is still mounted does, when the PCI function is
+	 * unbound or pulled out. Its channel is cut off from the host then, and
+	 * goes with the device. The module stays until all have gone.
 	 */
-	while (!list_empty_careful(&connection.channels)) {
-		if (ms && !(ms % 10000))
-			pr_notice("waiting for the last user of a device\n");
+	while (atomic_read(&connection.nr_channels) && ms < REMOVE_WAIT_MS) {
 		msleep(20);
 		ms += 20;
 	}
 	mutex_lock(&connection.channel_mutex);
 	drop_deferred();
+	list_for_each_entry(vc, &connection.channels, listentry) {
+		u32 relid = vc->offermsg.child_relid;
+
+		pr_warn("device %pUl is still in use\n",
+			&vc->offermsg.offer.if_instance);
+		WRITE_ONCE(vc->rescind, true);
+		if (relid < MAX_RELIDS)
+			RCU_INIT_POINTER(connection.relids[relid], NULL);
+		vc->offermsg.child_relid = INVALID_RELID;
+	}
 	mutex_unlock(&connection.channel_mutex);
 }
 
@@ -642,6 +699,23 @@ static void release_subchannels(struct vmbus_channel *primary)
 		channel_release(sub);
 		kobject_put(&sub->kobj);
 	}
+}
+
+/* With a reference */
+static struct vmbus_channel *primary_with_subchannels(void)
+{
+	struct vmbus_channel *vc, *found = NULL;
+
+	mutex_lock(&connection.channel_mutex);
+	list_for_each_entry(vc, &connection.channels, listentry) {
+		if (list_empty(&vc->sc_list))
+			continue;
+		kobject_get(&vc->kobj);
+		found = vc;
+		break;
+	}
+	mutex_unlock(&connection.channel_mutex);
+	return found;
 }
 
 /**
@@ -674,21 +748,23 @@ int offers_suspend(void)
 
 	mutex_lock(&connection.channel_mutex);
 	list_for_each_entry(vc, &connection.channels, listentry) {
-		if (is_hvsock_channel(vc)) {
-			rescind_channel(vc);
-		} else if (vc->state != CHANNEL_OPEN_STATE) {
-			pr_err("channel %u is still open\n",
-			       vc->offermsg.child_relid);
-			ret = -EBUSY;
-		}
+		if (is_hvsock_channel(vc) || vc->state == CHANNEL_OPEN_STATE)
+			continue;
+		pr_err("channel %u is still open\n", vc->offermsg.child_relid);
+		ret = -EBUSY;
 	}
+	if (!ret)
+		list_for_each_entry(vc, &connection.channels, listentry)
+			if (is_hvsock_channel(vc))
+				rescind_channel(vc);
 	mutex_unlock(&connection.channel_mutex);
 	if (ret)
 		return ret;
 
-	/* nobody adds or removes primaries now: device_wq is frozen */
-	list_for_each_entry(vc, &connection.channels, listentry)
+	while ((vc = primary_with_subchannels())) {
 		release_subchannels(vc);
+		kobject_put(&vc->kobj);
+	}
 
 	mutex_lock(&connection.channel_mutex);
 	drop_deferred();
@@ -721,6 +797,14 @@ void offers_resume_done(void)
 		pr_warn("device %pUl did not come back\n",
 			&vc->offermsg.offer.if_instance);
 		rescind_channel(vc);
+	}
+	list_for_each_entry(vc, &connection.channels, listentry) {
+		if (vc->rescind)
+			continue;
+		/* it stays listed: device_wq, which removes, is frozen */
+		mutex_unlock(&connection.channel_mutex);
+		bus_rename_channel(vc);
+		mutex_lock(&connection.channel_mutex);
 	}
 	mutex_unlock(&connection.channel_mutex);
 }
@@ -760,6 +844,7 @@ void vmbus_set_chn_rescind_callback(struct vmbus_channel *channel,
  */
 void vmbus_hvsock_device_unregister(struct vmbus_channel *channel)
 {
+	struct hv_device *hv;
 	unsigned int ms;
 
 	if (WARN_ON_ONCE(!is_hvsock_channel(channel)))
@@ -772,5 +857,11 @@ void vmbus_hvsock_device_unregister(struct vmbus_channel *channel)
 			break;
 		msleep(1);
 	}
-	vmbus_device_unregister(channel->device_obj);
+	mutex_lock(&connection.channel_mutex);
+	hv = get_channel_device(channel);
+	mutex_unlock(&connection.channel_mutex);
+	if (!hv)
+		return;
+	vmbus_device_unregister(hv);
+	put_device(&hv->device);
 }

@@ -143,9 +143,15 @@ free_rx:
 
 void ring_unmap(struct hv_ring_buffer_info *rbi)
 {
+	struct hv_ring_buffer *ring = rbi->ring_buffer;
+	unsigned long flags;
+
 	mutex_lock(&rbi->ring_buffer_mutex);
-	vunmap(rbi->ring_buffer);
+	/* a driver that sends after its close finds no ring */
+	spin_lock_irqsave(&rbi->ring_lock, flags);
 	rbi->ring_buffer = NULL;
+	spin_unlock_irqrestore(&rbi->ring_lock, flags);
+	vunmap(ring);
 	mutex_unlock(&rbi->ring_buffer_mutex);
 
 	if (rbi->pkt_buffer)

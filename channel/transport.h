@@ -36,11 +36,7 @@ struct transport;
  * @event_page: The SIEFP-format page of @cpu; NULL if it has none.
  * @cpu_to_vp: The virtual processor index that the host knows @cpu by.
  * @cpu_usable: Whether the host can interrupt @cpu.
- * @restart: Set up again what the host forgot while the guest was hibernated.
- *	Process context. @quiesce came before.
  * @show: Optional: the transport's part of the debugfs page. Process context.
- * @quiesce: After it returns 0 the host neither reads nor writes message,
- *	event or control pages. Process context, bounded wait.
  */
 struct transport_ops {
 	int (*post_message)(struct transport *t, u32 connection_id, u32 type,
@@ -52,14 +48,12 @@ struct transport_ops {
 	u32 (*cpu_to_vp)(struct transport *t, unsigned int cpu);
 	bool (*cpu_usable)(struct transport *t, unsigned int cpu);
 	void (*show)(struct transport *t, struct seq_file *s);
-	int (*restart)(struct transport *t);
-	int (*quiesce)(struct transport *t);
 };
 
 /**
  * struct transport - one path to a host
  * @name: for the log and debugfs, such as "ivshmem"
- * @ops: see above; none of them may be NULL
+ * @ops: see above; only the optional ones may be NULL
  * @dev: the device that carries it; the parent of all VMBus devices
  * @aperture: root of the MMIO windows that drivers allocate from. Its children
  *	are the allocations. aperture.end < aperture.start: there is none
@@ -98,6 +92,16 @@ int connection_attach(struct transport *t);
  *	False: keep what it may still write.
  */
 bool connection_detach(struct transport *t);
+
+/**
+ * connection_released() - the host touches none of our memory any more
+ *
+ * For a transport that has ways of its own to have the host confirm that:
+ * versions before 3.0 know no UNLOAD.
+ *
+ * Context: any; nothing was sent since the last UNLOAD.
+ */
+void connection_released(void);
 
 /**
  * connection_shutdown() - reboot or kexec: only tell the host, remove nothing

@@ -701,8 +701,10 @@ static int ivshmem_detach(struct ivshmem *iv)
 	if (!iv->exposed)
 		return 0;
 	ret = ivshmem_command(iv, SYNTHIO_CMD_DETACH);
-	if (!ret)
+	if (!ret) {
 		iv->exposed = false;
+		connection_released();
+	}
 	return ret;
 }
 
@@ -799,9 +801,9 @@ static bool ivshmem_cpu_usable(struct transport *t, unsigned int cpu)
 	return ivshmem_vp(to_ivshmem(t), cpu) && cpu_online(cpu);
 }
 
-static int ivshmem_restart(struct transport *t)
+/* Set up again what the host forgot while the guest was hibernated */
+static int ivshmem_restart(struct ivshmem *iv)
 {
-	struct ivshmem *iv = to_ivshmem(t);
 	int ret;
 
 	if (iv->attached)
@@ -815,9 +817,9 @@ static int ivshmem_restart(struct transport *t)
 	return 0;
 }
 
-static int ivshmem_quiesce(struct transport *t)
+/* Afterwards the host neither reads nor writes our pages */
+static int ivshmem_quiesce(struct ivshmem *iv)
 {
-	struct ivshmem *iv = to_ivshmem(t);
 	int ret;
 
 	ivshmem_watch_stop(iv);
@@ -834,8 +836,6 @@ static const struct transport_ops ivshmem_ops = {
 	.event_page	= ivshmem_event_page,
 	.cpu_to_vp	= ivshmem_cpu_to_vp,
 	.cpu_usable	= ivshmem_cpu_usable,
-	.restart	= ivshmem_restart,
-	.quiesce	= ivshmem_quiesce,
 };
 
 /* debugfs: synth_ivshmem/state */
@@ -1115,16 +1115,19 @@ static int ivshmem_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	pci_set_drvdata(pdev, iv);
 
 	WRITE_ONCE(iv->live, true);
+	/* already now: a host that dies must not hold up a probe */
+	ivshmem_watch_start(iv);
 	ret = connection_attach(&iv->t);
 	if (ret) {
 		dev_err(&pdev->dev, "no connection to the host: %d\n", ret);
-		goto err_detach;
+		goto err_watch;
 	}
-	ivshmem_watch_start(iv);
 	iv->debugfs = debugfs_create_dir(IVSHMEM_DRIVER, NULL);
 	debugfs_create_file("state", 0400, iv->debugfs, iv, &ivshmem_state_fops);
 	return 0;
 
+err_watch:
+	ivshmem_watch_stop(iv);
 err_detach:
 	WRITE_ONCE(iv->live, false);
 	ivshmem_detach(iv);
@@ -1147,13 +1150,15 @@ err_free:
 static void ivshmem_remove(struct pci_dev *pdev)
 {
 	struct ivshmem *iv = pci_get_drvdata(pdev);
+	bool unloaded;
 
 	debugfs_remove_recursive(iv->debugfs);
+	unloaded = connection_detach(&iv->t);
 	ivshmem_watch_stop(iv);
-	if (!connection_detach(&iv->t))
-		dev_warn(&pdev->dev, "host did not confirm the unload\n");
 	WRITE_ONCE(iv->live, false);
-	ivshmem_detach(iv);
+	/* DETACH is stronger than UNLOAD, which old versions do not know */
+	if (ivshmem_detach(iv) && !unloaded)
+		dev_warn(&pdev->dev, "host did not confirm the unload\n");
 	ivshmem_unpublish();
 	ivshmem_free_irqs(iv);
 	ivshmem_free_pages(iv);
@@ -1174,8 +1179,8 @@ static void ivshmem_shutdown(struct pci_dev *pdev)
 
 	if (!iv)
 		return;
-	ivshmem_watch_stop(iv);
 	connection_shutdown(&iv->t);
+	ivshmem_watch_stop(iv);
 	WRITE_ONCE(iv->live, false);
 	ivshmem_detach(iv);
 }
@@ -1191,7 +1196,7 @@ static int ivshmem_resume(struct ivshmem *iv)
 {
 	int ret;
 
-	ret = ivshmem_restart(&iv->t);
+	ret = ivshmem_restart(iv);
 	if (!ret)
 		ret = connection_resume(&iv->t);
 	if (ret) {
@@ -1211,7 +1216,7 @@ static int ivshmem_pm_freeze(struct device *dev)
 	ret = connection_suspend(&iv->t);
 	if (ret)
 		return ret;
-	ret = ivshmem_quiesce(&iv->t);
+	ret = ivshmem_quiesce(iv);
 	/* Who fails to freeze is not thawed either */
 	if (ret)
 		ivshmem_resume(iv);

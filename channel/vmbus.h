@@ -6,10 +6,13 @@
  *
  *   connection.state_mutex	attach, detach, suspend, resume: one at a time
  *   device lock (driver core)	probe and remove of one device
+ *   cpus_read_lock()		a channel's CPU stays online while it is chosen
+ *   connection.modify_mutex	one modify-channel request at a time
+ *   sysfs_mutex (bus.c)	channels directories
  *   connection.channel_mutex	the list of channels and their sub-channel
  *				lists, target CPUs. Not held across a wait for
- *				the host
- *   connection.modify_mutex	one modify-channel request at a time
+ *				an answer of the host
+ *   ring_buffer_mutex		(per ring) keeps it mapped for sysfs, debugfs
  *   vmbus_channel.sched_lock	(irq) the channel's callback
  *   connection.request_lock	(irq) requests that wait for an answer
  *   connection.rx_lock		(irq) messages that wait for a worker
@@ -17,9 +20,10 @@
  * Work runs on three queues:
  *
  *   offer_wq	(ordered) offers and rescinds in the order of their arrival.
- *		Never waits for the host nor for a driver
- *   device_wq	(freezable) adds and removes devices, so probe and remove of
- *		drivers run here. May wait for both
+ *		Waits for no driver, and for the host only for room to post
+ *   device_wq	(freezable) adds and removes devices, so remove of drivers runs
+ *		here, and probe of those that don't prefer to be probed
+ *		asynchronously. May wait for both
  *   sub_wq	sub-channels come and go. Not freezable: a close waits for it
  *		while devices are frozen
  */
@@ -102,15 +106,16 @@ struct rx_message {
  * @requests: who waits for an answer of the host
  * @rx_lock: protects @rx
  * @rx: offers and rescinds that wait for @rx_work
- * @rx_dropped: messages that did not fit any more: the host is out of control
+ * @nr_channels: channels that are not released yet, listed or not
+ * @posting: how many are in connection_post()
  * @next_gpadl: handle of the next GPADL
  * @offers_delivered: the host has sent all its offers
  * @unloaded: the host has answered UNLOAD
  * @int_page: interrupt page of protocols before 5.0: first half unused (the
  *	event page serves), second half: relids that we signal
  * @monitor_pages: host's and guest's monitor page
- * @exposed: the host did not confirm the last unload: it may still write to
- *	@int_page and @monitor_pages
+ * @exposed: the host was told of @int_page and @monitor_pages, and has not
+ *	confirmed yet that it let go of them
  * @cpuhp_state: CPU hotplug state to remove on detach, 0 for none
  */
 struct connection {
@@ -128,18 +133,19 @@ struct connection {
 	struct vmbus_channel __rcu *relids[MAX_RELIDS];
 	unsigned int *cpu_channels;
 
-	spinlock_t request_lock;
+	raw_spinlock_t request_lock;
 	struct list_head requests;
 
-	spinlock_t rx_lock;
+	raw_spinlock_t rx_lock;
 	DECLARE_KFIFO_PTR(rx, struct rx_message);
 	struct work_struct rx_work;
-	u64 rx_dropped;
 
 	struct workqueue_struct *offer_wq;
 	struct workqueue_struct *device_wq;
 	struct workqueue_struct *sub_wq;
 
+	atomic_t nr_channels;
+	atomic_t posting;
 	atomic_t next_gpadl;
 	struct completion offers_delivered;
 	struct completion unloaded;
@@ -247,12 +253,14 @@ int bus_add_device(struct vmbus_channel *channel);
 bool bus_device_is_going(struct hv_device *hv);
 int bus_add_channel(struct hv_device *dev, struct vmbus_channel *channel);
 void bus_remove_channel(struct vmbus_channel *channel);
+void bus_rename_channel(struct vmbus_channel *channel);
 void bus_kobject_init(struct vmbus_channel *channel);
 
 /* cpu.c */
 void cpu_assign(struct vmbus_channel *channel);
 void cpu_release(struct vmbus_channel *channel);
 void cpu_set(struct vmbus_channel *channel, unsigned int cpu);
+void cpu_reassign(struct vmbus_channel *channel);
 int cpu_hotplug_start(void);
 void cpu_hotplug_stop(void);
 
