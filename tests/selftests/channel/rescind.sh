@@ -17,7 +17,8 @@ back()
 closed()
 {
 	p=$(probes)
-	ct open && ct rescind 200 200 && ct close && back "$p"
+	# long enough that the close is there first, on a slow machine too
+	ct open && ct rescind 3000 200 && ct close && back "$p"
 }
 check "while it is closed" closed
 
