@@ -58,13 +58,9 @@ def runner(g):
                 "/synthio/tests/selftests/run.sh channel", 900).out
     ended = re.findall(r"^ok \d+ selftests: channel: (\S+)(.*)", out, re.M)
     assert sorted(name for name, _ in ended) == sorted(ALL), out
-    # why one is skipped is said in its own output, which has a # before it
-    no_skip(re.sub(r"^ok .*# SKIP *$", "", out, flags=re.M))
-    good = [name for name, skip in ended if "SKIP" not in skip]
-    assert good, out
-    cases = len(re.findall(r"^# ok \d+", out, re.M))
-    assert cases > len(good), out
-    return f"{len(good)} programs, {cases} cases through run_kselftest.sh"
+    # module and device are there: a program that is skipped has not tested
+    assert not [name for name, rest in ended if "SKIP" in rest], out
+    return f"{len(ended)} programs through run_kselftest.sh"
 
 
 def build_new():
