@@ -214,7 +214,14 @@ int request_wait(struct request *req)
 	return ret;
 }
 
-static void request_fail(struct vmbus_channel *channel, int error)
+/**
+ * request_fail() - end waits for answers that will not come
+ * @channel: whose; its rescind flag is set already. NULL: all of them
+ * @error: what they return
+ *
+ * Context: any.
+ */
+void request_fail(struct vmbus_channel *channel, int error)
 {
 	struct request *req;
 	unsigned long flags;
@@ -229,18 +236,6 @@ static void request_fail(struct vmbus_channel *channel, int error)
 		complete_all(&req->done);
 	}
 	raw_spin_unlock_irqrestore(&connection.request_lock, flags);
-}
-
-/**
- * request_fail_channel() - end all waits of one channel
- * @channel: its rescind flag is set already
- * @error: what they return
- *
- * Context: any.
- */
-void request_fail_channel(struct vmbus_channel *channel, int error)
-{
-	request_fail(channel, error);
 }
 
 /* What a response must hold, in bytes from the message header on */

@@ -353,7 +353,7 @@ static void rescind_channel(struct vmbus_channel *vc)
 		return;
 	/* pairs with request_start(): it sees the flag, or we its request */
 	WRITE_ONCE(vc->rescind, true);
-	request_fail_channel(vc, -ENODEV);
+	request_fail(vc, -ENODEV);
 	complete_all(&vc->rescind_event);
 	/* what the host completed before it went is still in the ring */
 	channel_rescind_wake(vc);

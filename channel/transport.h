@@ -57,14 +57,12 @@ struct transport_ops {
  * @dev: the device that carries it; the parent of all VMBus devices
  * @aperture: root of the MMIO windows that drivers allocate from. Its children
  *	are the allocations. aperture.end < aperture.start: there is none
- * @private: the transport's own
  */
 struct transport {
 	const char *name;
 	const struct transport_ops *ops;
 	struct device *dev;
 	struct resource aperture;
-	void *private;
 };
 
 /* connection.c: what a transport calls */

@@ -907,7 +907,6 @@ static struct ivshmem *ivshmem_alloc(struct pci_dev *pdev)
 	iv->t.name = "ivshmem";
 	iv->t.ops = &ivshmem_ops;
 	iv->t.dev = &pdev->dev;
-	iv->t.private = iv;
 	iv->t.aperture.name = "synthio aperture";
 	iv->t.aperture.flags = IORESOURCE_MEM;
 	mutex_init(&iv->command_lock);

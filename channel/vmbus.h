@@ -220,7 +220,7 @@ void request_start(struct request *req, u32 answer,
 		   struct vmbus_channel *channel, u32 gpadl);
 int request_wait(struct request *req);
 void request_cancel(struct request *req);
-void request_fail_channel(struct vmbus_channel *channel, int error);
+void request_fail(struct vmbus_channel *channel, int error);
 const char *connection_state_name(void);
 
 /* offers.c */
