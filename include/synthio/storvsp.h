@@ -30,6 +30,11 @@
 	GUID_INIT(0xba6163d9, 0x04a1, 0x4d29, 0xb6, 0x05, \
 		  0x72, 0xe2, 0xff, 0xb1, 0xdc, 0x7f)
 
+/* {32412632-86cb-44a2-9b5c-50d1417354f5}: an IDE disk, the same protocol */
+#define STORVSP_IDE_GUID_INIT \
+	GUID_INIT(0x32412632, 0x86cb, 0x44a2, 0x9b, 0x5c, \
+		  0x50, 0xd1, 0x41, 0x73, 0x54, 0xf5)
+
 #define STORVSP_VERSION(major, minor)	((major) << 8 | (minor))
 #define STORVSP_VERSION_2_0		STORVSP_VERSION(2, 0)
 #define STORVSP_VERSION_4_2		STORVSP_VERSION(4, 2)
@@ -73,8 +78,15 @@ enum storvsp_operation {
 #define STORVSP_SRB_ERROR		0x04
 #define STORVSP_SRB_BUSY		0x05
 #define STORVSP_SRB_INVALID_REQUEST	0x06
+#define STORVSP_SRB_INVALID_PATH_ID	0x07
+#define STORVSP_SRB_NO_DEVICE		0x08
+#define STORVSP_SRB_TIMEOUT		0x09
+#define STORVSP_SRB_COMMAND_TIMEOUT	0x0b
+#define STORVSP_SRB_BUS_RESET		0x0e
 #define STORVSP_SRB_DATA_OVERRUN	0x12
+#define STORVSP_SRB_REQUEST_FLUSHED	0x16
 #define STORVSP_SRB_INVALID_LUN		0x20
+#define STORVSP_SRB_INVALID_TARGET_ID	0x21
 
 /* storvsp_srb.data_in */
 #define STORVSP_DATA_OUT		0
@@ -83,6 +95,16 @@ enum storvsp_operation {
 
 /* storvsp_srb.srb_flags, those that a host looks at */
 #define STORVSP_SRB_DISABLE_AUTOSENSE	0x00000020u
+
+/* and those that guests set beside it */
+#define STORVSP_SRB_QUEUE_ACTION_ENABLE	0x00000002u
+#define STORVSP_SRB_NO_SYNCH_TRANSFER	0x00000008u
+#define STORVSP_SRB_DATA_IN		0x00000040u
+#define STORVSP_SRB_DATA_OUT		0x00000080u
+#define STORVSP_SRB_NO_QUEUE_FREEZE	0x00000100u
+
+/* storvsp_srb.queue_action */
+#define STORVSP_SIMPLE_TAG_REQUEST	0x20
 
 #define STORVSP_CDB_MAX			16
 #define STORVSP_SENSE_MAX		20

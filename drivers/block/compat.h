@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every difference between kernel versions that the disk driver meets. Nothing
+ * else in this directory looks at a version.
+ */
+#ifndef SYNTHIO_BLOCK_COMPAT_H
+#define SYNTHIO_BLOCK_COMPAT_H
+
+#include <linux/blk-mq.h>
+#include <linux/blkdev.h>
+#include <linux/hyperv.h>
+#include <linux/version.h>
+
+/* What hv_driver.remove returns: an int that nobody looks at, later void */
+#define compat_remove_t		typeof(((struct hv_driver *)NULL)->remove(NULL))
+#define COMPAT_REMOVE_DONE	((compat_remove_t)0)
+
+/* The name that reservation conflicts had */
+#ifdef BLK_STS_RESV_CONFLICT
+#define COMPAT_STS_RESERVED	BLK_STS_RESV_CONFLICT
+#else
+#define COMPAT_STS_RESERVED	BLK_STS_NEXUS
+#endif
+
+/* Since 6.14 requests are merged unless a driver says otherwise */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
+#define COMPAT_MQ_F_MERGE	0
+#else
+#define COMPAT_MQ_F_MERGE	BLK_MQ_F_SHOULD_MERGE
+#endif
+
+/* Since 6.10 the source of a string in a trace event is told only once */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+#define compat_assign_str(field, src)	__assign_str(field)
+#else
+#define compat_assign_str(field, src)	__assign_str(field, src)
+#endif
+
+/**
+ * struct compat_limits - what a disk can do; bytes where nothing else is said
+ * @max_transfer: of a request
+ * @block_size: logical
+ * @physical_block_size: physical
+ * @alignment: offset of the first physical block
+ * @io_min: 0 for none
+ * @io_opt: 0 for none
+ * @discard_max: of a request, 0: no discard
+ * @discard_segments: ranges of a request
+ * @discard_granularity: of a discard
+ * @discard_alignment: of the first granule
+ * @zeroes_max: of a request to write zeroes, 0: none
+ * @write_cache: flushes are needed
+ * @fua: FUA is possible
+ * @rotational: it turns
+ */
+struct compat_limits {
+	u32 max_transfer;
+	u32 block_size;
+	u32 physical_block_size;
+	u32 alignment;
+	u32 io_min;
+	u32 io_opt;
+	u32 discard_max;
+	u16 discard_segments;
+	u32 discard_granularity;
+	u32 discard_alignment;
+	u32 zeroes_max;
+	bool write_cache;
+	bool fua;
+	bool rotational;
+};
+
+/*
+ * A range of guest memory has one offset, in its first page: pages between must
+ * be full. Inside the first and the last any word may be the limit.
+ */
+#define COMPAT_VIRT_BOUNDARY	(HV_HYP_PAGE_SIZE - 1)
+#define COMPAT_DMA_ALIGNMENT	3
+
+#ifdef BLK_FEAT_WRITE_CACHE		/* 6.11: limits are set as a whole */
+
+static inline struct gendisk *
+compat_alloc_disk(struct blk_mq_tag_set *set, const struct compat_limits *l,
+		  void *queuedata)
+{
+	struct queue_limits lim = {
+		.features = (l->write_cache ? BLK_FEAT_WRITE_CACHE : 0) |
+			    (l->fua ? BLK_FEAT_FUA : 0) |
+			    (l->rotational ? BLK_FEAT_ROTATIONAL : 0),
+		.virt_boundary_mask = COMPAT_VIRT_BOUNDARY,
+		.dma_alignment = COMPAT_DMA_ALIGNMENT,
+		.max_hw_sectors = l->max_transfer >> SECTOR_SHIFT,
+		.max_segments = USHRT_MAX,
+		.logical_block_size = l->block_size,
+		.physical_block_size = l->physical_block_size,
+		.alignment_offset = l->alignment,
+		.io_min = l->io_min,
+		.io_opt = l->io_opt,
+		.max_hw_discard_sectors = l->discard_max >> SECTOR_SHIFT,
+		.max_discard_segments = l->discard_segments,
+		.discard_granularity = l->discard_granularity,
+		.discard_alignment = l->discard_alignment,
+		.max_write_zeroes_sectors = l->zeroes_max >> SECTOR_SHIFT,
+	};
+
+	return blk_mq_alloc_disk(set, &lim, queuedata);
+}
+
+/* Context: process, sleeps until requests in flight are done */
+static inline void compat_set_write_cache(struct gendisk *gd, bool on, bool fua)
+{
+	struct queue_limits lim = queue_limits_start_update(gd->queue);
+
+	lim.features &= ~(BLK_FEAT_WRITE_CACHE | BLK_FEAT_FUA);
+	if (on)
+		lim.features |= BLK_FEAT_WRITE_CACHE;
+	if (fua)
+		lim.features |= BLK_FEAT_FUA;
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
+	queue_limits_commit_update_frozen(gd->queue, &lim);
+#else
+	queue_limits_commit_update(gd->queue, &lim);
+#endif
+}
+
+#define compat_disable_discard(q)	blk_queue_disable_discard(q)
+#define compat_disable_write_zeroes(q)	blk_queue_disable_write_zeroes(q)
+
+#else
+
+static inline struct gendisk *
+compat_alloc_disk(struct blk_mq_tag_set *set, const struct compat_limits *l,
+		  void *queuedata)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
+	struct gendisk *gd = blk_mq_alloc_disk(set, NULL, queuedata);
+#else
+	struct gendisk *gd = blk_mq_alloc_disk(set, queuedata);
+#endif
+	struct request_queue *q;
+
+	if (IS_ERR(gd))
+		return gd;
+	q = gd->queue;
+	blk_queue_max_hw_sectors(q, l->max_transfer >> SECTOR_SHIFT);
+	blk_queue_max_segments(q, USHRT_MAX);
+	blk_queue_virt_boundary(q, COMPAT_VIRT_BOUNDARY);
+	blk_queue_dma_alignment(q, COMPAT_DMA_ALIGNMENT);
+	blk_queue_logical_block_size(q, l->block_size);
+	blk_queue_physical_block_size(q, l->physical_block_size);
+	blk_queue_alignment_offset(q, l->alignment);
+	if (l->io_min)
+		blk_queue_io_min(q, l->io_min);
+	if (l->io_opt)
+		blk_queue_io_opt(q, l->io_opt);
+	blk_queue_max_discard_sectors(q, l->discard_max >> SECTOR_SHIFT);
+	blk_queue_max_discard_segments(q, l->discard_segments);
+	q->limits.discard_granularity = l->discard_granularity;
+	q->limits.discard_alignment = l->discard_alignment;
+	blk_queue_max_write_zeroes_sectors(q, l->zeroes_max >> SECTOR_SHIFT);
+	blk_queue_write_cache(q, l->write_cache, l->fua);
+	if (!l->rotational)
+		blk_queue_flag_set(QUEUE_FLAG_NONROT, q);
+	blk_queue_flag_clear(QUEUE_FLAG_ADD_RANDOM, q);
+	return gd;
+}
+
+static inline void compat_set_write_cache(struct gendisk *gd, bool on, bool fua)
+{
+	blk_queue_write_cache(gd->queue, on, fua);
+}
+
+#define compat_disable_discard(q)	blk_queue_max_discard_sectors(q, 0)
+#define compat_disable_write_zeroes(q)	\
+	blk_queue_max_write_zeroes_sectors(q, 0)
+
+#endif
+#endif

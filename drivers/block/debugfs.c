@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * /sys/kernel/debug/synth_blk/ID/: "channels" tells how well completions are
+ * batched and what a bad host did, "disks" what happened to requests, and
+ * "in_flight" which ones the host has, the first place to look when I/O hangs.
+ */
+#include <linux/debugfs.h>
+#include <linux/seq_file.h>
+
+#include "synth_blk.h"
+
+static struct dentry *root;
+
+static int channels_show(struct seq_file *s, void *unused)
+{
+	struct synd_ctrl *c = s->private;
+	unsigned int i;
+
+	seq_printf(s, "state %s, storvsp %u.%u, transfers of %u bytes, %u resets, %llu pages quarantined\n",
+		   synd_ctrl_state_name(c), c->version >> 8, c->version & 0xff,
+		   c->max_transfer, (unsigned int)c->resets, c->quarantined);
+	mutex_lock(&c->mutex);
+	for (i = 0; i < c->nr_chans; i++) {
+		struct synd_chan *ch = &c->chans[i];
+
+		spin_lock_irq(&ch->rx_lock);
+		if (ch->open)
+			seq_printf(s, "channel %u%s: cpu %u, sent %llu, signals %llu, no room %llu, interrupts %llu, completions %llu (polled %llu), looks %llu, most in one %llu, bad packets %llu\n",
+				   i, ch->polled ? " (polled)" : "",
+				   ch->vc->target_cpu, ch->sent,
+				   ch->vc->sig_events, ch->full,
+				   ch->interrupts, ch->completions,
+				   ch->polled_completions, ch->looks,
+				   ch->largest, ch->bad);
+		spin_unlock_irq(&ch->rx_lock);
+	}
+	mutex_unlock(&c->mutex);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(channels);
+
+static int disks_show(struct seq_file *s, void *unused)
+{
+	struct synd_ctrl *c = s->private;
+	struct synd_disk *d;
+
+	mutex_lock(&c->mutex);
+	list_for_each_entry(d, &c->disk_list, node)
+		seq_printf(s, "%s: target %u LUN %u%s%s, in flight %u, retries %lld, timeouts %lld, errors %lld, unit attentions %lld, wwid %s, serial %s\n",
+			   d->gd->disk_name, d->target, d->lun,
+			   d->gone ? ", gone" : "", d->dying ? ", dying" : "",
+			   synd_disk_in_flight(d), atomic64_read(&d->retries),
+			   atomic64_read(&d->timeouts),
+			   atomic64_read(&d->errors),
+			   atomic64_read(&d->attentions), d->id.wwid,
+			   d->id.serial);
+	mutex_unlock(&c->mutex);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(disks);
+
+/* Under the lock that a completion needs, so that the request stays */
+static void show_queue(struct seq_file *s, struct synd_disk *d, unsigned int i)
+{
+	struct synd_chan *ch = d->ctrl->queues[i];
+	unsigned int tag;
+
+	spin_lock_irq(&ch->rx_lock);
+	for (tag = 0; tag < d->set.queue_depth; tag++) {
+		struct synd_slot *slot = &d->hctx[i].slots[tag];
+		struct synd_cmd *cmd;
+		struct request *rq;
+
+		if (!slot->id)
+			continue;
+		rq = slot->rq;
+		cmd = blk_mq_rq_to_pdu(rq);
+		seq_printf(s, "%s queue %u tag %u: op %u, sector %llu, %u bytes, id 0x%llx, for %llu ms, timeouts %u, retries %u\n",
+			   d->gd->disk_name, i, tag, (u32)req_op(rq),
+			   (u64)blk_rq_pos(rq), blk_rq_bytes(rq), slot->id,
+			   (ktime_get_ns() - rq->io_start_time_ns) /
+			   NSEC_PER_MSEC, cmd->timeouts, cmd->retries);
+	}
+	spin_unlock_irq(&ch->rx_lock);
+}
+
+static int in_flight_show(struct seq_file *s, void *unused)
+{
+	struct synd_ctrl *c = s->private;
+	struct synd_disk *d;
+	unsigned int i;
+
+	mutex_lock(&c->mutex);
+	list_for_each_entry(d, &c->disk_list, node) {
+		for (i = 0; i < c->nr_queues; i++)
+			show_queue(s, d, i);
+	}
+	mutex_unlock(&c->mutex);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(in_flight);
+
+/**
+ * synd_debugfs_add() - a directory for a controller
+ * @c: controller
+ *
+ * Context: process.
+ */
+void synd_debugfs_add(struct synd_ctrl *c)
+{
+	c->dentry = debugfs_create_dir(dev_name(&c->hv->device), root);
+	debugfs_create_file("channels", 0400, c->dentry, c, &channels_fops);
+	debugfs_create_file("disks", 0400, c->dentry, c, &disks_fops);
+	debugfs_create_file("in_flight", 0400, c->dentry, c, &in_flight_fops);
+}
+
+/**
+ * synd_debugfs_remove() - the mirror of synd_debugfs_add()
+ * @c: controller
+ *
+ * Context: process; waits for readers.
+ */
+void synd_debugfs_remove(struct synd_ctrl *c)
+{
+	debugfs_remove_recursive(c->dentry);
+}
+
+/**
+ * synd_debugfs_init() - the directory of all controllers
+ */
+void synd_debugfs_init(void)
+{
+	root = debugfs_create_dir(SYND_NAME, NULL);
+}
+
+/**
+ * synd_debugfs_exit() - the mirror of synd_debugfs_init()
+ */
+void synd_debugfs_exit(void)
+{
+	debugfs_remove_recursive(root);
+}

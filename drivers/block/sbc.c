@@ -1,0 +1,604 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* SCSI commands of a disk: see sbc.h. */
+#include <synthio/storvsp.h>
+
+#include "sbc.h"
+
+enum {
+	OP_TEST_UNIT_READY	= 0x00,
+	OP_INQUIRY		= 0x12,
+	OP_MODE_SENSE_6		= 0x1a,
+	OP_READ_CAPACITY_10	= 0x25,
+	OP_READ_10		= 0x28,
+	OP_WRITE_10		= 0x2a,
+	OP_SYNCHRONIZE_CACHE	= 0x35,
+	OP_UNMAP		= 0x42,
+	OP_READ_16		= 0x88,
+	OP_WRITE_16		= 0x8a,
+	OP_WRITE_SAME_16	= 0x93,
+	OP_SERVICE_ACTION_IN	= 0x9e,
+	OP_REPORT_LUNS		= 0xa0,
+};
+
+#define SA_READ_CAPACITY_16	0x10
+#define MODE_PAGE_CACHING	0x08
+#define BYTES_MAX		(1ull << 62)	/* of a disk: loff_t, and room */
+
+static void put16(u8 *b, u16 v)
+{
+	b[0] = v >> 8;
+	b[1] = v;
+}
+
+static void put32(u8 *b, u32 v)
+{
+	put16(b, v >> 16);
+	put16(b + 2, v);
+}
+
+static void put64(u8 *b, u64 v)
+{
+	put32(b, v >> 32);
+	put32(b + 4, v);
+}
+
+static u16 get16(const u8 *b)
+{
+	return b[0] << 8 | b[1];
+}
+
+static u32 get32(const u8 *b)
+{
+	return (u32)get16(b) << 16 | get16(b + 2);
+}
+
+static u64 get64(const u8 *b)
+{
+	return (u64)get32(b) << 32 | get32(b + 4);
+}
+
+/* ---- commands --------------------------------------------------------------- */
+
+u8 sbc_read_write(u8 *cdb, bool write, u64 lba, u32 blocks, bool fua)
+{
+	cdb[1] = fua ? 0x08 : 0;
+	if (lba <= U32_MAX && blocks <= U16_MAX) {
+		cdb[0] = write ? OP_WRITE_10 : OP_READ_10;
+		put32(cdb + 2, lba);
+		put16(cdb + 7, blocks);
+		return 10;
+	}
+	cdb[0] = write ? OP_WRITE_16 : OP_READ_16;
+	put64(cdb + 2, lba);
+	put32(cdb + 10, blocks);
+	return 16;
+}
+
+u8 sbc_synchronize_cache(u8 *cdb)
+{
+	cdb[0] = OP_SYNCHRONIZE_CACHE;
+	return 10;
+}
+
+u8 sbc_write_same(u8 *cdb, u64 lba, u32 blocks, bool unmap)
+{
+	cdb[0] = OP_WRITE_SAME_16;
+	cdb[1] = unmap ? 0x08 : 0;
+	put64(cdb + 2, lba);
+	put32(cdb + 10, blocks);
+	return 16;
+}
+
+u8 sbc_unmap(u8 *cdb, u16 param_len)
+{
+	cdb[0] = OP_UNMAP;
+	put16(cdb + 7, param_len);
+	return 10;
+}
+
+void sbc_unmap_desc(u8 *param, unsigned int n, u64 lba, u32 blocks)
+{
+	u8 *desc = param + SBC_UNMAP_HEADER + n * SBC_UNMAP_DESC;
+
+	put64(desc, lba);
+	put32(desc + 8, blocks);
+	put32(desc + 12, 0);
+}
+
+u16 sbc_unmap_header(u8 *param, unsigned int descs)
+{
+	u16 len = SBC_UNMAP_HEADER + descs * SBC_UNMAP_DESC;
+
+	put16(param, len - 2);
+	put16(param + 2, len - SBC_UNMAP_HEADER);
+	put32(param + 4, 0);
+	return len;
+}
+
+u8 sbc_test_unit_ready(u8 *cdb)
+{
+	cdb[0] = OP_TEST_UNIT_READY;
+	return 6;
+}
+
+u8 sbc_report_luns(u8 *cdb, u32 room)
+{
+	cdb[0] = OP_REPORT_LUNS;
+	put32(cdb + 6, room);
+	return 12;
+}
+
+u8 sbc_inquiry(u8 *cdb, u16 room)
+{
+	cdb[0] = OP_INQUIRY;
+	put16(cdb + 3, room);
+	return 6;
+}
+
+u8 sbc_inquiry_vpd(u8 *cdb, u8 page, u16 room)
+{
+	cdb[1] = 1;
+	cdb[2] = page;
+	return sbc_inquiry(cdb, room);
+}
+
+u8 sbc_read_capacity_10(u8 *cdb)
+{
+	cdb[0] = OP_READ_CAPACITY_10;
+	return 10;
+}
+
+u8 sbc_read_capacity_16(u8 *cdb, u32 room)
+{
+	cdb[0] = OP_SERVICE_ACTION_IN;
+	cdb[1] = SA_READ_CAPACITY_16;
+	put32(cdb + 10, room);
+	return 16;
+}
+
+u8 sbc_mode_sense_caching(u8 *cdb, u8 room)
+{
+	cdb[0] = OP_MODE_SENSE_6;
+	cdb[1] = 0x08;			/* no block descriptors */
+	cdb[2] = MODE_PAGE_CACHING;
+	cdb[4] = room;
+	return 6;
+}
+
+/* ---- answers ----------------------------------------------------------------- */
+
+/*
+ * Take a string of fixed length: blanks around it go, and what could upset a
+ * terminal, a log or a udev rule becomes a dot.
+ */
+static void take_string(char *to, u32 room, const u8 *from, u32 len)
+{
+	u32 i, n = 0;
+
+	while (len && (*from == ' ' || !*from)) {
+		from++;
+		len--;
+	}
+	while (len && (from[len - 1] == ' ' || !from[len - 1]))
+		len--;
+	for (i = 0; i < len && n + 1 < room; i++)
+		to[n++] = from[i] < 0x20 || from[i] > 0x7e ? '.' : from[i];
+	to[n] = 0;
+}
+
+int sbc_parse_inquiry(struct sbc_disk *d, const u8 *b, u32 len)
+{
+	if (len < 5)
+		return -EINVAL;
+	/* a qualifier other than 0: the unit could be there, but is not */
+	d->type = b[0] >> 5 ? SBC_TYPE_UNKNOWN : b[0] & 0x1f;
+	if (d->type == SBC_TYPE_UNKNOWN)
+		return 0;
+	d->removable = len > 1 && b[1] & 0x80;
+	len = min(len, b[4] + 5u);
+	d->vendor[0] = 0;
+	d->product[0] = 0;
+	d->revision[0] = 0;
+	if (len >= 36) {
+		take_string(d->vendor, sizeof(d->vendor), b + 8, 8);
+		take_string(d->product, sizeof(d->product), b + 16, 16);
+		take_string(d->revision, sizeof(d->revision), b + 32, 4);
+	}
+	return 0;
+}
+
+/* The length of a VPD page with its header, 0 if it is not that page */
+static u32 vpd_length(const u8 *b, u32 len, u8 page)
+{
+	if (len < 4 || b[1] != page)
+		return 0;
+	return min(len, get16(b + 2) + 4u);
+}
+
+bool sbc_has_vpd(const u8 *b, u32 len, u8 page)
+{
+	u32 i;
+
+	len = vpd_length(b, len, 0);
+	for (i = 4; i < len; i++) {
+		if (b[i] == page)
+			return true;
+	}
+	return false;
+}
+
+static void take_hex(char *to, const char *prefix, const u8 *id, u32 len)
+{
+	static const char digits[] = "0123456789abcdef";
+	u32 i;
+
+	memcpy(to, prefix, 4);
+	to += 4;
+	for (i = 0; i < len; i++) {
+		*to++ = digits[id[i] >> 4];
+		*to++ = digits[id[i] & 15];
+	}
+	*to = 0;
+}
+
+/* How good an identifier is as a name: 0 if it is not one for the unit */
+static u32 designator_rank(const u8 *desc)
+{
+	u32 len = desc[3];
+
+	if (desc[1] >> 4 & 3)			/* of a port or target */
+		return 0;
+	switch (desc[1] & 0xf) {
+	case 3:					/* NAA: 6 is the longest */
+		return len == 16 ? 4 : len == 8 ? 3 : 0;
+	case 2:
+		return len == 8 || len == 12 || len == 16 ? 2 : 0;
+	case 1:
+		return len ? 1 : 0;
+	default:
+		return 0;
+	}
+}
+
+static int parse_ids(struct sbc_disk *d, const u8 *b, u32 len)
+{
+	const u8 *best = NULL;
+	u32 at, rank, best_rank = 0;
+
+	for (at = 4; at + 4 <= len && at + 4 + b[at + 3] <= len;
+	     at += 4 + b[at + 3]) {
+		rank = designator_rank(b + at);
+		if (rank > best_rank) {
+			best_rank = rank;
+			best = b + at;
+		}
+	}
+	if (!best)
+		return -EINVAL;
+
+	d->id_len = 0;
+	if (best_rank == 1) {
+		memcpy(d->wwid, "t10.", 4);
+		take_string(d->wwid + 4, sizeof(d->wwid) - 4, best + 4,
+			    best[3]);
+		return 0;
+	}
+	d->id_is_naa = best_rank > 2;
+	d->id_len = best[3];
+	memcpy(d->id, best + 4, d->id_len);
+	take_hex(d->wwid, d->id_is_naa ? "naa." : "eui.", d->id, d->id_len);
+	return 0;
+}
+
+/* A count of blocks from the disk as bytes, as far as they fit; 0 if not */
+static u32 blocks_to_bytes(const struct sbc_disk *d, u32 blocks)
+{
+	u64 bytes = (u64)blocks * d->block_size;
+
+	return bytes > U32_MAX ? 0 : bytes;
+}
+
+static int parse_limits(struct sbc_disk *d, const u8 *b, u32 len)
+{
+	u32 granularity, alignment;
+
+	if (len < 16)
+		return -EINVAL;
+	d->io_min = blocks_to_bytes(d, get16(b + 6));
+	d->max_transfer = (u64)get32(b + 8) * d->block_size;
+	d->io_opt = blocks_to_bytes(d, get32(b + 12));
+	d->unmap_max_blocks = 0;
+	d->unmap_max_descs = 0;
+	d->unmap_granularity = 0;
+	d->unmap_alignment = 0;
+	d->ws_max_blocks = 0;
+	if (len < 44)
+		return 0;
+	d->unmap_max_blocks = get32(b + 20);
+	d->unmap_max_descs = get32(b + 24);
+	granularity = get32(b + 28);
+	alignment = get32(b + 32);
+	d->unmap_granularity = blocks_to_bytes(d, granularity);
+	if (alignment >> 31 && granularity)
+		d->unmap_alignment = blocks_to_bytes(d, (alignment & 0x7fffffff)
+						     % granularity);
+	d->ws_max_blocks = get64(b + 36);
+	return 0;
+}
+
+int sbc_parse_vpd(struct sbc_disk *d, u8 page, const u8 *b, u32 len)
+{
+	len = vpd_length(b, len, page);
+	if (!len)
+		return -EINVAL;
+	switch (page) {
+	case 0x80:
+		take_string(d->serial, sizeof(d->serial), b + 4, len - 4);
+		return 0;
+	case 0x83:
+		return parse_ids(d, b, len);
+	case 0xb0:
+		return parse_limits(d, b, len);
+	case 0xb1:
+		if (len < 6)
+			return -EINVAL;
+		/* 1: does not turn; 0: not told; else turns per minute */
+		d->rotational = get16(b + 4) != 1;
+		return 0;
+	case 0xb2:
+		if (len < 6)
+			return -EINVAL;
+		d->unmap = b[5] & 0x80;
+		d->ws_unmap = b[5] & 0x40;
+		d->lbprz = d->lbprz || b[5] & 0x04;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+static int take_capacity(struct sbc_disk *d, u64 last, u32 block_size)
+{
+	if (block_size < 512 || block_size > SBC_BLOCK_MAX ||
+	    !is_power_of_2(block_size) || last >= BYTES_MAX / block_size)
+		return -EINVAL;
+	d->blocks = last + 1;
+	d->block_size = block_size;
+	d->physical_block_size = block_size;
+	d->alignment = 0;
+	return 0;
+}
+
+int sbc_parse_capacity_10(struct sbc_disk *d, const u8 *b, u32 len)
+{
+	if (len < 8)
+		return -EINVAL;
+	if (get32(b) == U32_MAX)
+		return -EFBIG;
+	return take_capacity(d, get32(b), get32(b + 4));
+}
+
+int sbc_parse_capacity_16(struct sbc_disk *d, const u8 *b, u32 len)
+{
+	u32 size, lowest;
+	int ret;
+
+	if (len < 12)
+		return -EINVAL;
+	ret = take_capacity(d, get64(b), get32(b + 8));
+	if (ret || len < 16)
+		return ret;
+	d->lbprz = b[14] & 0x40;
+	/* more than a page is of no use to anybody here */
+	size = d->block_size << min(b[13] & 0xf, 8);
+	if (size > 1u << 20)
+		return 0;
+	d->physical_block_size = size;
+	lowest = (get16(b + 14) & 0x3fff) * d->block_size;
+	d->alignment = lowest % size;
+	return 0;
+}
+
+int sbc_parse_mode_caching(struct sbc_disk *d, const u8 *b, u32 len)
+{
+	u32 page;
+
+	if (len < 4)
+		return -EINVAL;
+	len = min(len, b[0] + 1u);
+	d->read_only = b[2] & 0x80;
+	d->fua = b[2] & 0x10;
+	d->write_cache = true;
+	page = 4 + b[3];
+	if (page + 3 <= len && (b[page] & 0x3f) == MODE_PAGE_CACHING)
+		d->write_cache = b[page + 2] & 0x04;
+	return 0;
+}
+
+u32 sbc_luns(const u8 *b, u32 len)
+{
+	if (len < 8)
+		return 0;
+	return min(len - 8, get32(b)) / 8;
+}
+
+int sbc_lun(const u8 *b, u32 n)
+{
+	const u8 *lun = b + 8 + 8 * n;
+	u32 i;
+
+	/* single level; peripheral or flat addressing */
+	for (i = 2; i < 8; i++) {
+		if (lun[i])
+			return -EINVAL;
+	}
+	if (lun[0] & ~0x40)
+		return -EINVAL;
+	return lun[1];
+}
+
+/* ---- outcomes ------------------------------------------------------------------ */
+
+enum {
+	STATUS_GOOD			= 0x00,
+	STATUS_CHECK_CONDITION		= 0x02,
+	STATUS_BUSY			= 0x08,
+	STATUS_RESERVATION_CONFLICT	= 0x18,
+	STATUS_TASK_SET_FULL		= 0x28,
+	STATUS_TASK_ABORTED		= 0x40,
+};
+
+enum {
+	KEY_NO_SENSE		= 0x0,
+	KEY_RECOVERED_ERROR	= 0x1,
+	KEY_NOT_READY		= 0x2,
+	KEY_MEDIUM_ERROR	= 0x3,
+	KEY_HARDWARE_ERROR	= 0x4,
+	KEY_ILLEGAL_REQUEST	= 0x5,
+	KEY_UNIT_ATTENTION	= 0x6,
+	KEY_DATA_PROTECT	= 0x7,
+	KEY_ABORTED_COMMAND	= 0xb,
+	KEY_COMPLETED		= 0xf,
+};
+
+/* Key and code of sense data in fixed or descriptor format; false: none */
+static bool sense_decode(const u8 *s, u32 len, struct sbc_verdict *v)
+{
+	if (!s || len < 3)
+		return false;
+	switch (s[0] & 0x7f) {
+	case 0x70:
+	case 0x71:
+		v->key = s[2] & 0xf;
+		if (len >= 13)
+			v->asc = s[12] << 8;
+		if (len >= 14)
+			v->asc |= s[13];
+		return true;
+	case 0x72:
+	case 0x73:
+		v->key = s[1] & 0xf;
+		v->asc = s[2] << 8;
+		if (len >= 4)
+			v->asc |= s[3];
+		return true;
+	default:
+		return false;
+	}
+}
+
+static enum sbc_outcome unit_attention(struct sbc_verdict *v)
+{
+	switch (v->asc) {
+	case 0x3f0e:			/* reported LUNs data has changed */
+		v->hints = SBC_HINT_LUNS;
+		break;
+	case 0x2a01:			/* mode parameters changed */
+	case 0x2a09:			/* capacity data has changed */
+	case 0x3f03:			/* inquiry data has changed */
+		v->hints = SBC_HINT_CAPACITY;
+		break;
+	}
+	return SBC_RETRY;
+}
+
+static enum sbc_outcome sense_outcome(struct sbc_verdict *v, bool optional)
+{
+	switch (v->key) {
+	case KEY_NO_SENSE:
+	case KEY_RECOVERED_ERROR:
+	case KEY_COMPLETED:
+		return SBC_OK;
+	case KEY_NOT_READY:
+		switch (v->asc) {
+		case 0x0401:		/* becoming ready */
+		case 0x0404:		/* format in progress */
+		case 0x0407:		/* operation in progress */
+		case 0x040a:		/* asymmetric access state transition */
+			return SBC_RETRY_LATER;
+		}
+		return SBC_IO_ERROR;
+	case KEY_MEDIUM_ERROR:
+		return SBC_MEDIUM_ERROR;
+	case KEY_HARDWARE_ERROR:
+		return SBC_TARGET_ERROR;
+	case KEY_ILLEGAL_REQUEST:
+		if (v->asc == 0x2500) {	/* logical unit not supported */
+			v->hints = SBC_HINT_LUNS;
+			return SBC_GONE;
+		}
+		/* unknown operation code, or an unknown field of it */
+		if (optional && (v->asc == 0x2000 || v->asc == 0x2400 ||
+				 v->asc == 0x2600))
+			return SBC_NOT_SUPPORTED;
+		return SBC_TARGET_ERROR;
+	case KEY_UNIT_ATTENTION:
+		return unit_attention(v);
+	case KEY_DATA_PROTECT:
+		if (v->asc == 0x2707)	/* space allocation failed */
+			return SBC_NO_SPACE;
+		/* the disk has become read-only, perhaps */
+		v->hints = SBC_HINT_CAPACITY;
+		return SBC_TARGET_ERROR;
+	case KEY_ABORTED_COMMAND:
+		if (v->asc >> 8 == 0x10)
+			return SBC_PROTECTION;
+		return SBC_RETRY;
+	default:
+		return SBC_IO_ERROR;
+	}
+}
+
+struct sbc_verdict sbc_judge(const struct sbc_answer *a)
+{
+	u8 srb = a->srb_status & STORVSP_SRB_STATUS_MASK;
+	struct sbc_verdict v = { .outcome = SBC_IO_ERROR };
+
+	if (srb == STORVSP_SRB_SUCCESS && a->scsi_status == STATUS_GOOD) {
+		v.outcome = SBC_OK;
+		return v;
+	}
+	switch (srb) {
+	case STORVSP_SRB_INVALID_LUN:
+	case STORVSP_SRB_NO_DEVICE:
+	case STORVSP_SRB_INVALID_TARGET_ID:
+	case STORVSP_SRB_INVALID_PATH_ID:
+		v.hints = SBC_HINT_LUNS;
+		v.outcome = SBC_GONE;
+		return v;
+	}
+	if (a->scsi_status == STATUS_CHECK_CONDITION &&
+	    (a->srb_status & STORVSP_SRB_AUTOSENSE_VALID) &&
+	    sense_decode(a->sense, a->sense_len, &v)) {
+		v.outcome = sense_outcome(&v, a->optional);
+		return v;
+	}
+	switch (a->scsi_status) {
+	case STATUS_BUSY:
+	case STATUS_TASK_SET_FULL:
+		v.outcome = SBC_RETRY_LATER;
+		return v;
+	case STATUS_RESERVATION_CONFLICT:
+		v.outcome = SBC_RESERVED;
+		return v;
+	case STATUS_TASK_ABORTED:
+		v.outcome = SBC_RETRY;
+		return v;
+	}
+	switch (srb) {
+	case STORVSP_SRB_BUSY:
+		v.outcome = SBC_RETRY_LATER;
+		break;
+	case STORVSP_SRB_ABORTED:
+	case STORVSP_SRB_BUS_RESET:
+	case STORVSP_SRB_TIMEOUT:
+	case STORVSP_SRB_COMMAND_TIMEOUT:
+	case STORVSP_SRB_REQUEST_FLUSHED:
+		v.outcome = SBC_RETRY;
+		break;
+	case STORVSP_SRB_INVALID_REQUEST:
+		v.outcome = a->optional ? SBC_NOT_SUPPORTED : SBC_TARGET_ERROR;
+		break;
+	}
+	return v;
+}

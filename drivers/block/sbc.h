@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * SCSI commands of a disk as the wire has them: commands are encoded, answers
+ * and sense data decoded. No I/O and no kernel service, so that it is tested in
+ * user space, with answers that no disk would give.
+ *
+ * Formats: SPC-4 (INQUIRY, MODE SENSE, REPORT LUNS, sense data) and SBC-3 (all
+ * else). Whatever comes from the host is checked here: a parser looks at no
+ * byte beyond the length that it is told, and what it stores is in range.
+ *
+ * Nothing here sleeps or locks.
+ */
+#ifndef SYNTHIO_SBC_H
+#define SYNTHIO_SBC_H
+
+#include "sbc_env.h"
+
+#define SBC_CDB_MAX		16
+#define SBC_ANSWER_MAX		4096	/* of the commands below */
+#define SBC_UNMAP_HEADER	8	/* bytes ahead of UNMAP's descriptors */
+#define SBC_UNMAP_DESC		16	/* bytes of each */
+#define SBC_BLOCK_MAX		4096	/* largest logical block that we take */
+
+enum sbc_type {
+	SBC_TYPE_DISK		= 0x00,
+	SBC_TYPE_DVD		= 0x05,
+	SBC_TYPE_UNKNOWN	= 0x1f,
+};
+
+/**
+ * struct sbc_disk - what a logical unit says of itself
+ * @type: peripheral device type, 0x1f if nothing is there
+ * @removable: the medium can be taken out
+ * @vendor: without trailing blanks, as are all the strings: printable ASCII
+ * @product: likewise
+ * @revision: likewise
+ * @serial: unit serial number, of VPD page 80; may be empty
+ * @wwid: "naa.", "eui." or "t10." and an identifier, of VPD page 83; or empty
+ * @id: the identifier of @wwid as bytes, if it is of type naa or eui
+ * @id_len: bytes of @id, 0 for none
+ * @id_is_naa: what @id is
+ * @blocks: capacity in logical blocks, at least 1
+ * @block_size: bytes of a logical block: a power of two from 512 to 4096
+ * @physical_block_size: bytes, a multiple of it
+ * @alignment: bytes from the start of a physical block to logical block 0
+ * @lbprz: unmapped blocks read as zeroes
+ * @read_only: write protected
+ * @write_cache: what was written needs SYNCHRONIZE CACHE to be durable
+ * @fua: FUA is understood
+ * @rotational: it turns
+ * @io_min: optimal transfer length granularity, bytes, 0 for none
+ * @io_opt: optimal transfer length, bytes, 0 for none
+ * @max_transfer: of one command, bytes, 0 for no limit
+ * @unmap: UNMAP is supported
+ * @unmap_max_blocks: of one UNMAP
+ * @unmap_max_descs: of one UNMAP
+ * @unmap_granularity: bytes, 0 if not told
+ * @unmap_alignment: bytes from block 0 to the first multiple of it
+ * @ws_unmap: WRITE SAME(16) with the UNMAP bit is supported
+ * @ws: WRITE SAME(16) is supported
+ * @ws_max_blocks: of one WRITE SAME
+ */
+struct sbc_disk {
+	u8 type;
+	bool removable;
+	char vendor[9];
+	char product[17];
+	char revision[5];
+	char serial[65];
+	char wwid[101];
+	u8 id[16];
+	u8 id_len;
+	bool id_is_naa;
+
+	u64 blocks;
+	u32 block_size;
+	u32 physical_block_size;
+	u32 alignment;
+	bool lbprz;
+
+	bool read_only;
+	bool write_cache;
+	bool fua;
+	bool rotational;
+
+	u32 io_min;
+	u32 io_opt;
+	u64 max_transfer;
+	bool unmap;
+	u32 unmap_max_blocks;
+	u32 unmap_max_descs;
+	u32 unmap_granularity;
+	u32 unmap_alignment;
+	bool ws_unmap;
+	bool ws;
+	u64 ws_max_blocks;
+};
+
+/* ---- commands: each fills @cdb, zeroed before, and returns its length ------ */
+
+/**
+ * sbc_read_write() - READ or WRITE, of 10 bytes if that suffices, else of 16
+ * @cdb: 16 bytes
+ * @write: or read
+ * @lba: first logical block
+ * @blocks: at least 1
+ * @fua: only with struct sbc_disk.fua
+ */
+u8 sbc_read_write(u8 *cdb, bool write, u64 lba, u32 blocks, bool fua);
+
+/**
+ * sbc_synchronize_cache() - SYNCHRONIZE CACHE(10) of the whole disk
+ * @cdb: 16 bytes
+ */
+u8 sbc_synchronize_cache(u8 *cdb);
+
+/**
+ * sbc_write_same() - WRITE SAME(16)
+ * @cdb: 16 bytes
+ * @lba: first logical block
+ * @blocks: at least 1; one block of data goes with the command
+ * @unmap: the blocks may be unmapped instead
+ */
+u8 sbc_write_same(u8 *cdb, u64 lba, u32 blocks, bool unmap);
+
+/**
+ * sbc_unmap() - UNMAP
+ * @cdb: 16 bytes
+ * @param_len: bytes of the parameter list, from sbc_unmap_header()
+ */
+u8 sbc_unmap(u8 *cdb, u16 param_len);
+
+/**
+ * sbc_unmap_desc() - one descriptor of UNMAP's parameter list
+ * @param: the list; descriptors stand behind SBC_UNMAP_HEADER bytes
+ * @n: which, from 0
+ * @lba: first logical block
+ * @blocks: how many
+ */
+void sbc_unmap_desc(u8 *param, unsigned int n, u64 lba, u32 blocks);
+
+/**
+ * sbc_unmap_header() - finish UNMAP's parameter list
+ * @param: the list
+ * @descs: how many descriptors it has
+ *
+ * Return: its length in bytes.
+ */
+u16 sbc_unmap_header(u8 *param, unsigned int descs);
+
+u8 sbc_test_unit_ready(u8 *cdb);
+u8 sbc_report_luns(u8 *cdb, u32 room);
+u8 sbc_inquiry(u8 *cdb, u16 room);
+u8 sbc_inquiry_vpd(u8 *cdb, u8 page, u16 room);
+u8 sbc_read_capacity_10(u8 *cdb);
+u8 sbc_read_capacity_16(u8 *cdb, u32 room);
+/* page 08, without block descriptors */
+u8 sbc_mode_sense_caching(u8 *cdb, u8 room);
+
+/* ---- answers: @len bytes at @b are what the host has transferred --------- */
+
+/**
+ * sbc_parse_inquiry() - the standard INQUIRY data
+ * @d: gets type, removable, vendor, product, revision
+ *
+ * Return: 0, or -EINVAL if it is too short to tell anything.
+ */
+int sbc_parse_inquiry(struct sbc_disk *d, const u8 *b, u32 len);
+
+/**
+ * sbc_has_vpd() - whether VPD page 00 lists a page
+ */
+bool sbc_has_vpd(const u8 *b, u32 len, u8 page);
+
+/**
+ * sbc_parse_vpd() - a VPD page: 80, 83, B0, B1 or B2
+ * @d: gets what the page says
+ * @page: which one was asked for
+ *
+ * Return: 0, -EINVAL if it is another page, or cut off. @d is then unchanged.
+ */
+int sbc_parse_vpd(struct sbc_disk *d, u8 page, const u8 *b, u32 len);
+
+/**
+ * sbc_parse_capacity_10() - READ CAPACITY(10)
+ * @d: gets blocks, block_size, physical_block_size
+ *
+ * Return: 0, -EINVAL for nonsense, -EFBIG if READ CAPACITY(16) must be asked.
+ */
+int sbc_parse_capacity_10(struct sbc_disk *d, const u8 *b, u32 len);
+
+/**
+ * sbc_parse_capacity_16() - READ CAPACITY(16)
+ * @d: gets blocks, block_size, physical_block_size, alignment, lbprz
+ *
+ * Return: 0, or -EINVAL for nonsense: a block size that is no power of two
+ *	from 512 to 4096, or more bytes than a sector number can count.
+ */
+int sbc_parse_capacity_16(struct sbc_disk *d, const u8 *b, u32 len);
+
+/**
+ * sbc_parse_mode_caching() - MODE SENSE(6) of the caching page
+ * @d: gets read_only, write_cache, fua
+ *
+ * Return: 0, or -EINVAL if there is no header. The page itself may lack: then
+ *	the cache is taken for volatile, which is always safe.
+ */
+int sbc_parse_mode_caching(struct sbc_disk *d, const u8 *b, u32 len);
+
+/**
+ * sbc_luns() - how many entries REPORT LUNS has listed
+ */
+u32 sbc_luns(const u8 *b, u32 len);
+
+/**
+ * sbc_lun() - one entry of REPORT LUNS
+ * @b: the answer
+ * @n: which, less than sbc_luns()
+ *
+ * Return: the LUN, or -EINVAL if it is none that storvsp's 8 bits can name.
+ */
+int sbc_lun(const u8 *b, u32 n);
+
+/* ---- outcomes ------------------------------------------------------------- */
+
+enum sbc_outcome {
+	SBC_OK,
+	SBC_RETRY,		/* nothing was done, try at once */
+	SBC_RETRY_LATER,	/* the unit is busy or becomes ready */
+	SBC_IO_ERROR,
+	SBC_MEDIUM_ERROR,
+	SBC_TARGET_ERROR,	/* trying again is no use */
+	SBC_NOT_SUPPORTED,	/* of UNMAP or WRITE SAME: don't ask again */
+	SBC_NO_SPACE,
+	SBC_RESERVED,
+	SBC_PROTECTION,
+	SBC_GONE,		/* no such unit any more */
+};
+
+/* What else an answer says; bits */
+#define SBC_HINT_CAPACITY	1u	/* ask for capacity and parameters */
+#define SBC_HINT_LUNS		2u	/* look which units there are */
+
+/**
+ * struct sbc_answer - how a command ended, as the wire has it
+ * @srb_status: STORVSP_SRB_*, with flags
+ * @scsi_status: SAM status
+ * @sense: bytes, or NULL
+ * @sense_len: how many of them there are
+ * @optional: the command was UNMAP or WRITE SAME, which a disk may not know
+ */
+struct sbc_answer {
+	u8 srb_status;
+	u8 scsi_status;
+	const u8 *sense;
+	u32 sense_len;
+	bool optional;
+};
+
+/**
+ * struct sbc_verdict - what it means
+ * @outcome: enum sbc_outcome
+ * @hints: SBC_HINT_*
+ * @key: sense key, 0 without sense data
+ * @asc: additional sense code << 8 | qualifier, 0 without
+ */
+struct sbc_verdict {
+	enum sbc_outcome outcome;
+	u32 hints;
+	u8 key;
+	u16 asc;
+};
+
+/**
+ * sbc_judge() - what an answer means
+ * @a: the answer
+ */
+struct sbc_verdict sbc_judge(const struct sbc_answer *a);
+
+#endif
