@@ -129,7 +129,7 @@ class Demo:
         g = self.g
         g.load("stock")
         self.say("    guest# insmod hv_vmbus.ko            (ours)")
-        # the second controller, which has DEMO-1: ids are made from its name
+        # one of the two, whichever: both have the same disks
         keep = g.run("cd /sys/bus/vmbus/devices; "
                      "grep -l ba6163d9 */class_id | cut -d/ -f1").out.split()
         if len(keep) != 2:
