@@ -76,7 +76,7 @@ static void show_queue(struct seq_file *s, struct synd_disk *d, unsigned int i)
 		rq = slot->rq;
 		cmd = blk_mq_rq_to_pdu(rq);
 		seq_printf(s, "%s queue %u tag %u: op %u, sector %llu, %u bytes, id 0x%llx, for %u ms, timeouts %u, retries %u\n",
-			   d->gd->disk_name, i, tag, (u32)req_op(rq),
+			   d->gd->disk_name, i, tag, (__force u32)req_op(rq),
 			   (u64)blk_rq_pos(rq), blk_rq_bytes(rq), slot->id,
 			   jiffies_to_msecs(jiffies - slot->since),
 			   cmd->timeouts, cmd->retries);

@@ -34,6 +34,7 @@
  * struct scratch - where a CPU puts together the description of a packet
  * @lock: one at a time
  * @mpb: with room for SYND_MAX_PAGES
+ * @bytes: that room
  */
 struct scratch {
 	local_lock_t lock;
