@@ -10,7 +10,7 @@
 #define MODERATE_GAP_SHIFT	3		/* of the moving average */
 #define MODERATE_INTERVAL	64u
 #define MODERATE_INTERVAL_MAX	4096u
-#define MODERATE_REMEASURE	1024u
+#define MODERATE_REMEASURE	512u
 
 void moderate_init(struct moderate *m, uint64_t ns)
 {
@@ -56,17 +56,27 @@ void moderate_completion(struct moderate *m, uint64_t now,
 	}
 }
 
-/* For how long no request has come, since something is held at most */
-static uint64_t moderate_quiet(const struct moderate *m, uint64_t now)
+/*
+ * The guest sends no more: what is outstanding is all that it wants to have.
+ * Unless somebody else had its CPU, so one look is not believed altogether.
+ */
+static void moderate_seen(struct moderate *m)
 {
-	return now - (m->arrived > m->since ? m->arrived : m->since);
+	unsigned int less = m->depth - (m->depth + 3) / 4;
+
+	m->depth = m->pending + m->held;
+	if (m->depth < less)
+		m->depth = less;
 }
 
-/* The guest sends no more: what is outstanding is all that it wants to have */
 static void moderate_measured(struct moderate *m)
 {
-	m->depth = m->pending + m->held;
-	if (m->depth > 1)
+	unsigned int before = m->depth;
+
+	moderate_seen(m);
+	if (m->depth < before)
+		m->interval = MODERATE_INTERVAL;
+	else if (m->depth > 1)
 		m->interval = MODERATE_REMEASURE;
 	else if (m->paid)
 		m->interval = MODERATE_INTERVAL;
@@ -81,8 +91,8 @@ static bool moderate_enough(struct moderate *m, uint64_t now)
 {
 	uint64_t patience = 2 * m->gap;
 
-	if (m->urgent || now - m->since >= m->limit) {
-		if (m->measuring && !m->urgent)
+	if (now - m->since >= m->limit) {
+		if (m->measuring)
 			moderate_measured(m);
 		return true;
 	}
@@ -93,17 +103,16 @@ static bool moderate_enough(struct moderate *m, uint64_t now)
 	if (m->measuring) {
 		if (m->trial && !m->arrivals)
 			patience = MODERATE_TRIAL_NS;
-		if (moderate_quiet(m, now) < patience)
+		if (now - m->since < patience || now - m->arrived < patience)
 			return false;
 		moderate_measured(m);
 		return true;
 	}
 	if (m->held >= m->depth / 2)
 		return true;
-	if (moderate_quiet(m, now) < patience)
+	if (now - m->arrived < patience)
 		return false;
-	/* It waits already: with fewer requests than it once had */
-	m->depth = m->pending + m->held;
+	moderate_seen(m);
 	return true;
 }
 
@@ -129,6 +138,5 @@ void moderate_shown(struct moderate *m, uint64_t now)
 	}
 	m->waited = false;
 	m->held = 0;
-	m->urgent = false;
 	m->measuring = false;
 }

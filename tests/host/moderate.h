@@ -29,7 +29,6 @@
  * @fixed: hold for @limit, whatever the guest does
  * @pending: requests that are still being done
  * @held: completions that wait
- * @urgent: they may wait no longer
  * @since: when the first of them came
  * @arrived: when the last request came
  * @arrivals: requests that came since @since
@@ -49,7 +48,6 @@ struct moderate {
 	bool fixed;
 	unsigned int pending;
 	unsigned int held;
-	bool urgent;
 	uint64_t since;
 	uint64_t arrived;
 	unsigned int arrivals;
