@@ -432,7 +432,7 @@ static bool channel_may_receive(const struct channel *ch)
 
 static bool channel_receive(struct channel *ch)
 {
-	uint64_t now = ch->mod.limit ? loop_now() : 0;
+	uint64_t now = 0;
 	int budget = CHANNEL_BATCH;
 	bool any = false;
 	int ret;
@@ -447,6 +447,8 @@ static bool channel_receive(struct channel *ch)
 			channel_error(ch, "%s", ch->in.why);
 		if (ret <= 0)
 			break;
+		if (!now && ch->mod.limit)
+			now = loop_now();
 		if (now)
 			moderate_arrival(&ch->mod, now);
 		channel_deliver(ch);

@@ -579,7 +579,8 @@ static void test_ide(void)
 		"file=/nonexistent", "subchannels=1,file=",
 	};
 	static const uint8_t place[7] = { 1, 0, 0, 0, 1, 0, 0xff };
-	struct storvsp_packet p = srb((const uint8_t[6]){ 0 }, 6, 0, 2, 0);
+	static const uint8_t ready[6];
+	struct storvsp_packet p = srb(ready, 6, 0, 2, 0);
 	unsigned int i;
 
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
