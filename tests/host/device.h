@@ -99,6 +99,8 @@ struct packet {
 
 /**
  * struct device_ops - what a device does
+ * @identify: Change dev->instance, where a part of it means something to the
+ *	guest. May be NULL.
  * @open: The guest opened a channel; look at channel_index() for which. May
  *	call channel_set_private(). Return 0, or -errno: the guest's open fails.
  *	May be NULL.
@@ -127,6 +129,7 @@ struct packet {
  *	closed. Frees @dev. May be NULL.
  */
 struct device_ops {
+	void (*identify)(struct device *dev);
 	int (*open)(struct device *dev, struct channel *ch);
 	void (*packet)(struct device *dev, struct channel *ch,
 		       const struct packet *pkt);
@@ -329,6 +332,28 @@ int channel_complete(struct channel *ch, uint64_t trans_id,
 #define CHANNEL_QUEUE_BYTES	(256u << 10)
 
 /**
+ * channel_complete_soon() - the same, for what comes in numbers
+ * @pending: requests of this channel that are still being done
+ *
+ * The completion goes into the ring now, and is shown to the guest together
+ * with others: with all of this round of the loop, or, as channel_moderate()
+ * says, a little later. Anything else that is sent shows it, too.
+ */
+int channel_complete_soon(struct channel *ch, uint64_t trans_id,
+			  const void *payload, size_t len,
+			  unsigned int pending);
+
+/**
+ * channel_moderate() - hold completions of channel_complete_soon()
+ * @ns: for so long; 0, as after the channel was opened: not at all;
+ *	CHANNEL_MODERATE_AUTO: as long as the guest does not miss them
+ *	(moderate.h)
+ */
+void channel_moderate(struct channel *ch, uint64_t ns);
+
+#define CHANNEL_MODERATE_AUTO	UINT64_MAX
+
+/**
  * channel_send() - send an in-band packet (type 6)
  * @want_completion: the guest shall answer with a type 0xb packet, which comes
  *	to ops->packet()
@@ -339,6 +364,13 @@ int channel_complete(struct channel *ch, uint64_t trans_id,
  */
 int channel_send(struct channel *ch, uint64_t trans_id, const void *payload,
 		 size_t len, bool want_completion);
+
+/**
+ * channel_inject() - send a packet of any type, for tests of guests
+ * @type: any number
+ */
+int channel_inject(struct channel *ch, unsigned int type, uint64_t trans_id,
+		   const void *payload, size_t len);
 
 /**
  * channel_pause() - deliver no packets until channel_resume()

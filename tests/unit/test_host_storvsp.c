@@ -1,413 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The reference host's SCSI controller between a bus that is made up here and
- * real files, through the real loop. Guest memory is heap memory of exactly
- * the size that a packet names, so that the address sanitizer guards it.
+ * The reference host's SCSI controller, as fake_storvsp.h drives it.
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <synthio/storvsp.h>
-
-#include "../host/device.h"
+#include "fake_storvsp.h"
 #include "tap.h"
-
-#define SIZE		(8u << 20)
-#define DATA_MAX	(2u << 20)
-
-struct bus {
-	struct loop *loop;
-	struct device *dev;
-};
-
-struct channel {
-	struct device *dev;
-	unsigned int index;
-	void *private;
-	bool paused, errored;
-	char why[200];
-	unsigned int completions, sent;
-	uint64_t trans_id;
-	uint32_t len;
-	struct storvsp_packet last, note;
-	int send_result;
-};
-
-static struct bus bus;
-static struct channel chan, sub;
-static struct device_kind *kind;
-static unsigned int offered;
-static struct text why;
-static char dir[64], file[96];
-
-/* --- the bus ---------------------------------------------------------------- */
-
-void device_kind_register(struct device_kind *k)
-{
-	kind = k;
-}
-
-int device_register(struct bus *b, struct device *dev, struct text *err)
-{
-	if (b->dev && !strcmp(b->dev->id, dev->id)) {
-		text_add(err, "taken");
-		return -EEXIST;
-	}
-	dev->bus = b;
-	b->dev = dev;
-	return 0;
-}
-
-struct device *device_find(struct bus *b, const struct device_kind *k,
-			   const char *id)
-{
-	return b->dev && b->dev->kind == k && !strcmp(b->dev->id, id) ?
-	       b->dev : NULL;
-}
-
-int device_offer_subchannels(struct device *dev, unsigned int count)
-{
-	(void)dev;
-	offered = count;
-	return 0;
-}
-
-struct loop *bus_loop(struct bus *b)
-{
-	return b->loop;
-}
-
-unsigned int channel_index(const struct channel *ch)
-{
-	return ch->index;
-}
-
-void channel_set_private(struct channel *ch, void *private)
-{
-	ch->private = private;
-}
-
-void *channel_private(const struct channel *ch)
-{
-	return ch->private;
-}
-
-int channel_complete(struct channel *ch, uint64_t trans_id,
-		     const void *payload, size_t len)
-{
-	ch->completions++;
-	ch->trans_id = trans_id;
-	ch->len = len;
-	memset(&ch->last, 0, sizeof(ch->last));
-	memcpy(&ch->last, payload, len);
-	return 0;
-}
-
-int channel_send(struct channel *ch, uint64_t trans_id, const void *payload,
-		 size_t len, bool want_completion)
-{
-	if (ch->send_result)
-		return ch->send_result;
-	if (trans_id || want_completion || len > sizeof(ch->note))
-		abort();
-	ch->sent++;
-	memcpy(&ch->note, payload, len);
-	return 0;
-}
-
-void channel_pause(struct channel *ch)
-{
-	ch->paused = true;
-}
-
-void channel_resume(struct channel *ch)
-{
-	ch->paused = false;
-}
-
-void channel_error(struct channel *ch, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(ch->why, sizeof(ch->why), fmt, ap);
-	va_end(ap);
-	ch->errored = true;
-}
-
-/* Linked with --wrap=open: a file system that does not know O_DIRECT */
-static bool no_direct;
-
-int __real_open(const char *path, int flags, mode_t mode);
-int __wrap_open(const char *path, int flags, mode_t mode);
-
-int __wrap_open(const char *path, int flags, mode_t mode)
-{
-	if (no_direct && (flags & O_DIRECT)) {
-		errno = EINVAL;
-		return -1;
-	}
-	return __real_open(path, flags, mode);
-}
-
-/* --- a guest ---------------------------------------------------------------- */
-
-static int option(const char *name, const char *arg)
-{
-	const struct device_option *o;
-
-	text_free(&why);
-	for (o = kind->options; strcmp(o->name, name); o++)
-		;
-	return o->parse(&bus, arg, &why);
-}
-
-static int command(const char *line)
-{
-	const struct device_command *c;
-	char copy[256], *argv[8], *p = copy;
-	int argc = 0;
-
-	text_free(&why);
-	snprintf(copy, sizeof(copy), "%s", line);
-	while ((argv[argc] = strsep(&p, " ")))
-		argc++;
-	for (c = kind->commands; strcmp(c->name, argv[0]); c++)
-		;
-	return c->run(&bus, argc, argv, &why);
-}
-
-static int disk(const char *options)
-{
-	char arg[256];
-
-	snprintf(arg, sizeof(arg), "c0,file=%s%s", file, options);
-	return option("disk", arg);
-}
-
-static void begin(const char *scsi, const char *disk_options)
-{
-	memset(&chan, 0, sizeof(chan));
-	memset(&sub, 0, sizeof(sub));
-	if (option("scsi", scsi) || (disk_options && disk(disk_options))) {
-		printf("# %s\n", text_str(&why));
-		abort();
-	}
-	chan.dev = sub.dev = bus.dev;
-	sub.index = 1;
-	if (kind->ops->open(bus.dev, &chan))
-		abort();
-}
-
-static void end(void)
-{
-	kind->ops->drain(bus.dev, &chan);
-	kind->ops->close(bus.dev, &chan);
-	kind->ops->destroy(bus.dev);
-	bus.dev = NULL;
-}
-
-static void post(struct channel *ch, enum packet_type type, const void *payload,
-		 uint32_t len, const struct iovec *iov, unsigned int count)
-{
-	struct packet_range range = { 0, count, 0 };
-	struct packet pkt = {
-		.type = type,
-		.wants_completion = true,
-		.trans_id = 77,
-		.len = len,
-	};
-	struct iovec *iovs = calloc(count + 1, sizeof(*iov));
-	void *copy = malloc(len ? len : 1);
-	unsigned int i;
-
-	memcpy(copy, payload, len);
-	pkt.payload = copy;
-	for (i = 0; i < count; i++) {
-		iovs[i] = iov[i];
-		pkt.iov_bytes += iov[i].iov_len;
-	}
-	pkt.iov = iovs;
-	pkt.iov_count = count;
-	range.bytes = pkt.iov_bytes;
-	pkt.ranges = &range;
-	pkt.range_count = type == PACKET_GPA_DIRECT;
-	kind->ops->packet(ch->dev, ch, &pkt);
-	/* the packet is gone when the callback returns */
-	free(iovs);
-	free(copy);
-}
-
-static bool answered(void *arg)
-{
-	return chan.completions + sub.completions >= *(unsigned int *)arg ||
-	       chan.errored || sub.errored;
-}
-
-static void wait_answer(unsigned int n)
-{
-	loop_wait_io(bus.loop, answered, &n);
-}
-
-static uint32_t simple(uint32_t op, const struct storvsp_packet *with)
-{
-	struct storvsp_packet p = { 0 };
-
-	if (with)
-		p = *with;
-	p.operation = op;
-	p.flags = 1;
-	chan.completions = 0;
-	memset(&chan.last, 0xee, sizeof(chan.last));
-	post(&chan, PACKET_INBAND, &p, sizeof(p), NULL, 0);
-	wait_answer(1);
-	return chan.last.status;
-}
-
-static void negotiate(uint16_t version)
-{
-	struct storvsp_packet p = { 0 };
-
-	p.version.major_minor = version;
-	if (simple(7, NULL) || simple(9, &p) || simple(10, NULL) ||
-	    simple(8, NULL))
-		abort();
-}
-
-static struct storvsp_packet srb(const uint8_t *cdb, unsigned int cdb_len,
-				 uint8_t lun, uint8_t dir_in, uint32_t bytes)
-{
-	struct storvsp_packet p = { .operation = 3, .flags = 1 };
-
-	p.srb.length = 52;
-	p.srb.lun = lun;
-	p.srb.cdb_length = cdb_len;
-	p.srb.sense_info_length = 20;
-	p.srb.data_in = dir_in;
-	p.srb.data_transfer_length = bytes;
-	memcpy(p.srb.cdb, cdb, cdb_len);
-	return p;
-}
-
-/* Sends an SRB with @bytes of memory at @data, @offset behind a page's start */
-static void execute_on(struct channel *ch, const struct storvsp_packet *p,
-		       uint8_t *data, uint32_t bytes, unsigned int offset,
-		       bool in)
-{
-	unsigned int pages = (offset + bytes + 4095) / 4096, i;
-	struct iovec iov[520] = { 0 };
-	uint8_t *page[520];
-	uint32_t at = 0;
-
-	for (i = 0; i < pages; i++) {
-		uint32_t skip = i ? 0 : offset;
-		uint32_t n = 4096 - skip < bytes - at ? 4096 - skip :
-							bytes - at;
-
-		page[i] = aligned_alloc(4096, 4096);
-		iov[i].iov_base = page[i] + skip;
-		iov[i].iov_len = n;
-		memcpy(iov[i].iov_base, data + at, n);
-		at += n;
-	}
-	ch->completions = 0;
-	post(ch, bytes ? PACKET_GPA_DIRECT : PACKET_INBAND, p, sizeof(*p), iov,
-	     pages);
-	wait_answer(1);
-	for (i = 0, at = 0; i < pages; i++) {
-		if (in)
-			memcpy(data + at, iov[i].iov_base, iov[i].iov_len);
-		at += iov[i].iov_len;
-		free(page[i]);
-	}
-}
-
-static uint8_t buffer[DATA_MAX];
-
-/* A command on LUN 1; 1: GOOD */
-static bool execute(const uint8_t *cdb, unsigned int cdb_len, uint8_t dir_in,
-		    uint32_t bytes, unsigned int offset)
-{
-	struct storvsp_packet p = srb(cdb, cdb_len, 1, dir_in, bytes);
-
-	execute_on(&chan, &p, buffer, bytes, offset, dir_in == 1);
-	return chan.completions == 1 && !chan.errored && chan.trans_id == 77 &&
-	       chan.len == 64 && chan.last.operation == 1 &&
-	       !chan.last.status && chan.last.srb.srb_status == 1 &&
-	       !chan.last.srb.scsi_status;
-}
-
-static bool rw10(uint8_t op, uint8_t flags, uint32_t lba, uint16_t blocks,
-		 uint32_t sector, unsigned int offset)
-{
-	uint8_t cdb[10] = { op, flags, lba >> 24, lba >> 16, lba >> 8, lba, 0,
-			    blocks >> 8, blocks };
-	uint32_t bytes = blocks * sector;
-
-	return execute(cdb, 10, op == 0x28, bytes, offset) &&
-	       chan.last.srb.data_transfer_length == bytes;
-}
-
-static bool sense(uint8_t key, unsigned int asc)
-{
-	const struct storvsp_srb *s = &chan.last.srb;
-
-	return chan.last.status && (s->srb_status & 0x80) &&
-	       s->scsi_status == 2 && s->sense_info_length == 18 &&
-	       !s->data_transfer_length && s->sense_data[2] == key &&
-	       s->sense_data[12] == asc >> 8 &&
-	       s->sense_data[13] == (asc & 0xff);
-}
-
-static void fill(unsigned int seed, uint32_t bytes)
-{
-	uint32_t i;
-
-	for (i = 0; i < bytes; i++)
-		buffer[i] = (seed * 2654435761u + i * 40503u) >> 7;
-}
-
-static bool filled(unsigned int seed, uint32_t bytes)
-{
-	uint32_t i;
-
-	for (i = 0; i < bytes; i++) {
-		if (buffer[i] !=
-		    (uint8_t)((seed * 2654435761u + i * 40503u) >> 7))
-			return false;
-	}
-	return true;
-}
-
-static bool zeroes(uint32_t bytes)
-{
-	return !buffer[0] && !memcmp(buffer, buffer + 1, bytes - 1);
-}
-
-static void make_file(const char *in, uint32_t size)
-{
-	int fd;
-
-	snprintf(dir, sizeof(dir), "%s/synthio-test-XXXXXX", in);
-	if (!mkdtemp(dir))
-		abort();
-	snprintf(file, sizeof(file), "%s/disk", dir);
-	fd = open(file, O_CREAT | O_RDWR, 0600);
-	if (fd < 0 || ftruncate(fd, size))
-		abort();
-	close(fd);
-}
-
-static void remove_file(void)
-{
-	unlink(file);
-	rmdir(dir);
-}
 
 /* --- tests ------------------------------------------------------------------ */
 
@@ -831,7 +434,7 @@ static void test_reset(void)
 		post(&chan, PACKET_INBAND, &r, sizeof(r), NULL, 0);
 		CHECK(!chan.completions && chan.paused && sub.paused,
 		      "the reset waits for the read");
-		loop_wait_io(bus.loop, answered, &want);
+		wait_answer(want);
 		CHECK(sub.completions == 1 && chan.completions == 1 &&
 		      sub.last.srb.srb_status == 1 && !chan.last.status,
 		      "each on its own channel");
@@ -958,12 +561,115 @@ static void test_cancel(void)
 	remove_file();
 }
 
+static int ide(const char *options)
+{
+	char arg[256];
+
+	text_free(&why);
+	snprintf(arg, sizeof(arg), "i0,%s%s", options, file);
+	return ide_kind->options->parse(&bus, arg, &why);
+}
+
+/* One disk, at the place that the instance GUID says */
+static void test_ide(void)
+{
+	static const char *const bad[] = {
+		"path=2,file=", "target=x,file=", "lun=1,file=",
+		"type=tape,file=", "max-transfer=1,file=", "discard-max=1,file=",
+		"file=/nonexistent", "subchannels=1,file=",
+	};
+	static const uint8_t place[7] = { 1, 0, 0, 0, 1, 0, 0xff };
+	static const uint8_t ready[6];
+	struct storvsp_packet p = srb(ready, 6, 0, 2, 0);
+	unsigned int i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		CHECK(ide(bad[i]) < 0 && why.len, "%s", bad[i]);
+	CHECK(!ide("path=1,target=1,serial=I,max-version=5.1,file="), "%s",
+	      text_str(&why));
+	memset(bus.dev->instance.b, 0xff, sizeof(bus.dev->instance.b));
+	bus.dev->kind->ops->identify(bus.dev);
+	CHECK(!memcmp(bus.dev->instance.b, place, sizeof(place)),
+	      "path and target");
+	CHECK(bus.dev->kind->class.b[0] == 0x32 &&
+	      bus.dev->kind->class.b[15] == 0xf5, "class");
+	memset(&chan, 0, sizeof(chan));
+	chan.dev = bus.dev;
+	CHECK(!kind->ops->open(bus.dev, &chan), "open");
+	negotiate(0x501);
+	execute_on(&chan, &p, buffer, 0, 0, false);
+	CHECK(chan.last.srb.srb_status == 0x20, "nothing at target 0");
+	p.srb.target_id = 1;
+	execute_on(&chan, &p, buffer, 0, 0, false);
+	CHECK(chan.last.srb.srb_status == 1, "at target 1, path 0");
+	p.srb.path_id = 1;
+	execute_on(&chan, &p, buffer, 0, 0, false);
+	CHECK(chan.last.srb.srb_status == 1, "and path 1");
+	CHECK(option("disk", "i0,lun=1,file=/dev/null") < 0 &&
+	      strstr(text_str(&why), "one disk"), "%s", text_str(&why));
+	CHECK(!command("fault i0 srb status=20") &&
+	      !command("resize i0 0"), "%s", text_str(&why));
+	end();
+}
+
+static void test_dvd(void)
+{
+	uint8_t inquiry[6] = { 0x12, 0, 0, 0, 96, 0 };
+	uint8_t capacity[10] = { 0x25 };
+
+	begin("c0", ",lun=1,type=dvd,sector=512");
+	negotiate(0x602);
+	CHECK(execute(inquiry, 6, 1, 96, 0) && buffer[0] == 5 &&
+	      buffer[1] == 0x80, "a removable drive");
+	CHECK(execute(capacity, 10, 1, 8, 0) && buffer[6] == 8 && !buffer[7] &&
+	      buffer[2] == 0x0f && buffer[3] == 0xff, "blocks of 2048");
+	CHECK(rw10(0x28, 0, 3, 2, 2048, 0), "read");
+	CHECK(!rw10(0x2a, 0, 3, 2, 2048, 0) && sense(7, 0x2700), "write");
+	inquiry[1] = 1;
+	CHECK(execute(inquiry, 6, 1, 96, 0) && buffer[0] == 5, "VPD");
+	end();
+}
+
+/* What the pages say of names and of discarding */
+static void test_pages(void)
+{
+	static const uint8_t naa[8] = {
+		0x60, 0x01, 0x40, 0x5a, 0xbc, 0xde, 0xf0, 0x12,
+	};
+	uint8_t page[6] = { 0x12, 1, 0x83, 0, 96, 0 };
+	uint8_t capacity[16] = { 0x9e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32 };
+
+	begin("c0", ",lun=1,naa=6001405abcdef012,thin=off,lbprz=off,discard-granularity=64K,discard-alignment=8K,discard-max=1M");
+	negotiate(0x602);
+	CHECK(execute(page, 6, 1, 96, 0) && buffer[5] == 3 &&
+	      !memcmp(buffer + 8, naa, sizeof(naa)), "name");
+	page[2] = 0xb0;
+	CHECK(execute(page, 6, 1, 96, 0) && buffer[22] == 8 && !buffer[23] &&
+	      buffer[31] == 128 && buffer[32] == 0x80 && buffer[35] == 16,
+	      "limits");
+	page[2] = 0xb2;
+	CHECK(execute(page, 6, 1, 96, 0) && buffer[6] == 1 &&
+	      !(buffer[5] & 4), "provisioning");
+	CHECK(execute(capacity, 16, 1, 32, 0) && buffer[14] == 0x80, "LBPRZ");
+	end();
+	begin("c0,coalesce=off", ",lun=1,naa=off");
+	CHECK(!chan.moderate_ns, "no moderation");
+	negotiate(0x602);
+	page[2] = 0x83;
+	CHECK(execute(page, 6, 1, 96, 0) && buffer[5] == 1, "no NAA name");
+	end();
+	begin("c0,coalesce=30", NULL);
+	CHECK(chan.moderate_ns == 30000, "microseconds");
+	end();
+}
+
 static void test_arguments(void)
 {
 	static const char *const bad_scsi[] = {
 		"", "=", "c1,subchannels=17", "c1,subchannels", "c1,x",
 		"c1,max-transfer=1000", "c1,max-transfer=0",
-		"c1,max-transfer=4M", "c0",
+		"c1,max-transfer=4M", "c0", "c1,coalesce=often", "c1,coalesce",
+		"c1,coalesce=1000000", "c1,report-channels=x",
 		"a-name-of-more-than-thirty-one-characters",
 	};
 	static const char *const bad_disk[] = {
@@ -1039,6 +745,9 @@ int main(void)
 	tap_test("storvsp: resets, subchannel", test_reset);
 	tap_test("storvsp: hot add, resize, remove", test_hotplug);
 	tap_test("storvsp: retired before a rescind", test_retire);
+	tap_test("storvsp: IDE", test_ide);
+	tap_test("storvsp: DVD drive", test_dvd);
+	tap_test("storvsp: VPD pages by option", test_pages);
 	tap_test("storvsp: arguments", test_arguments);
 	remove_file();
 	tap_test("storvsp: long commands are cancelled", test_cancel);
