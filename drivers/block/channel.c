@@ -66,7 +66,7 @@ static void host_packet(struct synd_chan *ch, const void *payload, u32 len)
 	switch (pkt->operation) {
 	case STORVSP_ENUMERATE_BUS:
 	case STORVSP_REMOVE_DEVICE:
-		synd_ctrl_scan(ch->ctrl);
+		synd_scan(ch->ctrl);
 		break;
 	case STORVSP_FCHBA_DATA:
 		break;
@@ -344,7 +344,7 @@ static void sub_channel(struct vmbus_channel *vc)
 		synd_info(c, "a sub-channel that comes late or was not asked for stays closed\n");
 		goto out;
 	}
-	/* the queues of these disks may be quiet: see ctrl_lock() */
+	/* the queues of these disks may be quiet: see synd_ctrl_lock() */
 	noio = memalloc_noio_save();
 	ret = open_channel(&c->chans[n], vc);
 	if (ret) {

@@ -2,14 +2,6 @@
 /*
  * The life of a controller.
  *
- * Probe opens its channels and asks what is there; disks become known in a work
- * of its own, since reading partition tables takes as long as the host likes.
- * That work, scan_work, is the only one that adds and removes disks, but for
- * remove, which bars it first (ctrl->leaving).
- *
- * A disk goes only if the host says that there is no such unit, or that it is
- * another one. A unit that is busy, or does not answer, keeps its disk.
- *
  * A host that does not answer. Nothing here waits for it without end: single
  * commands give up after host_timeout, closing a channel after what the bus
  * allows. Requests of disks wait on by default (disk.c says why). What ends them
@@ -31,10 +23,6 @@
 
 #define SUB_CHANNEL_WAIT	(5 * HZ)
 #define DRAIN_WAIT		(60 * HZ)	/* before hibernation */
-#define DYING_WAIT		HZ
-#define UNSURE_DELAY		(2 * HZ)	/* between two looks, ... */
-#define UNSURE_LOOKS		30		/* ... and how many */
-#define LUNS			256
 
 /* Resets and the like: what makes I/O go on must not wait for I/O */
 static struct workqueue_struct *repair_wq;
@@ -81,17 +69,26 @@ static void set_state(struct synd_ctrl *c, enum synd_state state)
 	WRITE_ONCE(c->state, state);
 }
 
-/*
- * Allocations under the mutex must not wait for I/O: the queues of these disks
- * may be quiet, or the host silent, and only who holds the mutex can end that.
+/**
+ * synd_ctrl_lock() - take ctrl->mutex
+ * @c: controller
+ *
+ * Allocations under it must not wait for I/O: the queues of these disks may be
+ * quiet, or the host silent, and only who holds the mutex can end that.
+ *
+ * Context: process, sleeps for as long as the host may take to answer.
  */
-static void ctrl_lock(struct synd_ctrl *c)
+void synd_ctrl_lock(struct synd_ctrl *c)
 {
 	mutex_lock(&c->mutex);
 	c->noio = memalloc_noio_save();
 }
 
-static void ctrl_unlock(struct synd_ctrl *c)
+/**
+ * synd_ctrl_unlock() - the mirror of synd_ctrl_lock()
+ * @c: controller
+ */
+void synd_ctrl_unlock(struct synd_ctrl *c)
 {
 	memalloc_noio_restore(c->noio);
 	mutex_unlock(&c->mutex);
@@ -158,215 +155,6 @@ static int bring_up(struct synd_ctrl *c)
 	open_subchannels(c);
 	lay_out_queues(c);
 	return 0;
-}
-
-/* ---- what is there -------------------------------------------------------------- */
-
-static struct synd_disk *find_disk(struct synd_ctrl *c, u8 target, u8 lun)
-{
-	struct synd_disk *d;
-
-	list_for_each_entry(d, &c->disk_list, node) {
-		if (d->target == target && d->lun == lun && !d->dying)
-			return d;
-	}
-	return NULL;
-}
-
-/*
- * Look at one unit, and plan what to do. Returns 0, -ENODEV if the controller
- * is not for us, or another error if the host does not answer.
- */
-static int discover_unit(struct synd_ctrl *c, u8 target, u8 lun, bool first)
-{
-	struct synd_disk *d = find_disk(c, target, lun);
-	struct sbc_disk id;
-	int ret;
-
-	ret = synd_proto_identify(c, target, lun, &id);
-	if (ret == -ENODEV)
-		return 0;
-	if (ret == -EIO || ret == -EINVAL || ret == -EOPNOTSUPP) {
-		synd_warn(c, "target %u LUN %u does not say what it is, or nonsense: %d\n",
-			  target, lun, ret);
-		if (d && !d->gone)
-			d->plan = d->added ? SYND_KEEP : SYND_ADD;
-		/* it may only be starting */
-		if (ret == -EIO)
-			c->unsure = true;
-		return 0;
-	}
-	if (ret)
-		return ret;
-
-	if (id.type != SBC_TYPE_DISK) {
-		if (first && !synd_mixed) {
-			synd_info(c, "target %u LUN %u is of type %u, no disk: the controller is left to hv_storvsc (parameter mixed=1 takes its disks)\n",
-				  target, lun, id.type);
-			return -ENODEV;
-		}
-		synd_info(c, "target %u LUN %u is of type %u, no disk: ignored\n",
-			  target, lun, id.type);
-		return 0;
-	}
-	if (!d) {
-		d = synd_disk_alloc(c, target, lun, &id);
-		if (IS_ERR(d)) {
-			synd_err(c, "target %u LUN %u: no disk: %ld\n", target,
-				 lun, PTR_ERR(d));
-			return 0;
-		}
-		d->plan = SYND_ADD;
-	} else if (d->gone || !synd_disk_same(d, &id)) {
-		/* another one came in its place: it is found by the next scan */
-		synd_ctrl_scan(c);
-	} else if (d->added) {
-		d->fresh = id;
-		d->plan = SYND_UPDATE;
-	} else {
-		d->plan = SYND_ADD;
-	}
-	return 0;
-}
-
-static int discover_target(struct synd_ctrl *c, u8 target, bool first)
-{
-	DECLARE_BITMAP(luns, LUNS);
-	unsigned long lun;
-	u8 bytes[LUNS / 8];
-	struct synd_disk *d;
-	int ret;
-
-	bitmap_zero(luns, LUNS);
-	ret = synd_proto_report_luns(c, target, bytes);
-	if (ret == -EIO || ret == -EOPNOTSUPP) {
-		/* then each is asked that may be there */
-		__set_bit(0, luns);
-		list_for_each_entry(d, &c->disk_list, node) {
-			if (d->target == target)
-				__set_bit(d->lun, luns);
-		}
-	} else if (ret) {
-		return ret;
-	}
-	for (lun = 0; !ret && lun < LUNS; lun++) {
-		if (bytes[lun / 8] & 1 << lun % 8)
-			__set_bit(lun, luns);
-	}
-	for_each_set_bit(lun, luns, LUNS) {
-		ret = discover_unit(c, target, lun, first);
-		if (ret)
-			return ret;
-	}
-	return 0;
-}
-
-/*
- * Ask what is there and plan what to do: on success each disk has a plan, on
- * failure none has.
- */
-static int discover(struct synd_ctrl *c, bool first)
-{
-	struct synd_disk *d;
-	unsigned int target;
-	int ret = 0;
-
-	lockdep_assert_held(&c->mutex);
-	c->unsure = false;
-	list_for_each_entry(d, &c->disk_list, node)
-		d->plan = SYND_REMOVE;
-	if (c->ide)
-		ret = discover_unit(c, c->ide_target, 0, first);
-	for (target = 0; !c->ide && target < SYND_MAX_TARGETS && !ret; target++)
-		ret = discover_target(c, target, first);
-	if (ret) {
-		list_for_each_entry(d, &c->disk_list, node)
-			d->plan = SYND_KEEP;
-	}
-	return ret;
-}
-
-/*
- * Do what discover() planned. Without the mutex: see synd_disk_add(). Nobody
- * else changes the list meanwhile.
- */
-static void carry_out(struct synd_ctrl *c)
-{
-	struct synd_disk *d, *next;
-	bool again = false;
-
-	list_for_each_entry_safe(d, next, &c->disk_list, node) {
-		enum synd_plan plan = d->plan;
-
-		d->plan = SYND_KEEP;
-		if (d->dying)
-			plan = SYND_REMOVE;
-		switch (plan) {
-		case SYND_ADD:
-			if (synd_disk_add(d) &&
-			    !synd_disk_remove(d, true, DYING_WAIT))
-				again = true;
-			break;
-		case SYND_UPDATE:
-			synd_disk_update(d, &d->fresh);
-			break;
-		case SYND_REMOVE:
-			if (!d->dying)
-				dev_info(disk_to_dev(d->gd),
-					 "was taken away\n");
-			if (!synd_disk_remove(d, true, DYING_WAIT))
-				again = true;
-			break;
-		default:
-			break;
-		}
-	}
-	if (again)
-		queue_delayed_work(c->wq, &c->scan_work, HZ);
-	if (c->unsure && c->patience) {
-		c->patience--;
-		WRITE_ONCE(c->look, true);
-		queue_delayed_work(c->wq, &c->scan_work, UNSURE_DELAY);
-	}
-}
-
-static void scan_work(struct work_struct *work)
-{
-	struct synd_ctrl *c = container_of(to_delayed_work(work),
-					   struct synd_ctrl, scan_work);
-	bool leaving;
-	int ret = 0;
-
-	ctrl_lock(c);
-	leaving = c->leaving;
-	/* else it is to do what probe has planned, or about dying disks */
-	if (!leaving && xchg(&c->look, false) && c->state == SYND_LIVE)
-		ret = discover(c, false);
-	ctrl_unlock(c);
-	if (leaving)
-		return;
-	if (ret)
-		synd_warn(c, "the host does not say what is there: %d\n", ret);
-	carry_out(c);
-}
-
-/**
- * synd_ctrl_scan() - look soon which units there are, and what they are
- * @c: controller
- *
- * Context: any, while a channel is open.
- */
-void synd_ctrl_scan(struct synd_ctrl *c)
-{
-	switch (READ_ONCE(c->state)) {
-	case SYND_FAILED:
-	case SYND_LEAVING:
-		break;
-	default:
-		WRITE_ONCE(c->patience, UNSURE_LOOKS);
-		WRITE_ONCE(c->look, true);
-		queue_delayed_work(c->wq, &c->scan_work, 0);
-	}
 }
 
 /* ---- giving up, and beginning again -------------------------------------------- */
@@ -473,7 +261,7 @@ static int come_back(struct synd_ctrl *c)
 	check_identities(c);
 	set_state(c, SYND_LIVE);
 	let_go_on(c);
-	synd_ctrl_scan(c);
+	synd_scan(c);
 	return 0;
 }
 
@@ -525,12 +313,12 @@ static void reset_work(struct work_struct *work)
 {
 	struct synd_ctrl *c = container_of(work, struct synd_ctrl, reset_work);
 
-	ctrl_lock(c);
+	synd_ctrl_lock(c);
 	if (!c->leaving)
 		replace_lost_channels(c);
 	if (xchg(&c->reset_wanted, false))
 		reset(c);
-	ctrl_unlock(c);
+	synd_ctrl_unlock(c);
 }
 
 /**
@@ -578,7 +366,7 @@ static void give_up_work(struct work_struct *work)
 					   struct synd_ctrl, give_up_work);
 	u64 done = synd_ctrl_completed(c);
 
-	ctrl_lock(c);
+	synd_ctrl_lock(c);
 	if (done == c->progress && c->state == SYND_LIVE && in_flight(c)) {
 		synd_err(c, "no answer from the host for %u s: given up\n",
 			 synd_host_timeout);
@@ -586,7 +374,7 @@ static void give_up_work(struct work_struct *work)
 		fail(c, SYND_FAILED, synd_chan_close_all(c));
 	}
 	c->progress = done;
-	ctrl_unlock(c);
+	synd_ctrl_unlock(c);
 	queue_delayed_work(repair_wq, &c->give_up_work,
 			   synd_host_timeout * HZ);
 }
@@ -637,9 +425,9 @@ static ssize_t reset_store(struct device *dev, struct device_attribute *attr,
 	struct synd_ctrl *c = ctrl_of(dev);
 	int ret;
 
-	ctrl_lock(c);
+	synd_ctrl_lock(c);
 	ret = reset(c);
-	ctrl_unlock(c);
+	synd_ctrl_unlock(c);
 	return ret ?: count;
 }
 static DEVICE_ATTR_WO(reset);
@@ -648,7 +436,7 @@ static ssize_t rescan_store(struct device *dev, struct device_attribute *attr,
 			    const char *buf, size_t count)
 {
 	/* not waited for: this file is in the way of a removal meanwhile */
-	synd_ctrl_scan(ctrl_of(dev));
+	synd_scan(ctrl_of(dev));
 	return count;
 }
 static DEVICE_ATTR_WO(rescan);
@@ -687,7 +475,7 @@ static struct synd_ctrl *ctrl_alloc(struct hv_device *hv, bool ide)
 	init_waitqueue_head(&c->chan_wait);
 	init_completion(&c->single.done);
 	INIT_LIST_HEAD(&c->disk_list);
-	INIT_DELAYED_WORK(&c->scan_work, scan_work);
+	INIT_DELAYED_WORK(&c->scan_work, synd_scan_work);
 	INIT_WORK(&c->reset_work, reset_work);
 	INIT_WORK(&c->later_work, synd_request_later);
 	init_llist_head(&c->later);
@@ -739,8 +527,7 @@ static void remove_disks(struct synd_ctrl *c, bool surprise)
 	struct synd_disk *d, *next;
 
 	list_for_each_entry_safe(d, next, &c->disk_list, node) {
-		while (!synd_disk_remove(d, surprise || d->dying,
-					 DYING_WAIT))
+		while (!synd_disk_remove(d, surprise || d->dying, HZ))
 			;
 	}
 }
@@ -755,10 +542,10 @@ static int synd_probe(struct hv_device *hv,
 		return -ENOMEM;
 	hv_set_drvdata(hv, c);
 
-	ctrl_lock(c);
+	synd_ctrl_lock(c);
 	ret = bring_up(c);
 	if (!ret) {
-		ret = discover(c, true);
+		ret = synd_scan_first(c);
 		if (ret)
 			synd_chan_close_all(c);
 	}
@@ -766,7 +553,7 @@ static int synd_probe(struct hv_device *hv,
 		c->leaving = true;
 	else
 		set_state(c, SYND_LIVE);
-	ctrl_unlock(c);
+	synd_ctrl_unlock(c);
 	if (ret) {
 		stop_works(c);
 		remove_disks(c, true);
@@ -779,7 +566,7 @@ static int synd_probe(struct hv_device *hv,
 		  c->version & 0xff, c->nr_queues - c->nr_polled,
 		  c->nr_polled);
 	synd_debugfs_add(c);
-	c->patience = UNSURE_LOOKS;
+	/* does what was planned */
 	queue_delayed_work(c->wq, &c->scan_work, 0);
 	return 0;
 }
@@ -790,7 +577,7 @@ static compat_remove_t synd_remove(struct hv_device *hv)
 	bool surprise;
 
 	synd_debugfs_remove(c);
-	ctrl_lock(c);
+	synd_ctrl_lock(c);
 	c->leaving = true;
 	/* what was not offered again after hibernation is closed already */
 	surprise = READ_ONCE(hv->channel->rescind) ||
@@ -802,7 +589,7 @@ static compat_remove_t synd_remove(struct hv_device *hv)
 		fail(c, SYND_LEAVING, synd_chan_close_all(c));
 	}
 	c->progress = synd_ctrl_completed(c);
-	ctrl_unlock(c);
+	synd_ctrl_unlock(c);
 
 	queue_delayed_work(repair_wq, &c->give_up_work,
 			   synd_host_timeout * HZ);
@@ -810,10 +597,10 @@ static compat_remove_t synd_remove(struct hv_device *hv)
 	remove_disks(c, surprise);
 	cancel_delayed_work_sync(&c->give_up_work);
 
-	ctrl_lock(c);
+	synd_ctrl_lock(c);
 	set_state(c, SYND_LEAVING);
 	synd_chan_close_all(c);
-	ctrl_unlock(c);
+	synd_ctrl_unlock(c);
 	/* what asked for them meanwhile is gone: requests, the host */
 	stop_works(c);
 	synd_chan_disown(c);
@@ -858,7 +645,7 @@ static int synd_suspend(struct hv_device *hv)
 	struct synd_ctrl *c = hv_get_drvdata(hv);
 	int ret = 0;
 
-	ctrl_lock(c);
+	synd_ctrl_lock(c);
 	if (c->state != SYND_LIVE)
 		goto out;
 	if (!freeze_all(c)) {
@@ -874,7 +661,7 @@ static int synd_suspend(struct hv_device *hv)
 		ret = -EIO;
 	}
 out:
-	ctrl_unlock(c);
+	synd_ctrl_unlock(c);
 	return ret;
 }
 
@@ -883,10 +670,10 @@ static int synd_resume(struct hv_device *hv)
 	struct synd_ctrl *c = hv_get_drvdata(hv);
 	int ret = 0;
 
-	ctrl_lock(c);
+	synd_ctrl_lock(c);
 	if (c->state == SYND_SUSPENDED)
 		ret = come_back(c);
-	ctrl_unlock(c);
+	synd_ctrl_unlock(c);
 	return ret;
 }
 

@@ -385,7 +385,7 @@ int synd_proto_command(struct synd_ctrl *c, u8 target, u8 lun, const u8 *cdb,
 			return min(answer->srb.data_transfer_length, room);
 		/* what it has told here it does not tell again */
 		if (v->hints && v->outcome == SBC_RETRY)
-			synd_ctrl_scan(c);
+			synd_scan(c);
 		if (v->outcome == SBC_RETRY_LATER)
 			msleep(100);
 		else if (v->outcome != SBC_RETRY)

@@ -503,7 +503,7 @@ static void synd_complete(struct request *rq)
 	if (v->key == 6)
 		atomic64_inc(&d->attentions);
 	if (v->hints)
-		synd_ctrl_scan(d->ctrl);
+		synd_scan(d->ctrl);
 	if (v->outcome == SBC_RETRY && cmd->retries < SYND_MAX_RETRIES) {
 		cmd->retries++;
 		try_again(d, rq, 0);

@@ -7,15 +7,16 @@
  *   proto.c		what is said on them: initialisation, single commands
  *   request.c		requests of disks: to the host and back, with blk-mq
  *   disk.c		a logical unit as a disk
- *   controller.c	the life of a controller: probe, scan, reset, suspend
+ *   scan.c		which units there are
+ *   controller.c	the life of a controller: probe, reset, suspend, removal
  *   debugfs.c, trace.h	what can be seen of it
  *
  * Locks, outermost first:
  *
  *   synd_ctrl.mutex	discovery, reset, suspend and removal, one at a time;
- *			whoever sends a single command holds it. Only by
- *			ctrl_lock(): nobody may wait for I/O under it, nor
- *			for CPU hotplug, which does
+ *			whoever sends a single command holds it. Nobody may
+ *			wait for I/O under it (synd_ctrl_lock()), nor for
+ *			CPU hotplug, which does
  *   owner_mutex		(channel.c) from a sub-channel to its controller
  *   synd_ctrl.open_mutex  the array of channels grows (sub-channels)
  *   synd_chan.rx_lock	(irq) the incoming ring of a channel has one reader,
@@ -453,13 +454,20 @@ struct synd_ctrl {
 #define synd_err(c, fmt, ...)	dev_err(&(c)->hv->device, fmt, ##__VA_ARGS__)
 #define synd_info(c, fmt, ...)	dev_info(&(c)->hv->device, fmt, ##__VA_ARGS__)
 
-void synd_ctrl_scan(struct synd_ctrl *c);
+void synd_ctrl_lock(struct synd_ctrl *c);
+void synd_ctrl_unlock(struct synd_ctrl *c);
 void synd_ctrl_timed_out(struct synd_ctrl *c, unsigned int times);
 void synd_ctrl_repair(struct synd_ctrl *c);
 u64 synd_ctrl_completed(const struct synd_ctrl *c);
 const char *synd_ctrl_state_name(const struct synd_ctrl *c);
 int synd_ctrl_register(void);
 void synd_ctrl_unregister(void);
+
+/* ---- scan.c --------------------------------------------------------------- */
+
+int synd_scan_first(struct synd_ctrl *c);
+void synd_scan_work(struct work_struct *work);
+void synd_scan(struct synd_ctrl *c);
 
 /* ---- debugfs.c ------------------------------------------------------------ */
 
