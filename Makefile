@@ -126,6 +126,17 @@ demo:
 	@$(MAKE) modules KERNEL=distro BUS=stock
 	@tests/vm/demo.py
 
+# peers side by side; never the sanitizers' build of the host
+.PHONY: bench
+export CASES QUICK ROUNDS PEERS ROWS
+bench:
+	@tests/vm/deps.sh bench
+	@$(MAKE) -j$(JOBS) host
+	@for bus in own stock; do \
+		$(MAKE) modules KERNEL=distro BUS=$$bus || exit; \
+	done
+	@tests/bench/run
+
 VM_DISK := build/vm/disk.img
 # the distribution's drivers run on the drop-in: so there is a disk, and keys
 # arrive. BUS=own on the command line: our own drivers
@@ -166,7 +177,7 @@ fresh-debian:
 .PHONY: clean distclean
 clean:
 	rm -rf build/host build/host-asan build/unit build/fuzz build/demo \
-		build/lint build/logs build/vm build/[0-9]*.[0-9]*
+		build/bench build/lint build/logs build/vm build/[0-9]*.[0-9]*
 
 distclean:
 	rm -rf build
@@ -187,6 +198,9 @@ help:
 	@echo "make unit-test          parts of SUITE=unit by themselves; fuzz-test"
 	@echo "make host               synthhost, the reference host; host-asan: for tests"
 	@echo "make vm                 a guest to play in (BUS= chooses its channel)"
+	@echo "make bench              our devices against their peers, an hour; CASES=disk,"
+	@echo "                        QUICK=1: 5 minutes; ROUNDS=, PEERS=a,b, ROWS=a,b:"
+	@echo "                        less of it; table, build/bench/report.html"
 	@echo "make abi-check          compares the drop-in's symbols with the kernel's"
 	@echo "make lint               checkpatch, sparse, W=1, shellcheck"
 	@echo "make fresh-debian       demo and unit tests in a new Debian 12 (root)"

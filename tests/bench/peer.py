@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A peer that lives in a guest of its own: for all cases."""
+
+import os
+
+from guest import Guest, GuestError
+from measure import HostSample
+
+# Time is read from the TSC: the HPET, which the kernel would choose on an
+# emulated CPU, costs an exit for each look at the clock.
+CMDLINE = "tsc=reliable clocksource=tsc"
+# The one machine type in which all peers' devices exist
+MACHINE = "pc"
+MEMORY = "512M"
+
+
+class GuestPeer:
+    """One way to reach the host, in its guest.
+
+    name, title: short, and for the report
+    host: synthhost's arguments or None; qemu: QEMU's, programs: Guest's
+    """
+
+    def __init__(self, name, title):
+        self.name = name
+        self.title = title
+        self.g = None
+
+    # -- what a case says of it --------------------------------------------------
+
+    def missing(self):
+        """Why it cannot be had on this machine, or None."""
+
+    def describe(self, setup):
+        """Arguments of Guest(): host, qemu, programs."""
+        raise NotImplementedError
+
+    def attach(self, setup):
+        """Loads its driver, waits for the device."""
+        raise NotImplementedError
+
+    def cannot(self, setup, row):
+        """Why it has no such row, or None. The guest runs."""
+
+    def counters(self):
+        """What the host counts for it, as {metric: number}."""
+        return {}
+
+    # -- life ------------------------------------------------------------------
+
+    def start(self, setup):
+        """Boots its guest, which then runs."""
+        self.g = Guest(f"bench-{self.name}", kernel="distro", machine=MACHINE,
+                       smp=setup.smp, maxcpus=2, mem=MEMORY, cmdline=CMDLINE,
+                       host_build="host", limit=4 * 3600,
+                       **self.describe(setup))
+        self.g.start()
+        self.attach(setup)
+
+    def pause(self):
+        """The guest stands still, its clock too: it costs nothing."""
+        self.g.qmp("stop")
+
+    def resume(self):
+        """It goes on."""
+        self.g.qmp("cont")
+
+    def stop(self):
+        """Ends it; raises GuestProblem if kernel or host complained."""
+        g, self.g = self.g, None
+        g.qmp("cont")
+        g.close()
+
+    def abandon(self):
+        """Ends it at once, whatever state it is in."""
+        g, self.g = self.g, None
+        if g:
+            g.end()
+
+    def window(self, argv, limit):
+        """Runs window.sh in the guest; returns its text, and a HostSample of
+        begin and end."""
+        samples, seen = {}, b""
+        pids = self.g.pids()
+
+        def mark(data):
+            nonlocal seen
+            seen += data
+            # what the samples cost themselves lies outside the window
+            if b"A000" in seen and "A" not in samples:
+                counters = self.counters()
+                samples["A"] = HostSample(pids, counters)
+            if b"B000" in seen and "B" not in samples:
+                samples["B"] = HostSample(pids, {})
+                samples["B"].counters = self.counters()
+
+        done = self.g.sh("exec /synthio/tests/bench/window.sh " + argv, limit,
+                         mark)
+        if done.rc or sorted(samples) != ["A", "B"]:
+            raise GuestError(f"window.sh: exit {done.rc}: {done.out.strip()}")
+        with open(os.path.join(self.g.scratch, "window.txt"),
+                  encoding="ascii") as f:
+            return f.read(), samples["A"], samples["B"]
