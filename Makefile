@@ -128,14 +128,20 @@ demo:
 
 # peers side by side; never the sanitizers' build of the host
 .PHONY: bench
-export CASES QUICK ROUNDS PEERS ROWS
+export CASES QUICK ROUNDS PEERS ROWS SETUPS
 bench:
 	@tests/vm/deps.sh bench
 	@$(MAKE) -j$(JOBS) host
 	@for bus in own stock; do \
 		$(MAKE) modules KERNEL=distro BUS=$$bus || exit; \
 	done
+	@$(MAKE) build/bench/count.so
 	@tests/bench/run
+
+# for QEMU: it loads this into its emulated CPUs
+build/bench/count.so: tests/bench/count.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -shared -fPIC -o $@ $<
 
 VM_DISK := build/vm/disk.img
 # the distribution's drivers run on the drop-in: so there is a disk, and keys

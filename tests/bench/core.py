@@ -2,7 +2,7 @@
 """The core of the benchmark: setups, rounds, progress. It knows no device.
 
 A case (disk.py is one) has peers, rows and setups. A setup is a kind of guest;
-each peer boots one. In an interleaved setup all guests are booted first, and
+each peer boots one. In a timed setup all guests are booted first, and
 all but the one that is measured stand still, so what disturbs the machine for
 a minute disturbs all peers, in one round of several. In the others one guest
 after the other is booted, measured and ended: for what is counted, not timed.
@@ -15,12 +15,13 @@ import time
 from guest import GuestError
 
 Setup = collections.namedtuple(
-    "Setup", "name title interleaved rounds warm_up seconds smp")
+    "Setup", "name title timed rounds warm_up seconds smp counted")
 Setup.__doc__ = """A kind of guest, and how it is measured.
 
-name, title: short, and for the report; interleaved: see above
+name, title: short, and for the report; timed: interleaved, see above
 rounds: that count; warm_up: True: one before them that does not
 seconds: of a measurement, without what leads to it; smp: vCPUs
+counted: True: a plugin of QEMU's counts what the guest does
 """
 
 Row = collections.namedtuple("Row", "name title unit target options")
@@ -86,6 +87,7 @@ class Bench:
 
     absent: {peer: why it is not there}; failed: [(setup, peer, why)]
     cannot: {(setup, row, peer): why a row is n/a}
+    idle: {setup: CPUs that all guests use while they stand still}
     """
 
     def __init__(self, case, results, out=sys.stdout):
@@ -95,6 +97,7 @@ class Bench:
         self.absent = {}
         self.failed = []
         self.cannot = {}
+        self.idle = {}
         self.peers = []
         self.progress = None
 
@@ -187,6 +190,13 @@ class Bench:
         peer.abandon()
         self.progress.skip(("end", None), 1)
 
+    def _look_at_idle(self, setup, live):
+        """What stands still must not take CPU from what is measured."""
+        start = [time.monotonic(), sum(p.cpu() for p in live)]
+        time.sleep(1)
+        self.idle[setup.name] = ((sum(p.cpu() for p in live) - start[1])
+                                 / (time.monotonic() - start[0]))
+
     def _interleaved(self, setup):
         live = []
         try:
@@ -198,6 +208,7 @@ class Bench:
                 except TROUBLE as e:
                     self._lose(setup, peer, e)
                     live.remove(peer)
+            self._look_at_idle(setup, live)
             todo = [(n, row, peer) for n in self._numbers(setup)
                     for row in self.case.rows_of(setup) for peer in self.peers]
             for number, row, peer in todo:
@@ -250,7 +261,7 @@ class Bench:
         try:
             for setup in self.case.setups:
                 self.say(f"-- {setup.name}: {setup.title}")
-                if setup.interleaved:
+                if setup.timed:
                     self._interleaved(setup)
                 else:
                     self._one_by_one(setup)

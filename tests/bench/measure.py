@@ -3,6 +3,7 @@
 
 import os
 import re
+import struct
 import time
 
 CPUCLOCK_SCHED = 2      # of clockid_t: linux/posix-timers.h
@@ -26,6 +27,16 @@ def machine_busy():
     with open("/proc/stat", encoding="ascii") as f:
         n = [int(x) for x in f.readline().split()[1:9]]
     return (sum(n) - n[3] - n[4]) / TICK
+
+
+def plugin_counts(path):
+    """What count.c has counted, on all vCPUs."""
+    with open(path, "rb") as f:
+        data = f.read()
+    lines = [struct.unpack_from("=4Q", data, at)
+             for at in range(0, len(data), 64)]
+    insns, port, mmio, apic = (sum(x) for x in zip(*lines))
+    return {"insns": insns, "exits": port + mmio, "apic": apic}
 
 
 class HostSample:

@@ -2,9 +2,12 @@
 """A peer that lives in a guest of its own: for all cases."""
 
 import os
+import subprocess
+import tempfile
 
 from guest import Guest, GuestError
-from measure import HostSample
+from kernels import BUILD
+from measure import HostSample, cpu_seconds, plugin_counts
 
 # Time is read from the TSC: the HPET, which the kernel would choose on an
 # emulated CPU, costs an exit for each look at the clock.
@@ -12,6 +15,27 @@ CMDLINE = "tsc=reliable clocksource=tsc"
 # The one machine type in which all peers' devices exist
 MACHINE = "pc"
 MEMORY = "512M"
+# count.c, built; and its counters, in the guest's directory
+PLUGIN = os.path.join(BUILD, "bench/count.so")
+COUNTS = "counts"
+
+
+def plugin_missing():
+    """Why this machine's QEMU cannot count, or None."""
+    with tempfile.TemporaryDirectory() as d:
+        try:
+            done = subprocess.run(
+                ["qemu-system-x86_64", "-machine", "none", "-nodefaults",
+                 "-display", "none", "-accel", "tcg", "-monitor", "stdio",
+                 "-plugin", f"{PLUGIN},out={d}/counts"], input="quit\n",
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                timeout=60, check=False)
+        except (OSError, subprocess.TimeoutExpired) as e:
+            return str(e)
+    if done.returncode:
+        return ("QEMU does not take the plugin: "
+                + " ".join(done.stdout.split()[-12:]))
+    return None
 
 
 class GuestPeer:
@@ -25,6 +49,7 @@ class GuestPeer:
         self.name = name
         self.title = title
         self.g = None
+        self.counted = False
 
     # -- what a case says of it --------------------------------------------------
 
@@ -50,10 +75,14 @@ class GuestPeer:
 
     def start(self, setup):
         """Boots its guest, which then runs."""
+        what = self.describe(setup)
+        self.counted = setup.counted
+        if setup.counted:
+            what["qemu"] = [*what.get("qemu", ()), "-plugin",
+                            f"{PLUGIN},out={COUNTS}"]
         self.g = Guest(f"bench-{self.name}", kernel="distro", machine=MACHINE,
                        smp=setup.smp, maxcpus=2, mem=MEMORY, cmdline=CMDLINE,
-                       host_build="host", limit=4 * 3600,
-                       **self.describe(setup))
+                       host_build="host", limit=4 * 3600, **what)
         self.g.start()
         self.attach(setup)
 
@@ -77,6 +106,16 @@ class GuestPeer:
         if g:
             g.end()
 
+    def cpu(self):
+        """CPU seconds that QEMU and what else serves it have used."""
+        return cpu_seconds(self.g.pids())
+
+    def _all_counters(self):
+        out = self.counters()
+        if self.counted:
+            out.update(plugin_counts(os.path.join(self.g.dir, COUNTS)))
+        return out
+
     def window(self, argv, limit):
         """Runs window.sh in the guest; returns its text, and a HostSample of
         begin and end."""
@@ -88,11 +127,11 @@ class GuestPeer:
             seen += data
             # what the samples cost themselves lies outside the window
             if b"A000" in seen and "A" not in samples:
-                counters = self.counters()
+                counters = self._all_counters()
                 samples["A"] = HostSample(pids, counters)
             if b"B000" in seen and "B" not in samples:
                 samples["B"] = HostSample(pids, {})
-                samples["B"].counters = self.counters()
+                samples["B"].counters = self._all_counters()
 
         done = self.g.sh("exec /synthio/tests/bench/window.sh " + argv, limit,
                          mark)

@@ -9,13 +9,19 @@ import tempfile
 
 from stats import Comparison, judge_floor, judge_target
 
+# metric, heading of its column, decimals, what it is
 COSTS = [
-    # metric, heading of its column, decimals, what it is
     ("irqs", "irq/IO", 2, "interrupts of the device's vectors, in the guest"),
     ("doorbells", "bell/IO", 2, "times that the guest rang the host"),
     ("guest_us", "guest us", 1, "CPU time of the guest's vCPUs, by its kernel"),
     ("host_us", "host us", 1, "CPU time on this machine: QEMU, and what else "
      "serves the disk"),
+]
+# ... where a plugin counts, which costs time: those two are not shown then
+COUNTS = [
+    ("exits", "exit/IO", 2, "accesses to device registers, which leave a "
+     "guest; without the local APIC's (setup \"counted\")"),
+    ("insns", "insn/IO", 0, "instructions of the guest (setup \"counted\")"),
 ]
 # more than this much of a CPU for somebody else, and the figures are doubtful
 BUSY = 0.15
@@ -27,10 +33,12 @@ def number(value, decimals=0):
 
 
 class Table:
-    """Headings and lines of text; the first column is left-aligned."""
+    """Headings and lines of text; names: how many columns on the left are
+    no figures, as the last one is none."""
 
-    def __init__(self, title, head):
+    def __init__(self, title, head, names=1):
         self.title = title
+        self.names = names
         self.head = head
         self.lines = []
         self.notes = []
@@ -42,7 +50,8 @@ class Table:
         out = [self.title]
         for r in rows:
             out.append("  " + "  ".join(
-                x.ljust(w) if i == 0 or i == len(r) - 1 else x.rjust(w)
+                x.ljust(w) if i < self.names or i == len(r) - 1
+                else x.rjust(w)
                 for i, (x, w) in enumerate(zip(r, width))).rstrip())
         return "\n".join(out + ["  " + n for n in self.notes])
 
@@ -67,32 +76,39 @@ class Report:
         self.bench = bench
         self.case = bench.case
         self.results = bench.results
-        self.main = self.case.setups[0]
+        self.main = self._first(lambda s: s.timed)
+        self.counted = self._first(lambda s: s.counted)
         self.present = [p.name for p in bench.peers]
+
+    def _first(self, wanted):
+        return next((s for s in self.case.setups if wanted(s)), None)
 
     def summary(self, setup, row, peer, metric):
         """A Summary, or None."""
         return self.results.get(self.case.name, setup.name, row.name, peer,
                                 metric)
 
-    def compare(self, row, peer, setup=None):
+    def compare(self, setup, row, peer, metric, higher_is_better=True):
         """Ours against a peer, or None where one of them has no figures."""
-        setup = setup or self.main
-        ours, theirs = (self.summary(setup, row, p, row.unit)
+        ours, theirs = (self.summary(setup, row, p, metric)
                         for p in (self.case.ours, peer))
-        return Comparison(ours, theirs) if ours and theirs else None
+        return (Comparison(ours, theirs, higher_is_better)
+                if ours and theirs else None)
 
-    def _cost_cells(self, setup, row, peer):
+    def _cells(self, setup, row, peer, columns):
         cells = []
-        for metric, _, decimals, _ in COSTS:
-            s = self.summary(setup, row, peer, metric)
+        for metric, _, decimals, _ in columns:
+            s = setup and self.summary(setup, row, peer, metric)
             cells.append(number(s and s.median, decimals))
         return cells
+
+    def _count_columns(self):
+        return COUNTS if self.counted else []
 
     def _ratio_cell(self, row, peer):
         if peer == self.case.ours:
             return ""
-        c = self.compare(row, peer)
+        c = self.compare(self.main, row, peer, row.unit)
         if not c or c.ratio is None:
             return "n/a"
         return f"{c.ratio:.2f} x " + {"same": "within the spread",
@@ -104,7 +120,7 @@ class Report:
         """All peers in one row, timed."""
         ours = self.case.ours
         head = ["", row.unit, "spread", "p50 us", "p99 us",
-                *[c[1] for c in COSTS],
+                *[c[1] for c in COSTS + self._count_columns()],
                 f"{ours} is" if ours in self.present else ""]
         t = Table(f"{row.name}: {row.title}", head)
         for peer in self.present:
@@ -122,18 +138,28 @@ class Report:
                 *[number(x and x.median) for x in (
                     self.summary(self.main, row, peer, m)
                     for m in ("p50", "p99"))],
-                *self._cost_cells(self.main, row, peer),
+                *self._cells(self.main, row, peer, COSTS),
+                *self._cells(self.counted, row, peer, self._count_columns()),
                 self._ratio_cell(row, peer) if ours in self.present else ""])
         return t
 
     def cost_table(self, setup):
         """Costs in another setup."""
-        t = Table(f"{setup.title} ({setup.name})",
-                  ["", "", *[c[1] for c in COSTS]])
+        columns = COSTS[:2] + COUNTS
+        t = Table(f"{setup.name}: {setup.title}",
+                  ["", "", *[c[1] for c in columns], "instructions: ours"
+                   if self.case.ours in self.present else ""], names=2)
         for row in self.case.rows_of(setup):
-            for i, peer in enumerate(self.present):
-                t.lines.append([row.name if i == 0 else "", peer,
-                                *self._cost_cells(setup, row, peer)])
+            name = row.name
+            for peer in self.present:
+                if (setup.name, row.name, peer) in self.bench.cannot:
+                    continue
+                c = None if peer == self.case.ours else self.compare(
+                    setup, row, peer, "insns", False)
+                t.lines.append([
+                    name, peer, *self._cells(setup, row, peer, columns),
+                    f"{c.ratio:.2f} x" if c and c.ratio else ""])
+                name = ""
         return t
 
     def verdicts(self):
@@ -141,7 +167,8 @@ class Report:
         out = []
         for row in self.case.rows:
             for peer in self.present:
-                c = None if peer == self.case.ours else self.compare(row, peer)
+                c = None if peer == self.case.ours else self.compare(
+                    self.main, row, peer, row.unit)
                 if not c:
                     continue
                 target = self.case.targets.get(peer)
@@ -154,6 +181,8 @@ class Report:
     def verdict_lines(self):
         """The targets, each with its verdict; of the floor what breaks it."""
         ours = self.case.ours
+        if not self.main:
+            return ["nothing was timed"]
         if ours not in self.present:
             why = self.bench.absent.get(ours, "it is not among the peers")
             return [f"no ratios and no targets without {ours}: {why}"]
@@ -175,6 +204,8 @@ class Report:
         out = [f"absent: {p}: {why}" for p, why in self.bench.absent.items()]
         out += [f"FAILED: {p} in {s}: {' / '.join(why.splitlines()[:3])}"
                 for s, p, why in self.bench.failed]
+        out += [f"{s}: guests that stood still used {cpus:.3f} CPUs in all"
+                for s, cpus in self.bench.idle.items()]
         others = self.results.all("others")
         if others:
             busy = sum(x > BUSY for x in others)
@@ -189,15 +220,17 @@ class Report:
 
     def legend(self):
         """What the columns are."""
-        return [f"{head}: {what}" for _, head, _, what in COSTS] + [
+        return [f"{head}: {what}" for _, head, _, what in
+                COSTS + self._count_columns()] + [
             "medians of the rounds; spread: the middle half of the rounds",
             f"ratios are of medians, {self.case.ours} by peer; beyond the "
             "spread: the two spreads do not touch"]
 
     def tables(self):
         """All tables."""
-        out = [self.row_table(r) for r in self.case.rows]
-        return out + [self.cost_table(s) for s in self.case.setups[1:]]
+        out = [self.row_table(r) for r in self.case.rows] if self.main else []
+        return out + [self.cost_table(s) for s in self.case.setups
+                      if not s.timed]
 
     def text(self):
         """As text."""
@@ -212,13 +245,13 @@ class Report:
 
     # -- plots -------------------------------------------------------------------
 
-    def _bars(self, metric, rows, title, unit):
+    def _bars(self, setup, metric, rows, title, unit):
         """gnuplot's commands and data for one plot of bars."""
         data, series = [], []
         for i, peer in enumerate(self.present):
             lines = []
             for r in rows:
-                s = self.summary(self.main, r, peer, metric)
+                s = self.summary(setup, r, peer, metric)
                 lines.append(f"{r.name} {s.median:.6g} {s.q1:.6g} {s.q3:.6g}"
                              if s else f"{r.name} NaN NaN NaN")
             data.append(f"$p{i} << END\n" + "\n".join(lines) + "\nEND\n")
@@ -228,10 +261,10 @@ class Report:
             + f"set title '{title}'\nset ylabel '{unit}'\n"
             + f"plot {', '.join(series)}\n")
 
-    def svg(self, metric, rows, title, unit):
+    def svg(self, setup, metric, rows, title, unit):
         """One plot, as an <svg> element; None without gnuplot or figures."""
-        if not any(self.summary(self.main, r, p, metric)
-                   for r in rows for p in self.present):
+        if not setup or not any(self.summary(setup, r, p, metric)
+                                for r in rows for p in self.present):
             return None
         width = min(1600, 260 + 110 * len(rows))
         script = (
@@ -242,7 +275,7 @@ class Report:
             "set style fill solid 0.8 border -1\nset boxwidth 0.9\n"
             "set yrange [0:*]\nset grid ytics\nset key outside right top\n"
             "set xtics rotate by -30\n"
-            + self._bars(metric, rows, title, unit))
+            + self._bars(setup, metric, rows, title, unit))
         with tempfile.TemporaryDirectory() as d:
             path = os.path.join(d, "plot")
             with open(path, "w", encoding="utf-8") as f:
@@ -265,11 +298,15 @@ class Report:
         """All plots."""
         rows = self.case.rows
         units = sorted({r.unit for r in rows})
-        groups = [(u, [r for r in rows if r.unit == u], u, u) for u in units]
-        groups += [("p50", rows, "Latency, median", "us"),
-                   ("p99", rows, "Latency, 99th percentile", "us"),
-                   ("irqs", rows, "Interrupts per I/O", ""),
-                   ("host_us", rows, "Host CPU time per I/O", "us")]
+        t, c = self.main, self.counted
+        groups = [(t, u, [r for r in rows if r.unit == u], u, u)
+                  for u in units]
+        groups += [(t, "p50", rows, "Latency, median", "us"),
+                   (t, "p99", rows, "Latency, 99th percentile", "us"),
+                   (t, "irqs", rows, "Interrupts per I/O", ""),
+                   (t, "host_us", rows, "Host CPU time per I/O", "us"),
+                   (c, "exits", rows, "Device accesses per I/O", ""),
+                   (c, "insns", rows, "Guest instructions per I/O", "")]
         return [x for x in (self.svg(*g) for g in groups) if x]
 
     def html(self):

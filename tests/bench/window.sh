@@ -80,8 +80,11 @@ count_b=$count
 read -ra cpu_b </proc/stat
 mapfile -t irq_b </proc/interrupts
 
-[ -e "/proc/$fio" ] || die "fio ended inside the window"
-wait "$fio" || die "fio: exit status $?"
+# it would go on for longer than anybody waits; 128: it was asked to end
+kill -TERM "$fio" || die "fio ended inside the window"
+wait "$fio"
+status=$?
+[ $status = 128 ] || die "fio: exit status $status"
 {
 	echo "time $time_a $time_b"
 	echo "ios $count_a $count_b"

@@ -5,6 +5,7 @@
 import io
 import os
 import re
+import struct
 import sys
 import tempfile
 
@@ -14,7 +15,8 @@ sys.path[:0] = [os.path.join(HERE, "../../vm"), os.path.join(HERE, "../../bench"
 import disk                                         # noqa: E402
 from core import Bench, Progress, Row, Setup        # noqa: E402
 from guest import GuestError                        # noqa: E402
-from measure import GuestWindow, costs, cpu_seconds  # noqa: E402
+from measure import (GuestWindow, costs, cpu_seconds,   # noqa: E402
+                     plugin_counts)
 from report import Report, page                     # noqa: E402
 from results import Results                         # noqa: E402
 from stats import Comparison, Summary, judge_floor, judge_target    # noqa: E402
@@ -194,6 +196,7 @@ class FakePeer:
         self.name, self.title, self.values = name, name, values
         self.log, self.absent, self.breaks = log, absent, breaks
         self.runs = self.up = False
+        self.counts = [1000, 2000] * 2
 
     def missing(self):
         """Why it is not there."""
@@ -207,6 +210,11 @@ class FakePeer:
         """Rows that it has no values for."""
         return None if row.name in self.values else "cannot"
 
+    @staticmethod
+    def cpu():
+        """Takes none."""
+        return 0.0
+
     def pause(self):
         """Stands still."""
         assert self.up
@@ -216,13 +224,16 @@ class FakePeer:
         """Goes on."""
         self.runs = True
 
-    def measure(self, _, row, _seconds):
+    def measure(self, setup, row, _seconds):
         """Gives the next value."""
         assert self.up and self.runs
         if self.breaks:
             self.breaks -= 1
             raise GuestError("broken")
         self.log.append(self)
+        if setup.counted:
+            insns = self.counts.pop(0)
+            return {"IOPS": 1, "exits": insns / 1000, "insns": insns}
         return {"IOPS": self.values[row.name].pop(0), "p50": 1, "p99": 2,
                 "irqs": 0.5, "guest_us": 1, "host_us": 2, "others": 0}
 
@@ -242,11 +253,14 @@ class FakeCase:
     name, title, ours = "fake", "Fake", "mine"
     targets = {"rival": 1.25}
 
-    def __init__(self, peers, rounds=3):
+    def __init__(self, peers, rounds=3, counted=False):
         self.peers = peers
         self.rows = [Row("a-32", "row a", "IOPS", True, {}),
                      Row("b", "row b", "IOPS", False, {})]
-        self.setups = [Setup("1cpu", "one", True, rounds, True, 1, 1)]
+        self.setups = [Setup("1cpu", "one", True, rounds, True, 1, 1, False)]
+        if counted:
+            self.setups.append(Setup("counted", "one, counted", False, 2,
+                                     False, 1, 1, True))
 
     def rows_of(self, _):
         """All."""
@@ -269,10 +283,10 @@ class FakeCase:
         return [("disk", "<none>")]
 
 
-def bench(peers):
+def bench(peers, **more):
     """Runs a FakeCase, returns the Bench, its good, and what it printed."""
     out = io.StringIO()
-    b = Bench(FakeCase(peers), Results(), out)
+    b = Bench(FakeCase(peers, **more), Results(), out)
     return b, b.run(), out.getvalue()
 
 
@@ -344,6 +358,35 @@ def tables():
     assert "&lt;none&gt;" in html and "<none>" not in html
 
 
+def counted():
+    """What a plugin counts is taken one guest after the other, and shown with
+    what was timed."""
+    log = []
+    mine = FakePeer("mine", {"a-32": [9, 3], "b": [9, 3]}, log)
+    rival = FakePeer("rival", {"a-32": [9, 2], "b": [9, 2]}, log)
+    rival.counts = [3000] * 4
+    b, good, _ = bench([mine, rival], rounds=1, counted=True)
+    equal(good, True)
+    equal([p.name for p in log[8:]], ["mine"] * 4 + ["rival"] * 4)
+    text = Report(b).text()
+    # the one of a: of 1000 and 1000; b's: 2000 and 2000
+    for want in (r"a-32: row a\n.* exit/IO +insn/IO +mine is\n  mine .* 1\.00 +"
+                 r"1000\n  rival .* 3\.00 +3000 +1\.50 x",
+                 r"counted: one, counted\n.*\n  a-32 +mine .* 1000\n +rival .* "
+                 r"3000 +0\.33 x\n  b +mine .* 2000\n"):
+        assert re.search(want, text), f"no {want} in\n{text}"
+
+
+def plugin():
+    """The counters of all vCPUs are added up."""
+    with tempfile.NamedTemporaryFile() as f:
+        f.write(struct.pack("=8Q", 100, 1, 2, 3, 0, 0, 0, 0)
+                + struct.pack("=8Q", 50, 10, 20, 30, 0, 0, 0, 0)
+                + bytes(6 * 64))
+        f.flush()
+        equal(plugin_counts(f.name), {"insns": 150, "exits": 33, "apic": 33})
+
+
 def without_ours():
     """Without ours there are figures, and no ratios."""
     log = []
@@ -373,5 +416,5 @@ def progress():
 with Tap() as tap:
     for test in (summaries, outliers, comparisons, verdicts, window, per_io,
                  cpu_clock, results, filters, interleaved, trouble, tables,
-                 without_ours, progress):
+                 counted, plugin, without_ours, progress):
         tap.test(f"bench: {test.__name__}", test)
