@@ -139,7 +139,7 @@ bench:
 	@tests/bench/run
 
 # for QEMU: it loads this into its emulated CPUs
-build/bench/count.so: tests/bench/count.c
+build/bench/count.so: tests/bench/count.c tests/bench/qemu_plugin.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -shared -fPIC -o $@ $<
 
@@ -205,8 +205,9 @@ help:
 	@echo "make host               synthhost, the reference host; host-asan: for tests"
 	@echo "make vm                 a guest to play in (BUS= chooses its channel)"
 	@echo "make bench              our devices against their peers, an hour; CASES=disk,"
-	@echo "                        QUICK=1: 5 minutes; ROUNDS=, PEERS=a,b, ROWS=a,b:"
-	@echo "                        less of it; table, build/bench/report.html"
+	@echo "                        QUICK=1: 5 minutes; ROUNDS=, PEERS=a,b, ROWS=a,b,"
+	@echo "                        SETUPS=a,b: less of it; docs/benchmark.md says which"
+	@echo "                        there are; leaves build/bench/report.html"
 	@echo "make abi-check          compares the drop-in's symbols with the kernel's"
 	@echo "make lint               checkpatch, sparse, W=1, shellcheck"
 	@echo "make fresh-debian       demo and unit tests in a new Debian 12 (root)"

@@ -8,6 +8,7 @@ import time
 
 CPUCLOCK_SCHED = 2      # of clockid_t: linux/posix-timers.h
 TICK = os.sysconf("SC_CLK_TCK")
+COUNTED = 64            # of count.c: bytes for each vCPU, four words are used
 
 
 def cpu_seconds(pids):
@@ -34,7 +35,7 @@ def plugin_counts(path):
     with open(path, "rb") as f:
         data = f.read()
     lines = [struct.unpack_from("=4Q", data, at)
-             for at in range(0, len(data), 64)]
+             for at in range(0, len(data), COUNTED)]
     insns, port, mmio, apic = (sum(x) for x in zip(*lines))
     return {"insns": insns, "exits": port + mmio, "apic": apic}
 

@@ -96,9 +96,11 @@ class GuestPeer:
 
     def stop(self):
         """Ends it; raises GuestProblem if kernel or host complained."""
-        g, self.g = self.g, None
-        g.qmp("cont")
-        g.close()
+        try:
+            self.resume()
+            self.g.close()
+        finally:
+            self.abandon()
 
     def abandon(self):
         """Ends it at once, whatever state it is in."""
