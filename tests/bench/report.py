@@ -268,7 +268,7 @@ class Report:
             return None
         width = min(1600, 260 + 110 * len(rows))
         script = (
-            f"set terminal svg size {width},420 font 'sans-serif,12' "
+            f"set terminal svg noenhanced size {width},420 font 'sans-serif,12' "
             "background rgb 'white'\n"
             "set style data histograms\n"
             "set style histogram errorbars gap 1.5 lw 1\n"
