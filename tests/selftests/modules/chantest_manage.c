@@ -129,6 +129,16 @@ static int cmd_subecho(struct ct_device *dev, struct ct_args *a)
 	return ret;
 }
 
+/* late 1: the host rescinds sub-channels not at their close but at "late 0" */
+static int cmd_late(struct ct_device *dev, struct ct_args *a)
+{
+	u32 late;
+	int ret = ct_number(a, 1, 1, &late);
+
+	return ret ?: ct_call(dev, dev->primary, SYNTHIO_TEST_LATE, late, 0,
+			      NULL, 0);
+}
+
 /* modify VP CPU: the channel's interrupts then come to CPU */
 static int cmd_modify(struct ct_device *dev, struct ct_args *a)
 {
@@ -179,6 +189,7 @@ const struct ct_command ct_manage[] = {
 	{ "loop", false, true, cmd_loop, "ROUNDS [as open]: open, echo, close" },
 	{ "subchannels", true, false, cmd_subchannels, "COUNT: have that many, in all" },
 	{ "subecho", true, false, cmd_subecho, "SIZE [COUNT]" },
+	{ "late", true, false, cmd_late, "[0|1]: rescinds of sub-channels" },
 	{ "modify", true, false, cmd_modify, "VP [CPU]" },
 	{ "where", true, false, cmd_where, ": the CPU that is called back on" },
 	{ "offer", false, false, cmd_offer, "" },
