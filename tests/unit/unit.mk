@@ -39,6 +39,9 @@ UNIT_SRCS_test_host_storvsp := $(patsubst %,tests/host/%.c,\
 	storvsp blockio scsi loop text log)
 UNIT_CFLAGS_test_host_storvsp := -Wl,--wrap=open
 UNIT_LIBS_test_host_storvsp := $(HOST_LIBS)
+UNIT_SRCS_test_host_blockdev := $(patsubst %,tests/host/%.c,\
+	blockio loop text log)
+UNIT_LIBS_test_host_blockdev := $(HOST_LIBS)
 UNIT_SRCS_test_host_loop := tests/host/loop.c tests/host/log.c
 UNIT_CFLAGS_test_host_loop := -Wl,--wrap=io_uring_submit
 UNIT_LIBS_test_host_loop := $(HOST_LIBS)
