@@ -66,7 +66,7 @@ static int ct_recover(struct ct_device *dev, bool *survived)
 	unsigned int old = ct_timeout_ms;
 	int ret;
 
-	ct_timeout_ms = min(old, 500u);
+	ct_timeout_ms = min(old, 200u);
 	ret = ct_echo_one(dev, dev->primary, 200);
 	ct_timeout_ms = old;
 	*survived = !ret;

@@ -90,12 +90,13 @@ def wait_devices(g, wanted):
 def hibernate(g, level, during=None):
     """Hibernates as far as /sys/power/pm_test says, and comes back.
 
-    during: called in the five seconds in which the guest is frozen
+    during: called in the seconds in which the guest is frozen
     """
     at = len(g.console_text())
-    g.post(f"echo {level} >/sys/power/pm_test; echo disk >/sys/power/state;"
+    g.post("echo 3 >/sys/module/suspend/parameters/pm_test_delay;"
+           f"echo {level} >/sys/power/pm_test; echo disk >/sys/power/state;"
            f"echo {level} said $? >/dev/kmsg")
-    g.wait_console(r"debug: Waiting for 5 seconds", 60, at)
+    g.wait_console(r"debug: Waiting for \d+ second", 60, at)
     if during:
         during()
     said = g.wait_console(rf"{level} said (\d+)", 60, at)
@@ -227,7 +228,7 @@ def s2idle(g):
     relids, host = placement(g), len(g.host_text())
     g.post("echo freeze >/sys/power/state; echo idle said $? >/dev/kmsg")
     g.wait_console(r"PM: suspend entry \(s2idle\)", 30, at)
-    time.sleep(3)
+    time.sleep(1)
     assert not re.search(r"idle said", g.console_text()[at:]), \
         "it did not sleep:\n" + g.tail()
     g.ctl("key", "x")
