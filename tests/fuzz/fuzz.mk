@@ -18,7 +18,7 @@ FUZZ_SRCS_ring := channel/ring.c
 # the whole reference host but its main(), and a guest for it
 FUZZ_SRCS_bus := $(filter-out tests/host/main.c,$(wildcard tests/host/*.c)) \
 	tests/unit/fake_guest.c
-FUZZ_CFLAGS_bus := -Itests/host -Itests/unit
+FUZZ_CFLAGS_bus := -Itests/host
 FUZZ_LIBS_bus := -luring
 
 FUZZ_SECONDS ?= 30

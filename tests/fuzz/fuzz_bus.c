@@ -14,8 +14,9 @@
 
 #include "bus.h"
 #include "channel.h"
-#include "fake_guest.h"
 #include "log.h"
+
+#include "../unit/fake_guest.h"
 
 #define RING_PAGES	4u	/* both directions */
 #define MAX_STEPS	400
