@@ -93,7 +93,8 @@ def hibernate(g, level, during=None):
     during: called in the seconds in which the guest is frozen
     """
     at = len(g.console_text())
-    g.post("echo 3 >/sys/module/suspend/parameters/pm_test_delay;"
+    g.post(f"echo {5 if during else 1} >"
+           "/sys/module/suspend/parameters/pm_test_delay;"
            f"echo {level} >/sys/power/pm_test; echo disk >/sys/power/state;"
            f"echo {level} said $? >/dev/kmsg")
     g.wait_console(r"debug: Waiting for \d+ second", 60, at)
