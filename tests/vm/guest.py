@@ -183,7 +183,9 @@ class Guest:
     machine: pc or q35; smp, maxcpus: vCPUs now and at most (at least 2: with
         one possible vCPU the emulator drops atomics and fences)
     mem: RAM; cmdline: more kernel parameters
-    host: synthhost's devices, as arguments; None: no ivshmem device
+    host: synthhost's devices, as arguments; None: no ivshmem device; or a
+        function that takes the guest, makes files in its scratch directory
+        and returns the arguments
     host_build: host-asan or host; default VM_HOST
     vectors: of the ivshmem device; bar: its BAR's size
     allow: regular expressions of console lines that are wanted
@@ -268,6 +270,8 @@ class Guest:
         shutil.rmtree(self.dir, ignore_errors=True)
         os.makedirs(self.scratch)
         self._make_ram()
+        if callable(self.host_args):
+            self.host_args = self.host_args(self)
         if self.host_args is not None:
             self.start_host()
         self._start_programs()
