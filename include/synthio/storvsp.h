@@ -25,12 +25,15 @@
 
 #include <linux/types.h>
 
-/* {ba6163d9-04a1-4d29-b605-72e2ffb1dc7f} */
+/* A SCSI controller: {ba6163d9-04a1-4d29-b605-72e2ffb1dc7f} */
 #define STORVSP_SCSI_GUID_INIT \
 	GUID_INIT(0xba6163d9, 0x04a1, 0x4d29, 0xb6, 0x05, \
 		  0x72, 0xe2, 0xff, 0xb1, 0xdc, 0x7f)
 
-/* {32412632-86cb-44a2-9b5c-50d1417354f5}: an IDE disk, the same protocol */
+/*
+ * An IDE controller with one disk: {32412632-86cb-44a2-9b5c-50d1417354f5}. Its
+ * instance GUID begins with the path (u32) and the target (u16) of the disk.
+ */
 #define STORVSP_IDE_GUID_INIT \
 	GUID_INIT(0x32412632, 0x86cb, 0x44a2, 0x9b, 0x5c, \
 		  0x50, 0xd1, 0x41, 0x73, 0x54, 0xf5)

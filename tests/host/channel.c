@@ -236,6 +236,18 @@ int channel_send(struct channel *ch, uint64_t trans_id, const void *payload,
 	return ret;
 }
 
+int channel_inject(struct channel *ch, unsigned int type, uint64_t trans_id,
+		   const void *payload, size_t len)
+{
+	struct channel_queued q = {
+		.type = type,
+		.trans_id = trans_id,
+		.len = len,
+	};
+
+	return channel_put(ch, &q, payload);
+}
+
 int channel_raw(struct channel *ch, const void *bytes, size_t len)
 {
 	struct channel_queued q = { .raw = 1, .len = len };

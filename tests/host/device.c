@@ -82,6 +82,8 @@ int device_register(struct bus *bus, struct device *dev, struct text *err)
 	dev->next = NULL;
 	dev->offered = true;
 	device_make_instance(dev);
+	if (dev->kind->ops->identify)
+		dev->kind->ops->identify(dev);
 	while (*link)
 		link = &(*link)->next;
 	*link = dev;

@@ -99,6 +99,8 @@ struct packet {
 
 /**
  * struct device_ops - what a device does
+ * @identify: Change dev->instance, where a part of it means something to the
+ *	guest. May be NULL.
  * @open: The guest opened a channel; look at channel_index() for which. May
  *	call channel_set_private(). Return 0, or -errno: the guest's open fails.
  *	May be NULL.
@@ -127,6 +129,7 @@ struct packet {
  *	closed. Frees @dev. May be NULL.
  */
 struct device_ops {
+	void (*identify)(struct device *dev);
 	int (*open)(struct device *dev, struct channel *ch);
 	void (*packet)(struct device *dev, struct channel *ch,
 		       const struct packet *pkt);
@@ -339,6 +342,13 @@ int channel_complete(struct channel *ch, uint64_t trans_id,
  */
 int channel_send(struct channel *ch, uint64_t trans_id, const void *payload,
 		 size_t len, bool want_completion);
+
+/**
+ * channel_inject() - send a packet of any type, for tests of guests
+ * @type: any number
+ */
+int channel_inject(struct channel *ch, unsigned int type, uint64_t trans_id,
+		   const void *payload, size_t len);
 
 /**
  * channel_pause() - deliver no packets until channel_resume()

@@ -288,10 +288,16 @@ void loop_clear_timer(struct loop_timer *timer)
 void loop_set_timer(struct loop *loop, struct loop_timer *timer,
 		    unsigned int ms)
 {
+	loop_set_timer_us(loop, timer, ms * 1000ull);
+}
+
+void loop_set_timer_us(struct loop *loop, struct loop_timer *timer,
+		       uint64_t us)
+{
 	struct loop_timer **link = &loop->timers;
 
 	loop_clear_timer(timer);
-	timer->due_ns = loop_now() + ms * 1000000ull;
+	timer->due_ns = loop_now() + us * 1000;
 	while (*link && (*link)->due_ns <= timer->due_ns)
 		link = &(*link)->next;
 	timer->next = *link;

@@ -154,6 +154,12 @@ void loop_set_timer(struct loop *loop, struct loop_timer *timer,
 		    unsigned int ms);
 
 /**
+ * loop_set_timer_us() - the same, microseconds from now
+ */
+void loop_set_timer_us(struct loop *loop, struct loop_timer *timer,
+		       uint64_t us);
+
+/**
  * loop_clear_timer() - disarm; harmless if not armed
  */
 void loop_clear_timer(struct loop_timer *timer);

@@ -57,8 +57,7 @@ enum {
 
 #define CONTROL_NACA			0x04
 
-/* Physical blocks are those of the page cache, whatever the logical size */
-#define PHYSICAL_BLOCK			4096u
+#define PERIPHERAL_DVD			0x05
 
 static const char vendor[] = "Msft    ";
 /*
@@ -158,28 +157,63 @@ static bool range_ok(const struct scsi_disk *disk, struct scsi_command *cmd,
 }
 
 /* LBA and number of blocks, where all commands of one length have them */
-static void cdb_range(struct scsi_command *cmd)
+static void cdb_fields(const uint8_t *cdb, uint64_t *lba, uint64_t *blocks)
 {
-	const uint8_t *cdb = cmd->cdb;
-
 	switch (cdb[0] >> 5) {
 	case 0:
-		cmd->lba = (uint64_t)(cdb[1] & 0x1f) << 16 | get16(cdb + 2);
-		cmd->blocks = cdb[4] ? cdb[4] : 256;
+		*lba = (uint64_t)(cdb[1] & 0x1f) << 16 | get16(cdb + 2);
+		*blocks = cdb[4] ? cdb[4] : 256;
 		break;
 	case 1:
 	case 2:
-		cmd->lba = get32(cdb + 2);
-		cmd->blocks = get16(cdb + 7);
+		*lba = get32(cdb + 2);
+		*blocks = get16(cdb + 7);
 		break;
 	case 4:
-		cmd->lba = get64(cdb + 2);
-		cmd->blocks = get32(cdb + 10);
+		*lba = get64(cdb + 2);
+		*blocks = get32(cdb + 10);
 		break;
 	default:
-		cmd->lba = get32(cdb + 2);
-		cmd->blocks = get32(cdb + 6);
+		*lba = get32(cdb + 2);
+		*blocks = get32(cdb + 6);
 		break;
+	}
+}
+
+static void cdb_range(struct scsi_command *cmd)
+{
+	cdb_fields(cmd->cdb, &cmd->lba, &cmd->blocks);
+}
+
+enum scsi_class scsi_classify(const uint8_t *cdb, uint64_t *lba,
+			      uint64_t *blocks)
+{
+	cdb_fields(cdb, lba, blocks);
+	switch (cdb[0]) {
+	case OP_READ_6:
+	case OP_READ_10:
+	case OP_READ_12:
+	case OP_READ_16:
+		return SCSI_CLASS_READ;
+	case OP_WRITE_6:
+	case OP_WRITE_10:
+	case OP_WRITE_12:
+	case OP_WRITE_16:
+		return SCSI_CLASS_WRITE;
+	case OP_SYNC_CACHE_10:
+	case OP_SYNC_CACHE_16:
+		return SCSI_CLASS_FLUSH;
+	case OP_VERIFY_10:
+	case OP_VERIFY_12:
+	case OP_VERIFY_16:
+		return SCSI_CLASS_VERIFY;
+	case OP_UNMAP:
+		return SCSI_CLASS_UNMAP;
+	case OP_WRITE_SAME_10:
+	case OP_WRITE_SAME_16:
+		return SCSI_CLASS_WRITE_SAME;
+	default:
+		return SCSI_CLASS_OTHER;
 	}
 }
 
@@ -242,9 +276,16 @@ static void request_sense(struct scsi_disk *disk, const struct scsi_luns *luns,
 	reply(cmd, SCSI_SENSE_LEN, cmd->cdb[4]);
 }
 
+static uint8_t peripheral(const struct scsi_disk *disk)
+{
+	return disk->dvd ? PERIPHERAL_DVD : 0;
+}
+
 static uint32_t inquiry_standard(uint8_t *data, uint8_t peripheral)
 {
 	data[0] = peripheral;
+	if (peripheral == PERIPHERAL_DVD)
+		data[1] = 0x80;	/* removable */
 	data[2] = INQUIRY_SPC4;
 	data[3] = 2;		/* response data format */
 	data[4] = 96 - 5;
@@ -275,12 +316,15 @@ static uint32_t vpd_identification(const struct scsi_disk *disk, uint8_t *data)
 	size_t serial = strlen(disk->serial);
 	uint8_t *p = data + 4;
 
-	/* NAA 3, locally assigned: the only one that needs no company id */
-	p[0] = 0x01;		/* binary */
-	p[1] = 0x03;		/* of the logical unit, NAA */
-	p[3] = 8;
-	put64(p + 4, 3ull << 60 | serial_hash(disk->serial) >> 4);
-	p += 4 + 8;
+	if (!disk->no_naa) {
+		p[0] = 0x01;		/* binary */
+		p[1] = 0x03;		/* of the logical unit, NAA */
+		p[3] = 8;
+		/* 3, locally assigned: the only one without a company id */
+		put64(p + 4, disk->naa ? disk->naa :
+		      3ull << 60 | serial_hash(disk->serial) >> 4);
+		p += 4 + 8;
+	}
 
 	p[0] = 0x02;		/* ASCII */
 	p[1] = 0x01;		/* of the logical unit, T10 vendor id */
@@ -294,16 +338,19 @@ static uint32_t vpd_identification(const struct scsi_disk *disk, uint8_t *data)
 
 static uint32_t vpd_block_limits(const struct scsi_disk *disk, uint8_t *data)
 {
-	uint32_t unit = PHYSICAL_BLOCK / disk->block_size;
+	uint32_t unit = SCSI_PHYSICAL_BLOCK / disk->block_size;
+	uint64_t max = disk->unmap_max ? disk->unmap_max : SCSI_UNMAP_BYTES;
 
 	data[4] = 1;		/* WRITE SAME of 0 blocks is not supported */
 	put16(data + 6, unit);
 	put32(data + 8, disk->max_transfer / disk->block_size);
 	if (disk->unmap) {
-		put32(data + 20, SCSI_UNMAP_BYTES / disk->block_size);
+		put32(data + 20, max / disk->block_size);
 		put32(data + 24, SCSI_UNMAP_MAX);
-		put32(data + 28, unit);
-		put32(data + 32, 1u << 31);	/* alignment valid, and 0 */
+		put32(data + 28, disk->unmap_granularity ?
+		      disk->unmap_granularity / disk->block_size : unit);
+		put32(data + 32, 1u << 31 |	/* the alignment is valid */
+		      (uint32_t)(disk->unmap_alignment / disk->block_size));
 	}
 	put64(data + 36, SCSI_WRITE_SAME_BYTES / disk->block_size);
 	return 64;
@@ -323,7 +370,8 @@ static void inquiry(struct scsi_disk *disk, const struct scsi_luns *luns,
 	if (!(cmd->cdb[1] & 1)) {
 		if (cmd->cdb[2])
 			return bad_cdb(cmd, 2, -1);
-		return reply(cmd, inquiry_standard(data, 0), alloc);
+		return reply(cmd, inquiry_standard(data, peripheral(disk)),
+			     alloc);
 	}
 
 	switch (cmd->cdb[2]) {
@@ -353,12 +401,13 @@ static void inquiry(struct scsi_disk *disk, const struct scsi_luns *luns,
 		data[5] = 0xe0;		/* UNMAP, WRITE SAME 16 and 10 do it */
 		if (disk->unmap_zeroes)
 			data[5] |= 0x04;
-		data[6] = 2;		/* thin */
+		data[6] = disk->thick ? 1 : 2;
 		len = 8;
 		break;
 	default:
 		return bad_cdb(cmd, 2, -1);
 	}
+	data[0] = peripheral(disk);
 	data[1] = cmd->cdb[2];
 	put16(data + 2, len - 4);
 	reply(cmd, len, alloc);
@@ -388,8 +437,9 @@ static void service_action_in(struct scsi_disk *disk,
 		return bad_cdb(cmd, 1, 4);
 	put64(cmd->data, disk->blocks - 1);
 	put32(cmd->data + 8, disk->block_size);
-	if (disk->block_size == 512)
-		cmd->data[13] = 3;	/* 8 logical in a physical block */
+	/* 8 logical blocks in a physical one, or 2 */
+	if (disk->block_size < SCSI_PHYSICAL_BLOCK)
+		cmd->data[13] = disk->block_size == 512 ? 3 : 1;
 	if (disk->unmap) {
 		cmd->data[14] = 0x80;
 		if (disk->unmap_zeroes)
@@ -744,6 +794,7 @@ static void unmap_go(struct scsi_disk *disk, struct scsi_command *cmd,
 		     const uint8_t *param)
 {
 	uint32_t len = get16(param + 2);
+	uint64_t max = disk->unmap_max ? disk->unmap_max : SCSI_UNMAP_BYTES;
 	uint64_t total = 0;
 	unsigned int i, count = 0;
 
@@ -757,7 +808,7 @@ static void unmap_go(struct scsi_disk *disk, struct scsi_command *cmd,
 		if (!range_ok(disk, cmd, lba, blocks))
 			return;
 		total += blocks;
-		if (total > SCSI_UNMAP_BYTES / disk->block_size)
+		if (total > max / disk->block_size)
 			return bad_param(cmd, 8 + 16 * i + 8, -1);
 		if (!blocks)
 			continue;

@@ -23,6 +23,9 @@
 #define SCSI_UNMAP_BYTES	(1ull << 30)	/* in all of one UNMAP */
 #define SCSI_WRITE_SAME_BYTES	(1ull << 30)
 #define SCSI_VERIFY_BYTES	(1ull << 30)
+#define SCSI_DVD_BLOCK		2048u
+/* Physical blocks are those of the page cache, whatever the logical size */
+#define SCSI_PHYSICAL_BLOCK	4096u
 
 enum scsi_status {
 	SCSI_GOOD		= 0x00,
@@ -71,14 +74,21 @@ enum scsi_attention {
 /**
  * struct scsi_disk - what the command set knows of a logical unit
  * @blocks: capacity, in blocks; at least 1
- * @block_size: 512 or 4096
+ * @block_size: 512 or 4096; of a DVD 2048
  * @max_transfer: of one READ or WRITE, bytes
  * @serial: printable ASCII; the identifiers of page 83 are made of it
+ * @naa: identifier of page 83, or 0: made of the serial number
+ * @no_naa: page 83 has none of that kind
+ * @dvd: a DVD drive with a medium in it, read-only
  * @read_only: write protected
  * @rotational: page B1 says 7200/min, else that nothing turns
  * @write_cache_default: WCE as it is after a reset
  * @unmap: UNMAP, and UNMAP in WRITE SAME
  * @unmap_zeroes: what was unmapped reads as zeroes
+ * @unmap_granularity: bytes; 0: SCSI_PHYSICAL_BLOCK
+ * @unmap_alignment: bytes, less than that
+ * @unmap_max: of one UNMAP, bytes; 0: SCSI_UNMAP_BYTES
+ * @thick: page B2 says resource provisioning, not thin
  * @write_cache: WCE; MODE SELECT changes it
  * @stopped: by START STOP UNIT
  * @attention: enum scsi_attention bits not reported yet
@@ -88,11 +98,18 @@ struct scsi_disk {
 	uint32_t block_size;
 	uint32_t max_transfer;
 	char serial[SCSI_SERIAL_MAX];
+	uint64_t naa;
+	bool no_naa;
+	bool dvd;
 	bool read_only;
 	bool rotational;
 	bool write_cache_default;
 	bool unmap;
 	bool unmap_zeroes;
+	bool thick;
+	uint64_t unmap_granularity;
+	uint64_t unmap_alignment;
+	uint64_t unmap_max;
 	bool write_cache;
 	bool stopped;
 	unsigned int attention;
@@ -196,6 +213,25 @@ void scsi_io_error(struct scsi_command *cmd, int error);
  * Hosts give such commands another SRB status than those that failed.
  */
 bool scsi_is_bad_request(const struct scsi_command *cmd);
+
+/* What a command does to the medium */
+enum scsi_class {
+	SCSI_CLASS_OTHER,
+	SCSI_CLASS_READ,
+	SCSI_CLASS_WRITE,
+	SCSI_CLASS_FLUSH,
+	SCSI_CLASS_VERIFY,
+	SCSI_CLASS_UNMAP,
+	SCSI_CLASS_WRITE_SAME,
+};
+
+/**
+ * scsi_classify() - what a command is about, whether it is right or wrong
+ * @cdb: SCSI_CDB_MAX bytes
+ * @lba: and @blocks: as the CDB says; of UNMAP the parameters say it
+ */
+enum scsi_class scsi_classify(const uint8_t *cdb, uint64_t *lba,
+			      uint64_t *blocks);
 
 /**
  * scsi_reset() - the logical unit was reset

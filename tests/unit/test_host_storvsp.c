@@ -31,7 +31,7 @@ struct channel {
 	void *private;
 	bool paused, errored;
 	char why[200];
-	unsigned int completions, sent;
+	unsigned int completions, sent, injected;
 	uint64_t trans_id;
 	uint32_t len;
 	struct storvsp_packet last, note;
@@ -40,7 +40,7 @@ struct channel {
 
 static struct bus bus;
 static struct channel chan, sub;
-static struct device_kind *kind;
+static struct device_kind *kind, *ide_kind;
 static unsigned int offered;
 static struct text why;
 static char dir[64], file[96];
@@ -49,7 +49,10 @@ static char dir[64], file[96];
 
 void device_kind_register(struct device_kind *k)
 {
-	kind = k;
+	if (!strcmp(k->name, "scsi"))
+		kind = k;
+	else
+		ide_kind = k;
 }
 
 int device_register(struct bus *b, struct device *dev, struct text *err)
@@ -118,6 +121,13 @@ int channel_send(struct channel *ch, uint64_t trans_id, const void *payload,
 	ch->sent++;
 	memcpy(&ch->note, payload, len);
 	return 0;
+}
+
+int channel_inject(struct channel *ch, unsigned int type, uint64_t trans_id,
+		   const void *payload, size_t len)
+{
+	ch->injected = type;
+	return channel_complete(ch, trans_id, payload, len);
 }
 
 void channel_pause(struct channel *ch)

@@ -36,7 +36,7 @@ $(UNIT_HOST:%=build/unit/%): $(HOST_ASAN_LIB_OBJS)
 UNIT_SRCS_test_host_scsi := tests/host/scsi.c
 UNIT_LIBS_test_host_scsi :=
 UNIT_SRCS_test_host_storvsp := $(patsubst %,tests/host/%.c,\
-	storvsp blockio scsi loop text log)
+	storvsp storvsp_io storvsp_disk storvsp_fault blockio scsi loop text log)
 UNIT_CFLAGS_test_host_storvsp := -Wl,--wrap=open
 UNIT_LIBS_test_host_storvsp := $(HOST_LIBS)
 UNIT_SRCS_test_host_loop := tests/host/loop.c tests/host/log.c
