@@ -516,9 +516,11 @@ static struct vmbus_channel *next_unswept(struct vmbus_channel *primary)
 	return found;
 }
 
-static void close_subchannels(struct vmbus_channel *primary)
+/* Returns 0, or an error if the host does not let go of one of them */
+static int close_subchannels(struct vmbus_channel *primary)
 {
 	struct vmbus_channel *sub;
+	int ret, err = 0;
 
 	mutex_lock(&connection.channel_mutex);
 	list_for_each_entry(sub, &primary->sc_list, sc_list)
@@ -528,12 +530,16 @@ static void close_subchannels(struct vmbus_channel *primary)
 	while ((sub = next_unswept(primary))) {
 		/* it may just be opening in the driver's callback */
 		flush_work(&sub->add_channel_work);
-		if (channel_close(sub) != -EINVAL)
+		ret = channel_close(sub);
+		if (ret != -EINVAL) {
 			vmbus_free_ring(sub);
+			err = ret ?: err;
+		}
 		if (READ_ONCE(sub->rescind))
 			channel_release(sub);
 		kobject_put(&sub->kobj);
 	}
+	return err;
 }
 
 /**
@@ -546,16 +552,19 @@ static void close_subchannels(struct vmbus_channel *primary)
  * Context: process, sleeps for a bounded time. Not from a channel callback
  *	nor from a sub-channel callback.
  * Return: 0, -EINVAL if it was not open, or an error if the host does not let
- *	go: vmbus_free_ring() then leaks the pages.
+ *	go of it or of a sub-channel: vmbus_free_ring() then leaks the pages.
  */
 int vmbus_disconnect_ring(struct vmbus_channel *channel)
 {
+	int ret, err;
+
 	if (channel->primary_channel)
 		return -EINVAL;
 	/* no new ones from here on */
 	WRITE_ONCE(channel->sc_creation_callback, NULL);
-	close_subchannels(channel);
-	return channel_close(channel);
+	err = close_subchannels(channel);
+	ret = channel_close(channel);
+	return ret ?: err;
 }
 
 /**

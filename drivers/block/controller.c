@@ -189,7 +189,7 @@ static int discover_unit(struct synd_ctrl *c, u8 target, u8 lun, bool first)
 			return 0;
 		}
 		d->plan = SYND_ADD;
-	} else if (!synd_disk_same(d, &id)) {
+	} else if (d->gone || !synd_disk_same(d, &id)) {
 		/* another one came in its place: it is found by the next scan */
 		synd_ctrl_scan(c);
 	} else if (d->added) {
@@ -272,8 +272,9 @@ static void carry_out(struct synd_ctrl *c)
 			plan = SYND_REMOVE;
 		switch (plan) {
 		case SYND_ADD:
-			if (synd_disk_add(d))
-				synd_disk_remove(d, true, DYING_WAIT);
+			if (synd_disk_add(d) &&
+			    !synd_disk_remove(d, true, DYING_WAIT))
+				again = true;
 			break;
 		case SYND_UPDATE:
 			synd_disk_update(d, &d->fresh);
@@ -664,16 +665,21 @@ err:
 static compat_remove_t synd_remove(struct hv_device *hv)
 {
 	struct synd_ctrl *c = hv_get_drvdata(hv);
-	bool surprise = READ_ONCE(hv->channel->rescind), safe;
+	bool surprise, safe;
 
 	synd_debugfs_remove(c);
+	mutex_lock(&c->mutex);
+	/* what was not offered again after hibernation is closed already */
+	surprise = READ_ONCE(hv->channel->rescind) ||
+		   c->state == SYND_SUSPENDED;
 	if (surprise) {
-		/* that has ended all access of the host */
-		mutex_lock(&c->mutex);
-		quiesce_all(c);
+		/* a rescind has ended all access of the host */
+		if (c->state != SYND_SUSPENDED)
+			quiesce_all(c);
 		fail(c, SYND_LEAVING, synd_chan_close_all(c));
-		mutex_unlock(&c->mutex);
-	} else {
+	}
+	mutex_unlock(&c->mutex);
+	if (!surprise) {
 		c->progress = synd_ctrl_completed(c);
 		schedule_delayed_work(&c->give_up_work,
 				      synd_host_timeout * HZ);

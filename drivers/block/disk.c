@@ -590,9 +590,9 @@ static enum blk_eh_timer_return synd_timeout(struct request *rq)
 	if (!cmd->timeouts)
 		dev_warn(disk_to_dev(d->gd),
 			 "the host does not answer: %s of %u bytes at sector %llu, queue %u, tag %d, %u s; waiting on\n",
-			 op_is_write(req_op(rq)) ? "write" : "read",
-			 blk_rq_bytes(rq), (u64)blk_rq_pos(rq), h->index,
-			 rq->tag, jiffies_to_msecs(rq->timeout) / 1000);
+			 blk_op_str(req_op(rq)), blk_rq_bytes(rq),
+			 (u64)blk_rq_pos(rq), h->index, rq->tag,
+			 jiffies_to_msecs(rq->timeout) / 1000);
 	if (cmd->timeouts < U8_MAX)
 		cmd->timeouts++;
 	synd_ctrl_timed_out(c, cmd->timeouts);
