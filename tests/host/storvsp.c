@@ -225,7 +225,7 @@ static bool packet_ok(struct channel *ch, const struct packet *pkt,
 }
 
 /* All but EXECUTE_SRB */
-static void operation(struct storvsp *s, struct storvsp_reply *reply)
+static void other_operation(struct storvsp *s, struct storvsp_reply *reply)
 {
 	struct channel *ch = reply->sc->ch;
 
@@ -297,7 +297,7 @@ static void storvsp_packet(struct device *dev, struct channel *ch,
 		if (reply.fault && fault_answers(&reply, NULL))
 			return;
 	}
-	operation(s, &reply);
+	other_operation(s, &reply);
 }
 
 /* --- channels ----------------------------------------------------------------- */

@@ -6,6 +6,7 @@
  *	storvsp_io.c		commands and their I/O
  *	storvsp_disk.c		options, LUNs, commands of the control socket
  *	storvsp_fault.c		what goes wrong on purpose
+ *	storvsp_fault_command.c	how it is asked for
  */
 #ifndef SYNTHHOST_STORVSP_H
 #define SYNTHHOST_STORVSP_H

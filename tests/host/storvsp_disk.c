@@ -13,8 +13,8 @@
 
 /* Of every controller */
 #define CONTROLLER_OPTIONS \
-	"max-transfer=BYTES,max-version=X.Y,report-max-transfer=N," \
-	"report-channels=N,offer-subchannels=N"
+	"[,max-transfer=BYTES][,max-version=X.Y][,report-max-transfer=N]" \
+	"[,report-channels=N][,offer-subchannels=N]"
 
 /* Of every disk; the help says them, and so does the complaint */
 #define DISK_OPTIONS \
@@ -446,7 +446,7 @@ static int scsi_option(struct bus *bus, const char *arg, struct text *err)
 		ret = parse_controller_option(s, reported, name, value, err);
 		if (ret == -ENOENT)
 			ret = text_add(err,
-				       "\"%s\" is none of subchannels=, " CONTROLLER_OPTIONS,
+				       "\"%s\" is none of subchannels=" CONTROLLER_OPTIONS,
 				       name);
 	}
 	if (!ret)
@@ -663,7 +663,7 @@ void storvsp_destroy(struct device *dev)
 }
 
 const struct device_option storvsp_options[] = {
-	{ "scsi", "ID[,subchannels=N][," CONTROLLER_OPTIONS "]",
+	{ "scsi", "ID[,subchannels=N]" CONTROLLER_OPTIONS,
 	  "a SCSI controller, named for --disk and for commands; report- and offer- lie to the guest",
 	  scsi_option },
 	{ "disk", "CTRL,lun=N," DISK_OPTIONS,
@@ -673,7 +673,7 @@ const struct device_option storvsp_options[] = {
 };
 
 const struct device_option storvsp_ide_options[] = {
-	{ "ide", "ID[,path=0|1][,target=0|1]," DISK_OPTIONS "[," CONTROLLER_OPTIONS "]",
+	{ "ide", "ID[,path=0|1][,target=0|1]," DISK_OPTIONS CONTROLLER_OPTIONS,
 	  "an IDE controller with one disk, which is its LUN 0 for commands",
 	  ide_option },
 	{ 0 },

@@ -35,10 +35,14 @@ $(UNIT_HOST:%=build/unit/%): $(HOST_ASAN_LIB_OBJS)
 # these bring a bus of their own instead, or need none
 UNIT_SRCS_test_host_scsi := tests/host/scsi.c
 UNIT_LIBS_test_host_scsi :=
-UNIT_SRCS_test_host_storvsp := $(patsubst %,tests/host/%.c,\
-	storvsp storvsp_io storvsp_disk storvsp_fault blockio scsi loop text log)
-UNIT_CFLAGS_test_host_storvsp := -Wl,--wrap=open
-UNIT_LIBS_test_host_storvsp := $(HOST_LIBS)
+UNIT_STORVSP := test_host_storvsp test_host_fault
+UNIT_STORVSP_SRCS := tests/unit/fake_storvsp.c $(patsubst %,tests/host/%.c,\
+	storvsp storvsp_io storvsp_disk storvsp_fault storvsp_fault_command \
+	blockio scsi loop text log)
+$(foreach t,$(UNIT_STORVSP),\
+	$(eval UNIT_SRCS_$(t) := $(UNIT_STORVSP_SRCS))\
+	$(eval UNIT_CFLAGS_$(t) := -Wl,--wrap=open)\
+	$(eval UNIT_LIBS_$(t) := $(HOST_LIBS)))
 UNIT_SRCS_test_host_loop := tests/host/loop.c tests/host/log.c
 UNIT_CFLAGS_test_host_loop := -Wl,--wrap=io_uring_submit
 UNIT_LIBS_test_host_loop := $(HOST_LIBS)
