@@ -2,12 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The demo: what `make demo` runs when all is built.
 
-Boots the distribution's kernel in plain QEMU, puts our channel below the
-distribution's own disk and keyboard drivers, and uses both. What is printed
-also goes to build/demo/demo.log. Exits 0 only if every step was true.
+Boots the distribution's kernel in plain QEMU and puts our channel into it. On
+the channel run our disk driver and, unmodified, the distribution's own disk and
+keyboard drivers; all are used, and in the end the disks are compared with an
+emulated one. What is printed also goes to build/demo/demo.log. Exits 0 only if
+every step was true.
 """
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -18,10 +21,13 @@ from guest import Guest, GuestError
 from kernels import BUILD, KernelError
 
 DIR = os.path.join(BUILD, "demo")
-DISK = os.path.join(DIR, "disk.img")
 PAYLOAD = os.path.join(DIR, "payload")
 FILES, MIB = 4, 64
 LINE = "hello from the host 2026"
+
+# the comparison: seconds of each run, rounds, MiB of each file, queue depths
+SECONDS, ROUNDS, SPAN, DEPTHS = 3, 2, 256, (1, 32)
+DRIVERS = ("synth_blk", "hv_storvsc")
 
 
 class Demo:
@@ -32,8 +38,15 @@ class Demo:
         os.makedirs(PAYLOAD)
         self.log = open(os.path.join(DIR, "demo.log"), "w", encoding="utf-8")
         self.rows = []
+        self.table = []
         self.sums = {}
+        self.devices = {}       # of each driver
         self.g = None
+
+    @staticmethod
+    def file(driver, what="disk"):
+        """The host's file behind a disk."""
+        return os.path.join(DIR, f"{what}-{driver}.img")
 
     def say(self, text=""):
         """Prints, and logs."""
@@ -67,26 +80,37 @@ class Demo:
     # -- the steps ----------------------------------------------------------
 
     def prepare(self):
-        """An empty 1 GiB file will be the disk. Random data to copy to it is
-        made here, and its checksums are kept on this side."""
-        with open(DISK, "wb") as f:
-            f.truncate(1 << 30)
+        """Two empty 1 GiB files will be disks. Random data to copy to them is
+        made here, and its checksums are kept on this side; three files of it
+        are for the comparison."""
+        for driver in DRIVERS:
+            with open(self.file(driver), "wb") as f:
+                f.truncate(1 << 30)
         for i in range(FILES):
             data = os.urandom(MIB << 20)
             name = f"data{i}"
             with open(os.path.join(PAYLOAD, name), "wb") as f:
                 f.write(data)
             self.sums[name] = hashlib.sha256(data).hexdigest()
+            for driver in (*DRIVERS, "ide"):
+                with open(self.file(driver, "span"), "ab") as f:
+                    f.write(data[:(SPAN // FILES) << 20])
         return f"{FILES} files of {MIB} MiB"
 
     def boot(self):
         """Plain QEMU, emulated CPUs: there is no Hyper-V anywhere. Beside it
         runs synthhost, the reference host; the two share the guest's memory
         and an ivshmem-doorbell device."""
-        self.g = Guest("demo", kernel="distro", mem="1G", limit=900,
-                       host_build="host", host=[
-                           "--scsi", "c0", "--disk",
-                           f"c0,lun=0,file={DISK},serial=DEMO", "--keyboard"])
+        host = ["--keyboard"]
+        for i, driver in enumerate(DRIVERS):
+            host += ["--scsi", f"c{i}",
+                     "--disk", f"c{i},lun=0,file={self.file(driver)},"
+                     f"serial=DEMO-{i}",
+                     "--disk", f"c{i},lun=1,file={self.file(driver, 'span')}"]
+        self.g = Guest("demo", kernel="distro", mem="1G", limit=900, smp=1,
+                       machine="pc", host_build="host", host=host, qemu=[
+                           "-drive", f"file={self.file('ide', 'span')},if=ide,"
+                           "format=raw,cache=none,aio=io_uring"])
         self.g.start()
         self.show("uname -srv")
         out = self.show("dmesg | grep -i 'hypervisor detected' || "
@@ -98,22 +122,53 @@ class Demo:
 
     def channel(self):
         """Our channel goes in as hv_vmbus.ko, in the place of the kernel's.
-        The drivers on top are the distribution's files as they are: loaded
-        without force, so each symbol's version was checked."""
+        One controller is for our disk driver, the other one is kept for the
+        distribution's. That one and the keyboard's are files of the kernel's
+        package as they are: loaded without force, so each symbol's version was
+        checked."""
         g = self.g
         g.load("stock")
         self.say("    guest# insmod hv_vmbus.ko            (ours)")
+        # one of the two, whichever: both have the same disks
+        keep = g.run("cd /sys/bus/vmbus/devices; "
+                     "grep -l ba6163d9 */class_id | cut -d/ -f1").out.split()
+        if len(keep) != 2:
+            raise GuestError(f"not two controllers: {keep}")
+        self.show(f"echo hv_storvsc >/sys/bus/vmbus/devices/{keep[1]}/"
+                  "driver_override")
+        g.run(f"insmod /synthio/build/{g.kernel.release}/stock/drivers/block/"
+              "synth_blk.ko")
+        self.say("    guest# insmod synth_blk.ko           (ours)")
         self.show("modprobe -v hv_storvsc | sed s,.*/modules/,,")
         self.show("modprobe -v hyperv-keyboard | sed s,.*/modules/,,")
-        g.run("modprobe sd_mod; modprobe ext4; modprobe evdev")
+        g.run("modprobe -a sd_mod ext4 evdev ata_piix")
         for mod in ("hv_storvsc", "hyperv_keyboard"):
             taint = g.run(f"cat /sys/module/{mod}/taint").out.strip()
             if taint:
                 raise GuestError(f"{mod} is tainted: {taint}")
             who = g.run(f"modinfo -F signer {mod}").out.strip()
             self.say(f"    {mod}: signed by '{who}', not forced, no taint")
-        self.show("dmesg | grep -iE 'vmbus|hv_' | tail -n 6")
-        return "hv_storvsc, hyperv-keyboard: unmodified, unforced"
+        self.show("dmesg | grep -iE 'vmbus|hv_|synd|synth' | tail -n 8")
+        return "synth_blk; hv_storvsc, hyperv-keyboard unmodified, unforced"
+
+    def find_disks(self):
+        """The block device of each driver's big disk, and of its span."""
+        g = self.g
+        for driver in DRIVERS:
+            base = f"/sys/bus/vmbus/drivers/{driver}/*-*-*"
+            where = {"synth_blk": f"{base}/block/*",
+                     "hv_storvsc": f"{base}/host*/target*/*:*/block/*"}[driver]
+            out = g.run(f"for i in $(seq 100); do set -- {where}; "
+                        "[ -e \"$2\" ] && break; sleep .1; done; "
+                        "for d; do echo ${d##*/} $(cat $d/size); done").out
+            sizes = {int(n): d for d, n in (x.split()
+                                            for x in out.splitlines())}
+            self.devices[driver] = sizes[1 << 21]
+            self.devices[driver, "span"] = sizes[SPAN << 11]
+        out = g.run("for i in $(seq 100); do set -- /sys/bus/pci/drivers/"
+                    "ata_piix/*/ata*/host*/target*/*:*/block/*; "
+                    "[ -e $1 ] && break; sleep .1; done; echo ${1##*/}").out
+        self.devices["ide", "span"] = out.strip()
 
     def lsvmbus(self):
         """The kernel's own lsvmbus lists what the host offers."""
@@ -124,23 +179,21 @@ class Demo:
                 raise GuestError(f"lsvmbus shows no {want}")
         return f"{len(out.splitlines())} devices"
 
-    def disk(self):
-        """A file system on the disk, files on it, unmounted; then mounted
-        again with cold caches and read back."""
+    def disk(self, driver):
+        """A file system on a disk, files on it, unmounted; then mounted again
+        with cold caches and read back."""
         g = self.g
-        g.run("for i in $(seq 100); do [ -b /dev/sda ] && exit; sleep .1; "
-              "done; exit 1")
-        self.show("cat /proc/scsi/scsi 2>/dev/null | sed -n 2,4p; "
-                  "lsblk -o NAME,SIZE,VENDOR,MODEL,SERIAL /dev/sda",
-                  say="lsblk /dev/sda")
-        self.show("mkfs.ext4 -q /dev/sda && mount /dev/sda /mnt && df -h /mnt",
-                  300)
+        if not self.devices:
+            self.find_disks()
+        dev = f"/dev/{self.devices[driver]}"
+        self.say(f"   {dev} is {driver}'s.")
+        self.show(f"mkfs.ext4 -q {dev} && mount {dev} /mnt && df -h /mnt", 300)
         start = time.monotonic()
         self.show("cp /synthio/build/demo/payload/* /mnt && sync -f /mnt && "
                   "ls -l /mnt | grep data", 600)
         rate = FILES * MIB / (time.monotonic() - start)
         self.show("umount /mnt && echo 3 >/proc/sys/vm/drop_caches && "
-                  "mount /dev/sda /mnt")
+                  f"mount {dev} /mnt")
         out = self.show("cd /mnt && sha256sum data*", 600)
         got = {n: s for s, n in (x.split() for x in out.splitlines())}
         if got != self.sums:
@@ -150,21 +203,76 @@ class Demo:
         return (f"{FILES * MIB} MiB copied ({rate:.0f} MiB/s), "
                 "checksums equal")
 
+    def our_disk(self):
+        """synth_blk, straight from the block layer to the channel."""
+        return self.disk("synth_blk")
+
+    def their_disk(self):
+        """The same through the distribution's hv_storvsc, on our channel."""
+        return self.disk("hv_storvsc")
+
     def host_side(self):
-        """The host's file holds the same: read from it without the guest."""
+        """The host's files hold the same: read from them without the guest."""
         out = os.path.join(DIR, "from-disk")
-        for name, want in self.sums.items():
-            subprocess.run(["/sbin/debugfs", "-R", f"dump /{name} {out}", DISK],
-                           stdout=subprocess.DEVNULL, check=True,
-                           stderr=subprocess.DEVNULL)
-            with open(out, "rb") as f:
-                got = hashlib.file_digest(f, "sha256").hexdigest()
-            if got != want:
-                raise GuestError(f"{name} differs in the host's file")
-            self.say(f"    host$ debugfs {os.path.basename(DISK)} {name}: "
-                     f"{got[:16]}... equal")
+        for driver in DRIVERS:
+            for name, want in self.sums.items():
+                subprocess.run(["/sbin/debugfs", "-R", f"dump /{name} {out}",
+                                self.file(driver)], stdout=subprocess.DEVNULL,
+                               check=True, stderr=subprocess.DEVNULL)
+                with open(out, "rb") as f:
+                    got = hashlib.file_digest(f, "sha256").hexdigest()
+                if got != want:
+                    raise GuestError(f"{name} differs in the host's file of "
+                                     + driver)
+                self.say(f"    host$ debugfs "
+                         f"{os.path.basename(self.file(driver))} {name}: "
+                         f"{got[:16]}... equal")
         os.unlink(out)
-        return "host's file equals what was written"
+        return "the host's files equal what was written"
+
+    def fio(self, driver, depth):
+        """Reads of 4 KiB at random: (per second, interrupts for each)."""
+        dev = self.devices[driver, "span"]
+        pattern = "ata_piix" if driver == "ide" else "vmbus|ivshmem"
+        count = (f"grep -E '{pattern}' /proc/interrupts | "
+                 "awk '{ n += $2 } END { print n + 0 }'")
+        out = self.g.run(
+            f"{count}; fio --name=x --filename=/dev/{dev} --rw=randread --bs=4k"
+            " --direct=1 --ioengine=io_uring --norandommap=1 --time_based"
+            f" --runtime={SECONDS} --size={SPAN}m --iodepth={depth}"
+            f" --output-format=json; {count}", 60).out
+        start, end = out.index("{"), out.rindex("}") + 1
+        read = json.loads(out[start:end])["jobs"][0]["read"]
+        irqs = int(out[end:]) - int(out[:start].split()[0])
+        return read["iops"], irqs / max(1, read["total_ios"])
+
+    def compare(self):
+        """Random reads of 4 KiB, past all caches, from files of the same kind:
+        turn by turn, the best of each. The CPU is emulated and so is the IDE
+        controller: each register access leaves the guest there."""
+        names = ("ide", "hv_storvsc", "synth_blk")
+        best = {}
+        for _ in range(ROUNDS):
+            for depth in DEPTHS:
+                for name in names:
+                    got = self.fio(name, depth)
+                    best[name, depth] = max(best.get((name, depth), (0, 0)),
+                                            got)
+        label = {"ide": "IDE, emulated", "hv_storvsc": "hv_storvsc, our channel",
+                 "synth_blk": "synth_blk, our channel"}
+        self.table = [f"   {'4 KiB random reads':<26}"
+                      + "".join(f"{'depth ' + str(d) + ', IOPS':>17}"
+                                f"{'interrupts each':>17}" for d in DEPTHS)]
+        for name in names:
+            self.table.append(f"   {label[name]:<26}" + "".join(
+                f"{best[name, d][0]:>10.0f} "
+                f"({best[name, d][0] / best['ide', d][0]:.1f} x)"
+                f"{best[name, d][1]:>15.2f}  " for d in DEPTHS))
+        for line in self.table:
+            self.say(line)
+        deep = DEPTHS[-1]
+        ratio = best["synth_blk", deep][0] / best["ide", deep][0]
+        return f"synth_blk {ratio:.1f} times emulated IDE at depth {deep}"
 
     def keyboard(self):
         """A line is typed on the host. In the guest it passes hyperv-keyboard
@@ -212,7 +320,7 @@ class Demo:
     def leave(self):
         """All modules go out again; kernel log and host log are searched for
         complaints."""
-        self.show("rmmod hyperv_keyboard hv_storvsc hv_vmbus && "
+        self.show("rmmod hyperv_keyboard hv_storvsc synth_blk hv_vmbus && "
                   "ls /sys/bus | grep -c vmbus || true")
         self.g.close()
         return "no warning, no error"
@@ -222,9 +330,12 @@ class Demo:
         start = time.monotonic()
         steps = [("prepare data", self.prepare), ("boot a guest", self.boot),
                  ("load the channel", self.channel),
-                 ("list the devices", self.lsvmbus), ("use the disk", self.disk),
-                 ("look at the host's file", self.host_side),
+                 ("list the devices", self.lsvmbus),
+                 ("use our disk", self.our_disk),
+                 ("use the distribution's", self.their_disk),
+                 ("look at the host's files", self.host_side),
                  ("type a line", self.keyboard),
+                 ("compare with IDE", self.compare),
                  ("count packets", self.statistics), ("leave", self.leave)]
         good = True
         try:
@@ -249,13 +360,19 @@ class Demo:
                     if os.path.exists(f"{logs}/demo.{x}"):
                         shutil.copy(f"{logs}/demo.{x}", f"{DIR}/{x}")
         shutil.rmtree(PAYLOAD, ignore_errors=True)
+        for driver in (*DRIVERS, "ide"):
+            if os.path.exists(self.file(driver, "span")):
+                os.unlink(self.file(driver, "span"))
         self.say("\n== summary")
         for title, said, took in self.rows:
             self.say(f"   {title:<24} {took:6.1f} s  {said}")
         self.say(f"   {'all':<24} {time.monotonic() - start:6.1f} s  "
                  + ("everything worked" if good else "FAILED"))
+        self.say()
+        for line in self.table:
+            self.say(line)
         self.say(f"   log: {os.path.relpath(DIR)}/demo.log, console.log, "
-                 "synthhost.log; the disk: disk.img")
+                 "synthhost.log; the disks: disk-*.img")
         return good
 
 

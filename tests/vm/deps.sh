@@ -14,8 +14,8 @@ set -eu
 build="gcc gcc-12 libc6-dev make liburing-dev rsync"
 vm="$build qemu-system-x86 busybox-static python3 kmod xz-utils cpio
 	ca-certificates debian-archive-keyring"
-demo="$vm e2fsprogs util-linux"
-tests="$demo fio perl procps"
+demo="$vm e2fsprogs util-linux fio"
+tests="$demo perl procps"
 lint="$build sparse shellcheck perl xz-utils"
 fresh="debootstrap git"
 debug="flex bison bc libelf-dev libssl-dev"
