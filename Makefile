@@ -151,7 +151,8 @@ abi-check:
 	@$(MAKE) modules KERNEL=distro BUS=stock
 	@vars=$$(tests/vm/kernel.sh get distro) && eval "$$vars" && \
 		tests/abi-check "$$KBUILD_DIR/Module.symvers" \
-			"build/$$KREL/stock/Module.symvers"
+			"build/$$KREL/stock/Module.symvers" \
+			"build/$$KREL"/stock/drivers/*/*.ko
 
 .PHONY: lint
 lint:

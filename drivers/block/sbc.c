@@ -23,6 +23,8 @@ enum {
 #define SA_READ_CAPACITY_16	0x10
 #define MODE_PAGE_CACHING	0x08
 #define BYTES_MAX		(1ull << 62)	/* of a disk: loff_t, and room */
+/* bytes of an identifier that fit into wwid in hexadecimal */
+#define T10_BINARY_MAX		48u
 
 static void put16(u8 *b, u16 v)
 {
@@ -62,7 +64,8 @@ static u64 get64(const u8 *b)
 u8 sbc_read_write(u8 *cdb, bool write, u64 lba, u32 blocks, bool fua)
 {
 	cdb[1] = fua ? 0x08 : 0;
-	if (lba <= U32_MAX && blocks <= U16_MAX) {
+	/* not even the last block is one that 32 bits don't name */
+	if (lba + blocks - 1 <= U32_MAX && blocks <= U16_MAX) {
 		cdb[0] = write ? OP_WRITE_10 : OP_READ_10;
 		put32(cdb + 2, lba);
 		put16(cdb + 7, blocks);
@@ -183,6 +186,8 @@ static void take_string(char *to, u32 room, const u8 *from, u32 len)
 		len--;
 	for (i = 0; i < len && n + 1 < room; i++)
 		to[n++] = from[i] < 0x20 || from[i] > 0x7e ? '.' : from[i];
+	while (n && to[n - 1] == ' ')		/* where it was cut */
+		n--;
 	to[n] = 0;
 }
 
@@ -194,7 +199,7 @@ int sbc_parse_inquiry(struct sbc_disk *d, const u8 *b, u32 len)
 	d->type = b[0] >> 5 ? SBC_TYPE_UNKNOWN : b[0] & 0x1f;
 	if (d->type == SBC_TYPE_UNKNOWN)
 		return 0;
-	d->removable = len > 1 && b[1] & 0x80;
+	d->removable = b[1] & 0x80;
 	len = min(len, b[4] + 5u);
 	d->vendor[0] = 0;
 	d->product[0] = 0;
@@ -263,7 +268,7 @@ static u32 designator_rank(const u8 *desc)
 static int parse_ids(struct sbc_disk *d, const u8 *b, u32 len)
 {
 	const u8 *best = NULL;
-	u32 at, rank, best_rank = 0;
+	u32 at, rank, id_len, best_rank = 0;
 
 	for (at = 4; at + 4 <= len && at + 4 + b[at + 3] <= len;
 	     at += 4 + b[at + 3]) {
@@ -276,15 +281,22 @@ static int parse_ids(struct sbc_disk *d, const u8 *b, u32 len)
 	if (!best)
 		return -EINVAL;
 
+	id_len = best[3];
 	d->id_len = 0;
 	if (best_rank == 1) {
+		/* as dots, binary ones would be all the same */
+		if ((best[0] & 0xf) == 1) {
+			take_hex(d->wwid, "t10.", best + 4,
+				 min(id_len, T10_BINARY_MAX));
+			return 0;
+		}
 		memcpy(d->wwid, "t10.", 4);
 		take_string(d->wwid + 4, sizeof(d->wwid) - 4, best + 4,
-			    best[3]);
+			    id_len);
 		return 0;
 	}
 	d->id_is_naa = best_rank > 2;
-	d->id_len = best[3];
+	d->id_len = id_len;
 	memcpy(d->id, best + 4, d->id_len);
 	take_hex(d->wwid, d->id_is_naa ? "naa." : "eui.", d->id, d->id_len);
 	return 0;
@@ -319,7 +331,7 @@ static int parse_limits(struct sbc_disk *d, const u8 *b, u32 len)
 	granularity = get32(b + 28);
 	alignment = get32(b + 32);
 	d->unmap_granularity = blocks_to_bytes(d, granularity);
-	if (alignment >> 31 && granularity)
+	if (alignment >> 31 && d->unmap_granularity)
 		d->unmap_alignment = blocks_to_bytes(d, (alignment & 0x7fffffff)
 						     % granularity);
 	d->ws_max_blocks = get64(b + 36);
@@ -389,10 +401,8 @@ int sbc_parse_capacity_16(struct sbc_disk *d, const u8 *b, u32 len)
 	if (ret || len < 16)
 		return ret;
 	d->lbprz = b[14] & 0x40;
-	/* more than a page is of no use to anybody here */
+	/* more than 1 MiB is of no use to anybody here */
 	size = d->block_size << min(b[13] & 0xf, 8);
-	if (size > 1u << 20)
-		return 0;
 	d->physical_block_size = size;
 	lowest = (get16(b + 14) & 0x3fff) * d->block_size;
 	d->alignment = lowest % size;
@@ -461,11 +471,16 @@ enum {
 	KEY_COMPLETED		= 0xf,
 };
 
-/* Key and code of sense data in fixed or descriptor format; false: none */
-static bool sense_decode(const u8 *s, u32 len, struct sbc_verdict *v)
+/*
+ * Key and code of sense data in fixed or descriptor format; false: none.
+ * @deferred: they tell of an earlier command, and this one was not carried out
+ */
+static bool sense_decode(const u8 *s, u32 len, struct sbc_verdict *v,
+			 bool *deferred)
 {
 	if (!s || len < 3)
 		return false;
+	*deferred = s[0] & 1;
 	switch (s[0] & 0x7f) {
 	case 0x70:
 	case 0x71:
@@ -553,8 +568,11 @@ struct sbc_verdict sbc_judge(const struct sbc_answer *a)
 {
 	u8 srb = a->srb_status & STORVSP_SRB_STATUS_MASK;
 	struct sbc_verdict v = { .outcome = SBC_IO_ERROR };
+	bool deferred;
 
-	if (srb == STORVSP_SRB_SUCCESS && a->scsi_status == STATUS_GOOD) {
+	/* an overrun is another amount of data than was asked for: see there */
+	if (a->scsi_status == STATUS_GOOD &&
+	    (srb == STORVSP_SRB_SUCCESS || srb == STORVSP_SRB_DATA_OVERRUN)) {
 		v.outcome = SBC_OK;
 		return v;
 	}
@@ -569,8 +587,10 @@ struct sbc_verdict sbc_judge(const struct sbc_answer *a)
 	}
 	if (a->scsi_status == STATUS_CHECK_CONDITION &&
 	    (a->srb_status & STORVSP_SRB_AUTOSENSE_VALID) &&
-	    sense_decode(a->sense, a->sense_len, &v)) {
+	    sense_decode(a->sense, a->sense_len, &v, &deferred)) {
 		v.outcome = sense_outcome(&v, a->optional);
+		if (deferred)
+			v.outcome = SBC_RETRY;
 		return v;
 	}
 	switch (a->scsi_status) {

@@ -35,14 +35,15 @@ enum sbc_type {
  * @product: likewise
  * @revision: likewise
  * @serial: unit serial number, of VPD page 80; may be empty
- * @wwid: "naa.", "eui." or "t10." and an identifier, of VPD page 83; or empty
+ * @wwid: "naa.", "eui." or "t10." and an identifier, of VPD page 83, in
+ *	hexadecimal if it is binary; or empty
  * @id: the identifier of @wwid as bytes, if it is of type naa or eui
  * @id_len: bytes of @id, 0 for none
  * @id_is_naa: what @id is
  * @blocks: capacity in logical blocks, at least 1
  * @block_size: bytes of a logical block: a power of two from 512 to 4096
  * @physical_block_size: bytes, a multiple of it
- * @alignment: bytes from the start of a physical block to logical block 0
+ * @alignment: bytes from logical block 0 to the first that starts a physical one
  * @lbprz: unmapped blocks read as zeroes
  * @read_only: write protected
  * @write_cache: what was written needs SYNCHRONIZE CACHE to be durable
@@ -274,6 +275,9 @@ struct sbc_verdict {
 /**
  * sbc_judge() - what an answer means
  * @a: the answer
+ *
+ * With SBC_OK the host may still have moved less than was asked for: that is
+ * the caller's to compare.
  */
 struct sbc_verdict sbc_judge(const struct sbc_answer *a);
 

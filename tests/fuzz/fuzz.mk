@@ -14,6 +14,7 @@
 # feeds it random inputs.
 
 FUZZ_SRCS_ring := channel/ring.c
+FUZZ_SRCS_sbc := drivers/block/sbc.c
 
 FUZZ_SECONDS ?= 30
 FUZZ_CC ?= $(shell command -v clang || command -v clang-14)
@@ -21,7 +22,8 @@ FUZZ_HAS := $(shell echo 'int LLVMFuzzerTestOneInput(void){return 0;}' | \
 	$(or $(FUZZ_CC),false) -x c -fsanitize=fuzzer,address - -o /dev/null \
 	2>/dev/null && echo yes)
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_HDRS := $(wildcard channel/ring*.h tests/host/*.h include/synthio/*.h)
+FUZZ_HDRS := $(wildcard channel/ring*.h drivers/block/sbc*.h tests/host/*.h \
+	tests/unit/sbc_check.h include/synthio/*.h)
 FUZZ_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -Iinclude \
 	-fno-omit-frame-pointer -fno-sanitize-recover=undefined
 
