@@ -15,7 +15,7 @@ build="gcc gcc-12 libc6-dev make liburing-dev rsync"
 vm="$build qemu-system-x86 busybox-static python3 kmod xz-utils cpio
 	ca-certificates debian-archive-keyring"
 demo="$vm e2fsprogs util-linux fio"
-tests="$demo perl procps"
+tests="$demo perl procps fdisk xfsprogs udev"
 lint="$build sparse shellcheck perl xz-utils"
 fresh="debootstrap git"
 debug="flex bison bc libelf-dev libssl-dev"

@@ -17,11 +17,13 @@ import json
 import os
 import random
 import re
+import shutil
 
 # pylint: disable=wildcard-import,unused-wildcard-import
 from lib import *       # noqa: F403
 from lib import OWN, STOCK, STORVSC, LONG, MB, BlockGuest, Load, Lun
-from tap import Tap
+from kernels import TOP
+from tap import Skip, Tap
 
 SECONDS = int(os.environ.get("FIO_SECONDS") or (60 if LONG else 8))
 LOADS = 100 if LONG else 10
@@ -158,6 +160,31 @@ def partitions(g):
     g.run(f"sfdisk -q --delete /dev/{dev} 1")
     wait_for(g, f"! test -b /dev/{dev}1 && test -b /dev/{dev}2",
              "the partition is still there")
+
+
+def udev_links(g):
+    """udev's rule names disks, partitions and file systems."""
+    rule = os.path.join(TOP, "packaging/udev/60-synth-blk.rules")
+    if not os.path.exists(rule):
+        raise Skip("there is no udev rule")
+    shutil.copy(rule, g.scratch)
+    part = disk(g, "c1-3") + "2"
+    uuid = "01234567-89ab-4cde-8123-456789abcdef"
+    g.run(f"mkfs.ext4 -q -U {uuid} -L home /dev/{part} &&"
+          " mkdir -p /run/udev/rules.d && cp /scratch/60-synth-blk.rules"
+          " /run/udev/rules.d && /usr/lib/systemd/systemd-udevd --daemon &&"
+          " udevadm trigger --subsystem-match=block && udevadm settle", 120)
+    out = g.run("cd /dev/disk && for l in */*; do"
+                " echo $l $(basename $(readlink $l)); done").out
+    links = dict(x.split() for x in out.splitlines())
+    g.run("udevadm control --exit")
+    wanted = {f"by-id/synthio-{s}": disk(g, s) for s in EXPECT}
+    wanted["by-id/synthio-c1-3-part2"] = part
+    wanted["by-id/wwn-0x5000c500a1b2c3d4"] = disk(g, "first")
+    wanted[f"by-uuid/{uuid}"] = wanted["by-label/home"] = part
+    for link, dev in wanted.items():
+        assert links.get(link) == dev, f"{link} is not {dev}:\n{out}"
+    assert sum(x.startswith("by-path/") for x in links) >= len(EXPECT), out
 
 
 def mixed_refused(g):
@@ -546,6 +573,7 @@ def main():
             ("disks of four controllers appear", appear),
             ("names and identifiers", names), ("limits", limits),
             ("lsblk", lsblk), ("partitions", partitions),
+            ("udev's links", udev_links),
             ("a controller with a DVD drive is refused", mixed_refused),
             *DATA, *MORE_DATA,
             ("resize under load", resize), *CHANGES,
