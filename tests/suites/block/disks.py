@@ -22,6 +22,7 @@ import shutil
 # pylint: disable=wildcard-import,unused-wildcard-import
 from lib import *       # noqa: F403
 from lib import OWN, STOCK, STORVSC, LONG, MB, BlockGuest, Load, Lun
+from faults import errors
 from kernels import TOP
 from tap import Skip, Tap
 
@@ -588,7 +589,8 @@ def main():
             ("disks of four controllers appear", appear),
             *(DATA if LONG else DATA[:1] + DATA[3:5]), *CHANGES,
             ("hv_storvsc takes over", switch(STORVSC)),
-            *DATA)
+            *(DATA if LONG else DATA[:1] + DATA[2:]),
+            ("errors have their errno there, too", errors("c0-0", True)))
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ def batches(g):
     n = sum(grown(before, after, "completions"))
     interrupts = sum(grown(before, after, "interrupts"))
     signals = sum(grown(before, after, "signals"))
-    assert n >= 4000, (before, after)
+    assert n > 3000, (before, after)     # some were merged
     assert interrupts < 0.7 * n and signals < 0.7 * n, \
         f"{n} requests, {interrupts} interrupts, {signals} signals"
     assert max(c["largest"] for c in after) > 1, after
