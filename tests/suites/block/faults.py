@@ -113,7 +113,7 @@ BAD = (
 def make_guest(name, driver=OWN, **kw):
     """A guest with the disks named above."""
     return BlockGuest(name, driver, [
-        Lun("c0", 0, 16), Lun("c0", 1, 16), Lun("c1", 0, 16), Lun("c1", 1, 16),
+        Lun("c0", 0, 16), Lun("c0", 1, 4), Lun("c1", 0, 4), Lun("c1", 1, 4),
     ], **kw)
 
 
