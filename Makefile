@@ -64,6 +64,11 @@ endef
 modules:
 	@$(find_kernel); $(build_modules)
 
+# rules of udev: a package's (that is what DESTDIR= is for) lie in /usr, those
+# that whoever owns the machine has put there in /etc
+UDEV_RULES_DIR ?= $(if $(DESTDIR),/usr/lib,/etc)/udev/rules.d
+UDEV_RULES = packaging/udev/60-synth-blk.rules
+
 # own names only: depmod ties the distribution's drivers to a hv_vmbus.ko that
 # lies under updates/, so the drop-in is never put there
 .PHONY: install uninstall
@@ -78,13 +83,17 @@ install:
 	done; \
 	echo "installing $$(($$(cat "$$@" | wc -c) / 1024)) KiB in $$to:"; \
 	for ko; do echo "  $${ko##*/}"; done; \
+	echo "and $(DESTDIR)$(UDEV_RULES_DIR)/$(notdir $(UDEV_RULES))"; \
 	[ -n "$(DESTDIR)" ] || echo "then depmod $$KREL"; \
 	install -D -m 644 -t "$$to" "$$@"; \
+	install -D -m 644 -t "$(DESTDIR)$(UDEV_RULES_DIR)" $(UDEV_RULES); \
 	[ -n "$(DESTDIR)" ] || depmod "$$KREL"
 
 uninstall:
 	@$(find_kernel); \
-	rm -rfv "$(DESTDIR)/lib/modules/$$KREL/updates/synthio"; \
+	rm -rfv "$(DESTDIR)/lib/modules/$$KREL/updates/synthio" \
+		"$(DESTDIR)$(UDEV_RULES_DIR)/$(notdir $(UDEV_RULES))"; \
+	rmdir "$(DESTDIR)/lib/modules/$$KREL/updates" 2>/dev/null || true; \
 	[ -n "$(DESTDIR)" ] || depmod "$$KREL"
 
 .PHONY: dkms-install dkms-uninstall
@@ -177,8 +186,9 @@ help:
 	@echo "make                    modules for the running kernel, or KVER= or KDIR=;"
 	@echo "                        BUS=own (default): synth_vmbus.ko; BUS=stock: hv_vmbus.ko;"
 	@echo "                        KERNEL=distro|7.3|debug: for one that guests boot"
-	@echo "make install            puts them into /lib/modules (BUS=own only), below"
-	@echo "                        DESTDIR= if that is given; uninstall"
+	@echo "make install            puts them into /lib/modules (BUS=own only), and rules"
+	@echo "                        for disks where udev finds them, below DESTDIR= if"
+	@echo "                        that is given; uninstall"
 	@echo "make dkms-install       the same by DKMS; dkms-uninstall"
 	@echo "make demo               from nothing to a guest with a disk and a keyboard"
 	@echo "make test               all test suites; SUITE=unit|channel|block|net|input|"

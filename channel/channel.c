@@ -194,7 +194,8 @@ void vmbus_setevent(struct vmbus_channel *channel)
  * @send_size: bytes for the outgoing ring with its control page; whole pages
  * @recv_size: likewise for the incoming one
  *
- * Context: process, sleeps. Return: 0, -EINVAL or -ENOMEM.
+ * Context: process, sleeps. Return: 0, -EINVAL, -ENOMEM, or -EBUSY if the channel
+ * has a ring.
  */
 int vmbus_alloc_ring(struct vmbus_channel *channel, u32 send_size,
 		     u32 recv_size)
@@ -208,6 +209,9 @@ int vmbus_alloc_ring(struct vmbus_channel *channel, u32 send_size,
 	    size > U32_MAX)
 		return -EINVAL;
 
+	/* the host may still have the old one */
+	if (channel->ringbuffer_page)
+		return -EBUSY;
 	order = get_order(size);
 	pages = alloc_pages_node(cpu_to_node(channel->target_cpu),
 				 GFP_KERNEL | __GFP_ZERO, order);
@@ -552,7 +556,8 @@ static int close_subchannels(struct vmbus_channel *primary)
  * Context: process, sleeps for a bounded time. Not from a channel callback
  *	nor from a sub-channel callback.
  * Return: 0, -EINVAL if it was not open, or an error if the host does not let
- *	go of it or of a sub-channel: vmbus_free_ring() then leaks the pages.
+ *	go of it or of a sub-channel. Pages of rings that it did not let go of
+ *	stay allocated, here or in vmbus_free_ring().
  */
 int vmbus_disconnect_ring(struct vmbus_channel *channel)
 {

@@ -3,7 +3,8 @@
 #
 # dkms.sh install: hand the sources to DKMS, build and install the modules for
 # the running kernel or KVER (with KDIR, if its headers lie elsewhere), and let
-# DKMS follow kernel updates from then on.
+# DKMS follow kernel updates from then on. The rules that name disks, which
+# DKMS knows nothing of, go to /etc/udev/rules.d.
 # dkms.sh uninstall: take all of that back, every version of it.
 #
 # "make dkms-install" and "make dkms-uninstall" call this.
@@ -15,6 +16,7 @@ name=$(sed -n 's/^PACKAGE_NAME="\(.*\)"/\1/p' "$conf")
 version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' "$conf")
 kver=${KVER:-$(uname -r)}
 log=/var/lib/dkms/$name/$version/build/make.log
+rules=/etc/udev/rules.d/60-synth-blk.rules
 
 die()
 {
@@ -37,6 +39,7 @@ uninstall()
 	for dir in "/usr/src/$name"-[0-9]*; do
 		[ ! -f "$dir/dkms.conf" ] || rm -r "$dir"
 	done
+	rm -f "$rules"
 	# what DKMS makes and leaves empty
 	for dir in /lib/modules/*/updates/dkms; do
 		rmdir -p --ignore-fail-on-non-empty "$dir" 2>/dev/null || true
@@ -70,6 +73,7 @@ announce()
 		less than 1 MiB, into /lib/modules/RELEASE/updates/dkms:
 		  $(sed -n 's/^BUILT_MODULE_NAME.*="\(.*\)"/\1.ko/p' "$conf" |
 			tr '\n' ' ')
+		and the names of their disks come from $rules
 	END
 }
 
@@ -79,7 +83,8 @@ add_and_install()
 	copy_sources "/usr/src/$name-$version" &&
 	dkms add "$name/$version" &&
 	dkms build "$name/$version" -k "$kver" "$@" &&
-	dkms install "$name/$version" -k "$kver" "$@"
+	dkms install "$name/$version" -k "$kver" "$@" &&
+	install -D -m 644 "$top/packaging/udev/${rules##*/}" "$rules"
 }
 
 [ "$(id -u)" = 0 ] || die "DKMS needs root"

@@ -9,15 +9,23 @@
  * costs none. What was found done is handed to blk-mq as one batch after the
  * lock is dropped. A polled channel stays masked from its open to its close:
  * io_uring looks into it, and so does a timeout, which is a poller of the last
- * resort for requests that nobody polls for.
+ * resort for requests that nobody polls for. An interrupt that comes all the same
+ * is not listened to: bios of pollers must not end in interrupt context.
  *
  * Teardown. synd_chan_close_all() makes readers go away first: each look into a
  * ring holds rx_lock and finds @open false from then on. Senders are gone
- * already, since the caller has quiesced all queues and holds ctrl->mutex, under
- * which single commands are sent. Then the bus closes, and tells whether the
- * host has let go of every ring.
+ * already, since the caller has quiesced or frozen all queues and holds
+ * ctrl->mutex, under which single commands are sent. Then the bus closes, and
+ * tells whether the host has let go of every ring. The primary's ring stays
+ * allocated until synd_chan_free(), so that opening again takes no memory that
+ * might have to be made free by writing to these very disks.
+ *
+ * That the close is confirmed is as good as the bus that says so. synthio's waits
+ * for a bounded time and tells. The kernel's own (BUS=stock on Hyper-V) waits for
+ * the primary without a bound, and says nothing of sub-channels.
  */
 #include <linux/cpumask.h>
+#include <linux/sched/mm.h>
 
 #include "synth_blk.h"
 #include "trace.h"
@@ -26,6 +34,8 @@
 #define MAX_PACKET		512
 /* packets that are read in one interrupt; a tasklet reads on */
 #define IRQ_BUDGET		512
+/* bytes of the smallest ring that will do */
+#define MIN_RING		(32 << 10)
 
 /**
  * synd_chan_bad() - the host has sent what can't be used
@@ -56,7 +66,7 @@ static void host_packet(struct synd_chan *ch, const void *payload, u32 len)
 	switch (pkt->operation) {
 	case STORVSP_ENUMERATE_BUS:
 	case STORVSP_REMOVE_DEVICE:
-		synd_ctrl_scan(ch->ctrl);
+		synd_scan(ch->ctrl);
 		break;
 	case STORVSP_FCHBA_DATA:
 		break;
@@ -84,7 +94,7 @@ static void receive(struct synd_chan *ch,
 		if (synd_id_disk(id) == SYND_ID_SINGLE)
 			synd_proto_single_done(ch, id, payload, len);
 		else
-			synd_disk_completed(ch, id, payload, len, batch);
+			synd_request_completed(ch, id, payload, len, batch);
 		break;
 	case VM_PKT_DATA_INBAND:
 		host_packet(ch, payload, len);
@@ -125,9 +135,9 @@ static unsigned int read_ring(struct synd_chan *ch, struct synd_batch *batch,
 /* Queues that found no room: there may be some now */
 static void feed_starved(struct synd_chan *ch)
 {
-	if (READ_ONCE(ch->starved)) {
+	if (unlikely(READ_ONCE(ch->starved))) {
 		WRITE_ONCE(ch->starved, false);
-		synd_disk_run(ch->ctrl);
+		synd_request_run_all(ch->ctrl);
 	}
 }
 
@@ -137,31 +147,24 @@ static void drain_ring(struct synd_chan *ch)
 	struct synd_batch batch = { };
 	unsigned int n = 0;
 	unsigned long flags;
-	bool more = false;
 
 	spin_lock_irqsave(&ch->rx_lock, flags);
-	if (!ch->open)
+	ch->interrupts++;
+	if (!ch->open || ch->polled)
 		goto out;
-	if (ch->polled) {
-		/* a host that signals in spite of the mask */
-		n = read_ring(ch, &batch, IRQ_BUDGET);
-		goto out;
-	}
 	do {
 		hv_begin_read(&ch->vc->inbound);
 		n += read_ring(ch, &batch, IRQ_BUDGET - n);
 		if (n >= IRQ_BUDGET) {
 			/* stays masked: the task reads on */
-			more = true;
+			tasklet_schedule(&ch->task);
 			break;
 		}
 	} while (hv_end_read(&ch->vc->inbound));
 out:
 	spin_unlock_irqrestore(&ch->rx_lock, flags);
-	if (more)
-		tasklet_schedule(&ch->task);
 	if (n) {
-		synd_disk_finish_batch(&batch);
+		synd_request_finish_batch(&batch);
 		feed_starved(ch);
 	}
 }
@@ -176,10 +179,7 @@ static void channel_task(struct tasklet_struct *t)
 /* The bus' callback, in interrupt context */
 static void channel_callback(void *context)
 {
-	struct synd_chan *ch = context;
-
-	ch->interrupts++;
-	drain_ring(ch);
+	drain_ring(context);
 }
 
 /**
@@ -209,7 +209,7 @@ int synd_chan_poll(struct synd_chan *ch, struct io_comp_batch *iob)
 		batch.iob = (struct io_comp_batch){ };
 	}
 	if (n) {
-		synd_disk_finish_batch(&batch);
+		synd_request_finish_batch(&batch);
 		feed_starved(ch);
 	}
 	return n;
@@ -225,7 +225,8 @@ int synd_chan_poll(struct synd_chan *ch, struct io_comp_batch *iob)
  *
  * Context: any. The caller keeps the channel from being closed: queues are
  * quiesced for that, or it holds ctrl->mutex.
- * Return: 0, -EAGAIN if there is no room, -ENODEV if the channel was rescinded.
+ * Return: 0, -EAGAIN if there is no room, -ENODEV if the channel was rescinded,
+ *	-EPROTO if the host has spoilt the ring, -EINVAL if it never fits.
  */
 int synd_chan_send(struct synd_chan *ch, struct vmbus_packet_mpb_array *mpb,
 		   u32 mpb_len, struct storvsp_packet *pkt, u64 id)
@@ -247,63 +248,113 @@ int synd_chan_send(struct synd_chan *ch, struct vmbus_packet_mpb_array *mpb,
 }
 
 /*
- * Open one channel. Its rings are one piece of memory: where there is none so
- * large, smaller ones do, down to what a few large requests need.
+ * Rings are one piece of memory: where there is none so large, smaller ones do,
+ * down to what a few large requests need.
  */
+static int alloc_ring(struct vmbus_channel *vc)
+{
+	u32 size, bytes;
+	int ret;
+
+	for (size = synd_ring_size << 10;; size /= 2) {
+		bytes = VMBUS_RING_SIZE(size);
+		ret = vmbus_alloc_ring(vc, bytes, bytes);
+		if (ret != -ENOMEM || size <= MIN_RING)
+			return ret;
+	}
+}
+
+/* Open one channel. A primary that was open before has its ring still */
 static int open_channel(struct synd_chan *ch, struct vmbus_channel *vc)
 {
-	u32 size = synd_ring_size << 10;
-	unsigned long flags;
 	int ret;
 
 	vc->max_pkt_size = MAX_PACKET;
 	vc->rqstor_size = 0;
 	set_channel_read_mode(vc, HV_CALL_ISR);
-
-	/* the host may call before vmbus_open() has returned */
-	spin_lock_irqsave(&ch->rx_lock, flags);
-	ch->vc = vc;
-	ch->polled = false;
-	spin_unlock_irqrestore(&ch->rx_lock, flags);
-
-	for (;; size /= 2) {
-		u32 bytes = VMBUS_RING_SIZE(size);
-
-		ret = vmbus_open(vc, bytes, bytes, NULL, 0, channel_callback,
-				 ch);
-		if (ret != -ENOMEM || size <= 32 << 10)
-			break;
+	if (!vc->ringbuffer_page) {
+		ret = alloc_ring(vc);
+		if (ret)
+			return ret;
 	}
+
+	/* the host may call before the bus has returned */
+	spin_lock_irq(&ch->rx_lock);
+	ch->vc = vc;
+	ch->cpu = vc->target_cpu;
+	ch->polled = false;
+	spin_unlock_irq(&ch->rx_lock);
+	ret = vmbus_connect_ring(vc, channel_callback, ch);
 	if (ret)
 		return ret;
-	spin_lock_irqsave(&ch->rx_lock, flags);
+	spin_lock_irq(&ch->rx_lock);
 	ch->open = true;
-	spin_unlock_irqrestore(&ch->rx_lock, flags);
+	spin_unlock_irq(&ch->rx_lock);
 	/* what came before that was not read */
 	drain_ring(ch);
 	return 0;
 }
 
+/*
+ * The controller of a sub-channel's offer, with its open_mutex held, or NULL. A
+ * bus may call for a controller that is being removed: synd_chan_disown() has
+ * then either cut it off already, or waits for the mutex.
+ */
+static DEFINE_MUTEX(owner_mutex);
+
+static struct synd_ctrl *lock_owner(struct vmbus_channel *vc)
+{
+	struct synd_ctrl *c;
+
+	mutex_lock(&owner_mutex);
+	c = hv_get_drvdata(vc->primary_channel->device_obj);
+	if (c)
+		mutex_lock(&c->open_mutex);
+	mutex_unlock(&owner_mutex);
+	return c;
+}
+
+/**
+ * synd_chan_disown() - no sub-channel finds this controller any more
+ * @c: its channels are closed
+ *
+ * Context: process, sleeps.
+ */
+void synd_chan_disown(struct synd_ctrl *c)
+{
+	mutex_lock(&owner_mutex);
+	hv_set_drvdata(c->hv, NULL);
+	mutex_unlock(&owner_mutex);
+	/* whoever had found it before is done after this */
+	mutex_lock(&c->open_mutex);
+	mutex_unlock(&c->open_mutex);
+}
+
 /* A sub-channel was offered. In a work of the bus, may sleep */
 static void sub_channel(struct vmbus_channel *vc)
 {
-	struct synd_ctrl *c = hv_get_drvdata(vc->primary_channel->device_obj);
-	unsigned int n;
+	struct synd_ctrl *c = lock_owner(vc);
+	unsigned int n, noio;
 	int ret;
 
 	if (!c)
 		return;
-	mutex_lock(&c->open_mutex);
 	n = c->nr_chans;
 	if (n >= c->accept) {
 		synd_info(c, "a sub-channel that comes late or was not asked for stays closed\n");
 		goto out;
 	}
+	/* the queues of these disks may be quiet: see synd_ctrl_lock() */
+	noio = memalloc_noio_save();
 	ret = open_channel(&c->chans[n], vc);
 	if (ret) {
 		synd_warn(c, "a sub-channel does not open: %d\n", ret);
-		goto out;
+		if (vc->ringbuffer_page)
+			vmbus_free_ring(vc);
 	}
+	memalloc_noio_restore(noio);
+	if (ret)
+		goto out;
 	WRITE_ONCE(c->nr_chans, n + 1);
 	wake_up(&c->chan_wait);
 out:
@@ -358,6 +409,59 @@ void synd_chan_set_polled(struct synd_chan *ch)
 	spin_unlock_irq(&ch->rx_lock);
 }
 
+/* Nobody looks into a ring any more */
+static void stop_reading(struct synd_chan *ch)
+{
+	spin_lock_irq(&ch->rx_lock);
+	ch->open = false;
+	spin_unlock_irq(&ch->rx_lock);
+	tasklet_kill(&ch->task);
+}
+
+/**
+ * synd_chan_lost() - find a sub-channel that was rescinded alone
+ * @c: queues are quiet
+ *
+ * That ended the host's access to what was sent on it. The bus keeps it until
+ * the primary closes, but it is used no more.
+ *
+ * Context: process, ctrl->mutex held.
+ * Return: one that is not open any more, or NULL if there is no other.
+ */
+struct synd_chan *synd_chan_lost(struct synd_ctrl *c)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&c->mutex);
+	for (i = 1; i < c->nr_chans; i++) {
+		struct synd_chan *ch = &c->chans[i];
+
+		if (!ch->open || !READ_ONCE(ch->vc->rescind))
+			continue;
+		stop_reading(ch);
+		return ch;
+	}
+	return NULL;
+}
+
+/**
+ * synd_chan_rescinded() - whether a sub-channel was rescinded alone
+ * @ch: any channel
+ *
+ * Context: any.
+ */
+bool synd_chan_rescinded(struct synd_chan *ch)
+{
+	unsigned long flags;
+	bool lost;
+
+	spin_lock_irqsave(&ch->rx_lock, flags);
+	lost = ch->open && ch->index && READ_ONCE(ch->vc->rescind) &&
+	       !READ_ONCE(ch->ctrl->hv->channel->rescind);
+	spin_unlock_irqrestore(&ch->rx_lock, flags);
+	return lost;
+}
+
 /**
  * synd_chan_close_all() - close the primary and all sub-channels
  * @c: nobody sends
@@ -365,11 +469,10 @@ void synd_chan_set_polled(struct synd_chan *ch)
  * Context: process, ctrl->mutex held; sleeps for as long as the bus waits for
  * the host.
  * Return: true if the host has let go: it touches neither rings nor the memory
- *	of any request any more.
+ *	of any request any more. Once false, it stays false: ctrl->host_holds.
  */
 bool synd_chan_close_all(struct synd_ctrl *c)
 {
-	struct vmbus_channel *vc = c->hv->channel;
 	unsigned int i, n;
 	int ret;
 
@@ -379,32 +482,23 @@ bool synd_chan_close_all(struct synd_ctrl *c)
 	n = c->nr_chans;
 	c->nr_chans = 0;
 	mutex_unlock(&c->open_mutex);
-
-	for (i = 0; i < n; i++) {
-		struct synd_chan *ch = &c->chans[i];
-
-		spin_lock_irq(&ch->rx_lock);
-		ch->open = false;
-		spin_unlock_irq(&ch->rx_lock);
-		tasklet_kill(&ch->task);
-	}
 	if (!n)
-		return true;
+		return !c->host_holds;
 
+	for (i = 0; i < n; i++)
+		stop_reading(&c->chans[i]);
 	/*
 	 * The bus may free a sub-channel that was rescinded as soon as it is
 	 * closed: none of them is looked at after this.
 	 */
 	for (i = 1; i < n; i++)
 		c->chans[i].vc = NULL;
-	ret = vmbus_disconnect_ring(vc);
+	ret = vmbus_disconnect_ring(c->hv->channel);
 	if (ret) {
-		/* the rings stay where they are, for ever */
 		synd_err(c, "the host does not let go of its rings: %d\n", ret);
-		return false;
+		c->host_holds = true;
 	}
-	vmbus_free_ring(vc);
-	return true;
+	return !c->host_holds;
 }
 
 /**
@@ -434,8 +528,12 @@ int synd_chan_init(struct synd_ctrl *c)
 /**
  * synd_chan_free() - the mirror of synd_chan_init()
  * @c: all channels are closed
+ *
+ * Context: process, sleeps.
  */
 void synd_chan_free(struct synd_ctrl *c)
 {
+	if (c->hv->channel->ringbuffer_page)
+		compat_free_ring(c->hv->channel, !c->host_holds);
 	kfree(c->chans);
 }

@@ -9,6 +9,7 @@
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
 #include <linux/hyperv.h>
+#include <linux/mm.h>
 #include <linux/version.h>
 
 /* What hv_driver.remove returns: an int that nobody looks at, later void */
@@ -35,6 +36,51 @@
 #else
 #define compat_assign_str(field, src)	__assign_str(field, src)
 #endif
+
+/*
+ * Whether a reference keeps a page from being used for something else: not those
+ * of slab objects, not the tails of plain high-order allocations.
+ */
+static inline bool compat_page_can_be_held(struct page *page)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+	if (PageLargeKmalloc(page))
+		return false;
+#endif
+	return !PageSlab(page) && page_count(page) > 0;
+}
+
+/* Whoever starts a freeze need not be who ends it. Context: process */
+static inline void compat_freeze_start(struct request_queue *q)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	blk_freeze_queue_start_non_owner(q);
+#else
+	blk_freeze_queue_start(q);
+#endif
+}
+
+static inline void compat_unfreeze(struct request_queue *q)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	blk_mq_unfreeze_queue_non_owner(q);
+#else
+	blk_mq_unfreeze_queue(q);
+#endif
+}
+
+/*
+ * Our bus keeps the pages of a ring that the host did not let go of when they are
+ * given back, and counts them. The kernel's frees them.
+ */
+static inline void compat_free_ring(struct vmbus_channel *vc, bool safe)
+{
+#ifndef SYNTHIO_OWN_NAMES
+	if (!safe)
+		return;
+#endif
+	vmbus_free_ring(vc);
+}
 
 /**
  * struct compat_limits - what a disk can do; bytes where nothing else is said

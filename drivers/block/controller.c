@@ -2,11 +2,6 @@
 /*
  * The life of a controller.
  *
- * Probe opens its channels and asks what is there; disks become known in a work
- * of its own, since reading partition tables takes as long as the host likes.
- * That work, scan_work, is the only one that adds and removes disks, but for
- * remove, which ends it first.
- *
  * A host that does not answer. Nothing here waits for it without end: single
  * commands give up after host_timeout, closing a channel after what the bus
  * allows. Requests of disks wait on by default (disk.c says why). What ends them
@@ -21,14 +16,16 @@
 #include <linux/delay.h>
 #include <linux/device.h>
 #include <linux/module.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "synth_blk.h"
 
 #define SUB_CHANNEL_WAIT	(5 * HZ)
 #define DRAIN_WAIT		(60 * HZ)	/* before hibernation */
-#define DYING_WAIT		HZ
-#define LUNS			256
+
+/* Resets and the like: what makes I/O go on must not wait for I/O */
+static struct workqueue_struct *repair_wq;
 
 enum { KIND_SCSI, KIND_IDE };
 
@@ -70,6 +67,31 @@ static void set_state(struct synd_ctrl *c, enum synd_state state)
 {
 	lockdep_assert_held(&c->mutex);
 	WRITE_ONCE(c->state, state);
+}
+
+/**
+ * synd_ctrl_lock() - take ctrl->mutex
+ * @c: controller
+ *
+ * Allocations under it must not wait for I/O: the queues of these disks may be
+ * quiet, or the host silent, and only who holds the mutex can end that.
+ *
+ * Context: process, sleeps for as long as the host may take to answer.
+ */
+void synd_ctrl_lock(struct synd_ctrl *c)
+{
+	mutex_lock(&c->mutex);
+	c->noio = memalloc_noio_save();
+}
+
+/**
+ * synd_ctrl_unlock() - the mirror of synd_ctrl_lock()
+ * @c: controller
+ */
+void synd_ctrl_unlock(struct synd_ctrl *c)
+{
+	memalloc_noio_restore(c->noio);
+	mutex_unlock(&c->mutex);
 }
 
 /* ---- channels ---------------------------------------------------------------- */
@@ -119,6 +141,7 @@ static int bring_up(struct synd_ctrl *c)
 {
 	int ret;
 
+	/* the last close was confirmed */
 	c->single.stuck = false;
 	c->single.id = 0;
 	ret = synd_chan_open_primary(c);
@@ -126,206 +149,12 @@ static int bring_up(struct synd_ctrl *c)
 		return ret;
 	ret = synd_proto_initialise(c);
 	if (ret) {
-		/* a single command that is stuck has no data yet */
 		synd_chan_close_all(c);
 		return ret;
 	}
 	open_subchannels(c);
 	lay_out_queues(c);
 	return 0;
-}
-
-/* ---- what is there -------------------------------------------------------------- */
-
-static struct synd_disk *find_disk(struct synd_ctrl *c, u8 target, u8 lun)
-{
-	struct synd_disk *d;
-
-	list_for_each_entry(d, &c->disk_list, node) {
-		if (d->target == target && d->lun == lun && !d->dying)
-			return d;
-	}
-	return NULL;
-}
-
-/*
- * Look at one unit, and plan what to do. Returns 0, -ENODEV if the controller
- * is not for us, or another error if the host does not answer.
- */
-static int discover_unit(struct synd_ctrl *c, u8 target, u8 lun, bool first)
-{
-	struct synd_disk *d = find_disk(c, target, lun);
-	struct sbc_disk id;
-	int ret;
-
-	ret = synd_proto_identify(c, target, lun, &id);
-	if (ret == -ENODEV)
-		return 0;
-	if (ret == -EIO || ret == -EINVAL) {
-		synd_warn(c, "target %u LUN %u does not say what it is, or nonsense: %d\n",
-			  target, lun, ret);
-		if (d)
-			d->plan = SYND_KEEP;
-		return 0;
-	}
-	if (ret)
-		return ret;
-
-	if (id.type != SBC_TYPE_DISK) {
-		if (first && !synd_mixed) {
-			synd_info(c, "target %u LUN %u is of type %u, no disk: the controller is left to hv_storvsc (parameter mixed=1 takes its disks)\n",
-				  target, lun, id.type);
-			return -ENODEV;
-		}
-		synd_info(c, "target %u LUN %u is of type %u, no disk: ignored\n",
-			  target, lun, id.type);
-		return 0;
-	}
-	if (!d) {
-		d = synd_disk_create(c, target, lun, &id);
-		if (IS_ERR(d)) {
-			synd_err(c, "target %u LUN %u: no disk: %ld\n", target,
-				 lun, PTR_ERR(d));
-			return 0;
-		}
-		d->plan = SYND_ADD;
-	} else if (d->gone || !synd_disk_same(d, &id)) {
-		/* another one came in its place: it is found by the next scan */
-		synd_ctrl_scan(c);
-	} else if (d->added) {
-		d->fresh = id;
-		d->plan = SYND_UPDATE;
-	} else {
-		d->plan = SYND_ADD;
-	}
-	return 0;
-}
-
-static int discover_target(struct synd_ctrl *c, u8 target, bool first)
-{
-	DECLARE_BITMAP(luns, LUNS);
-	unsigned long lun;
-	u8 bytes[LUNS / 8];
-	int ret;
-
-	ret = synd_proto_report_luns(c, target, bytes);
-	if (ret == -ENODEV)
-		return 0;
-	if (ret == -EIO) {
-		/* it does not tell: LUN 0 is there if any is */
-		memset(bytes, 0, sizeof(bytes));
-		bytes[0] = 1;
-	} else if (ret) {
-		return ret;
-	}
-	bitmap_zero(luns, LUNS);
-	for (lun = 0; lun < LUNS; lun++) {
-		if (bytes[lun / 8] & 1 << lun % 8)
-			__set_bit(lun, luns);
-	}
-	for_each_set_bit(lun, luns, LUNS) {
-		ret = discover_unit(c, target, lun, first);
-		if (ret)
-			return ret;
-	}
-	return 0;
-}
-
-/*
- * Ask what is there and plan what to do: on success each disk has a plan, on
- * failure none has.
- */
-static int discover(struct synd_ctrl *c, bool first)
-{
-	struct synd_disk *d;
-	unsigned int target;
-	int ret = 0;
-
-	lockdep_assert_held(&c->mutex);
-	list_for_each_entry(d, &c->disk_list, node)
-		d->plan = SYND_REMOVE;
-	if (c->ide)
-		ret = discover_unit(c, c->ide_target, 0, first);
-	for (target = 0; !c->ide && target < SYND_MAX_TARGETS && !ret; target++)
-		ret = discover_target(c, target, first);
-	if (ret) {
-		list_for_each_entry(d, &c->disk_list, node)
-			d->plan = SYND_KEEP;
-	}
-	return ret;
-}
-
-/*
- * Do what discover() planned. Without the mutex: see synd_disk_add(). Nobody
- * else changes the list meanwhile.
- */
-static void carry_out(struct synd_ctrl *c)
-{
-	struct synd_disk *d, *next;
-	bool again = false;
-
-	list_for_each_entry_safe(d, next, &c->disk_list, node) {
-		enum synd_plan plan = d->plan;
-
-		d->plan = SYND_KEEP;
-		if (d->dying)
-			plan = SYND_REMOVE;
-		switch (plan) {
-		case SYND_ADD:
-			if (synd_disk_add(d) &&
-			    !synd_disk_remove(d, true, DYING_WAIT))
-				again = true;
-			break;
-		case SYND_UPDATE:
-			synd_disk_update(d, &d->fresh);
-			break;
-		case SYND_REMOVE:
-			if (!d->dying)
-				dev_info(disk_to_dev(d->gd),
-					 "was taken away\n");
-			if (!synd_disk_remove(d, true, DYING_WAIT))
-				again = true;
-			break;
-		default:
-			break;
-		}
-	}
-	if (again)
-		queue_delayed_work(c->wq, &c->scan_work, HZ);
-}
-
-static void scan_work(struct work_struct *work)
-{
-	struct synd_ctrl *c = container_of(to_delayed_work(work),
-					   struct synd_ctrl, scan_work);
-	int ret = 0;
-
-	mutex_lock(&c->mutex);
-	/* the first time probe has asked */
-	if (c->state == SYND_LIVE && !c->discovered)
-		ret = discover(c, false);
-	c->discovered = false;
-	mutex_unlock(&c->mutex);
-	if (ret)
-		synd_warn(c, "the host does not say what is there: %d\n", ret);
-	carry_out(c);
-}
-
-/**
- * synd_ctrl_scan() - look soon which units there are, and what they are
- * @c: controller
- *
- * Context: any.
- */
-void synd_ctrl_scan(struct synd_ctrl *c)
-{
-	switch (READ_ONCE(c->state)) {
-	case SYND_FAILED:
-	case SYND_LEAVING:
-		break;
-	default:
-		queue_delayed_work(c->wq, &c->scan_work, 0);
-	}
 }
 
 /* ---- giving up, and beginning again -------------------------------------------- */
@@ -338,12 +167,18 @@ static void quiesce_all(struct synd_ctrl *c)
 		synd_disk_quiesce(d);
 }
 
-static void unquiesce_all(struct synd_ctrl *c)
+/* The mirror of quiesce_all(), or of a freeze */
+static void let_go_on(struct synd_ctrl *c)
 {
 	struct synd_disk *d;
 
-	list_for_each_entry(d, &c->disk_list, node)
-		synd_disk_unquiesce(d);
+	list_for_each_entry(d, &c->disk_list, node) {
+		if (c->frozen)
+			synd_disk_unfreeze(d);
+		else
+			synd_disk_unquiesce(d);
+	}
+	c->frozen = false;
 }
 
 /*
@@ -359,25 +194,46 @@ static void fail(struct synd_ctrl *c, enum synd_state state, bool safe)
 	set_state(c, state);
 	list_for_each_entry(d, &c->disk_list, node)
 		n += synd_disk_fail_all(d, safe);
-	unquiesce_all(c);
+	let_go_on(c);
 	if (n)
 		synd_err(c, "%u requests that the host did not answer have failed\n",
 			 n);
 	if (c->quarantined != before)
-		synd_err(c, "%llu pages are kept for ever, since the host may still write to them\n",
+		synd_err(c, "%llu pages are kept for ever, since the host may still use them\n",
 			 c->quarantined - before);
 }
 
-/* After bring_up(): whose unit has become another one must not be written to */
+/* Ask one unit who it is, for as long as it may take to become ready */
+static int identify_patiently(struct synd_ctrl *c, struct synd_disk *d,
+			      struct sbc_disk *id)
+{
+	unsigned long deadline = jiffies + synd_host_timeout * HZ;
+	int ret;
+
+	do {
+		ret = synd_proto_identify(c, d->target, d->lun, id);
+	} while (ret == -EIO && time_before(jiffies, deadline));
+	return ret;
+}
+
+/* After bring_up(): a unit that has become another one must not be written to */
 static void check_identities(struct synd_ctrl *c)
 {
 	struct synd_disk *d;
 	struct sbc_disk id;
+	int ret;
 
 	list_for_each_entry(d, &c->disk_list, node) {
-		if (!synd_proto_identify(c, d->target, d->lun, &id) &&
-		    synd_disk_same(d, &id))
+		if (!d->gd || d->gone)
 			continue;
+		ret = identify_patiently(c, d, &id);
+		if (!ret && synd_disk_same(d, &id))
+			continue;
+		if (ret && ret != -ENODEV) {
+			dev_warn(disk_to_dev(d->gd), "does not say who it is: %d\n",
+				 ret);
+			continue;
+		}
 		WRITE_ONCE(d->gone, true);
 		dev_err(disk_to_dev(d->gd), "is not there any more\n");
 	}
@@ -386,17 +242,26 @@ static void check_identities(struct synd_ctrl *c)
 /* Open again what was closed; queues are quiet. Fails the controller if not */
 static int come_back(struct synd_ctrl *c)
 {
+	u32 max_transfer = c->max_transfer;
 	int ret = bring_up(c);
 
+	if (!ret && c->max_transfer < max_transfer) {
+		/* that is what the limits of its disks were made of */
+		synd_err(c, "the host takes %u bytes in a transfer now, and took %u\n",
+			 c->max_transfer, max_transfer);
+		synd_chan_close_all(c);
+		ret = -EPROTO;
+	}
 	if (ret) {
 		synd_err(c, "can't be opened again: %d\n", ret);
-		fail(c, SYND_FAILED, true);
+		fail(c, SYND_FAILED, !c->host_holds);
 		return ret;
 	}
+	c->max_transfer = max_transfer;
 	check_identities(c);
 	set_state(c, SYND_LIVE);
-	unquiesce_all(c);
-	synd_ctrl_scan(c);
+	let_go_on(c);
+	synd_scan(c);
 	return 0;
 }
 
@@ -405,7 +270,7 @@ static int reset(struct synd_ctrl *c)
 	struct synd_disk *d;
 	unsigned int n = 0;
 
-	if (c->state != SYND_LIVE)
+	if (c->leaving || c->state != SYND_LIVE)
 		return -EBUSY;
 	synd_warn(c, "reset\n");
 	c->resets++;
@@ -416,18 +281,55 @@ static int reset(struct synd_ctrl *c)
 		return -EIO;
 	}
 	list_for_each_entry(d, &c->disk_list, node)
-		n += synd_disk_requeue_all(d);
+		n += synd_disk_requeue(d, NULL);
 	synd_info(c, "the host has let go; %u requests are sent again\n", n);
 	return come_back(c);
+}
+
+/* Sub-channels that the host took away alone: the primary carries their queues */
+static void replace_lost_channels(struct synd_ctrl *c)
+{
+	unsigned int i, n = 0;
+	struct synd_chan *ch;
+	struct synd_disk *d;
+
+	if (c->state != SYND_LIVE || READ_ONCE(c->hv->channel->rescind))
+		return;
+	quiesce_all(c);
+	while ((ch = synd_chan_lost(c))) {
+		list_for_each_entry(d, &c->disk_list, node)
+			n += synd_disk_requeue(d, ch);
+		for (i = 0; i < c->nr_queues; i++) {
+			if (c->queues[i] == ch)
+				c->queues[i] = &c->chans[0];
+		}
+		synd_warn(c, "sub-channel %u was taken away; %u requests are sent again\n",
+			  ch->index, n);
+	}
+	let_go_on(c);
 }
 
 static void reset_work(struct work_struct *work)
 {
 	struct synd_ctrl *c = container_of(work, struct synd_ctrl, reset_work);
 
-	mutex_lock(&c->mutex);
-	reset(c);
-	mutex_unlock(&c->mutex);
+	synd_ctrl_lock(c);
+	if (!c->leaving)
+		replace_lost_channels(c);
+	if (xchg(&c->reset_wanted, false))
+		reset(c);
+	synd_ctrl_unlock(c);
+}
+
+/**
+ * synd_ctrl_repair() - a sub-channel was rescinded alone
+ * @c: controller
+ *
+ * Context: any.
+ */
+void synd_ctrl_repair(struct synd_ctrl *c)
+{
+	queue_work(repair_wq, &c->reset_work);
 }
 
 /**
@@ -441,8 +343,10 @@ void synd_ctrl_timed_out(struct synd_ctrl *c, unsigned int times)
 {
 	unsigned int after = READ_ONCE(synd_reset_after);
 
-	if (after && times >= after)
-		queue_work(system_freezable_wq, &c->reset_work);
+	if (after && times >= after) {
+		WRITE_ONCE(c->reset_wanted, true);
+		queue_work(repair_wq, &c->reset_work);
+	}
 }
 
 static unsigned int in_flight(struct synd_ctrl *c)
@@ -462,7 +366,7 @@ static void give_up_work(struct work_struct *work)
 					   struct synd_ctrl, give_up_work);
 	u64 done = synd_ctrl_completed(c);
 
-	mutex_lock(&c->mutex);
+	synd_ctrl_lock(c);
 	if (done == c->progress && c->state == SYND_LIVE && in_flight(c)) {
 		synd_err(c, "no answer from the host for %u s: given up\n",
 			 synd_host_timeout);
@@ -470,8 +374,9 @@ static void give_up_work(struct work_struct *work)
 		fail(c, SYND_FAILED, synd_chan_close_all(c));
 	}
 	c->progress = done;
-	mutex_unlock(&c->mutex);
-	schedule_delayed_work(&c->give_up_work, synd_host_timeout * HZ);
+	synd_ctrl_unlock(c);
+	queue_delayed_work(repair_wq, &c->give_up_work,
+			   synd_host_timeout * HZ);
 }
 
 /* ---- sysfs: /sys/bus/vmbus/devices/ID/synth_blk/ -------------------------------- */
@@ -520,9 +425,9 @@ static ssize_t reset_store(struct device *dev, struct device_attribute *attr,
 	struct synd_ctrl *c = ctrl_of(dev);
 	int ret;
 
-	mutex_lock(&c->mutex);
+	synd_ctrl_lock(c);
 	ret = reset(c);
-	mutex_unlock(&c->mutex);
+	synd_ctrl_unlock(c);
 	return ret ?: count;
 }
 static DEVICE_ATTR_WO(reset);
@@ -530,10 +435,8 @@ static DEVICE_ATTR_WO(reset);
 static ssize_t rescan_store(struct device *dev, struct device_attribute *attr,
 			    const char *buf, size_t count)
 {
-	struct synd_ctrl *c = ctrl_of(dev);
-
-	synd_ctrl_scan(c);
-	flush_delayed_work(&c->scan_work);
+	/* not waited for: this file is in the way of a removal meanwhile */
+	synd_scan(ctrl_of(dev));
 	return count;
 }
 static DEVICE_ATTR_WO(rescan);
@@ -572,8 +475,10 @@ static struct synd_ctrl *ctrl_alloc(struct hv_device *hv, bool ide)
 	init_waitqueue_head(&c->chan_wait);
 	init_completion(&c->single.done);
 	INIT_LIST_HEAD(&c->disk_list);
-	INIT_DELAYED_WORK(&c->scan_work, scan_work);
+	INIT_DELAYED_WORK(&c->scan_work, synd_scan_work);
 	INIT_WORK(&c->reset_work, reset_work);
+	INIT_WORK(&c->later_work, synd_request_later);
+	init_llist_head(&c->later);
 	INIT_DELAYED_WORK(&c->give_up_work, give_up_work);
 
 	c->single.buffer = (void *)__get_free_page(GFP_KERNEL);
@@ -597,16 +502,23 @@ err_free:
 	return NULL;
 }
 
-/* @safe: the host may not write to anything of ours any more */
-static void ctrl_free(struct synd_ctrl *c, bool safe)
+static void ctrl_free(struct synd_ctrl *c)
 {
 	destroy_workqueue(c->wq);
-	if (!c->single.stuck || safe)
-		free_page((unsigned long)c->single.buffer);
-	else
+	if (c->single.stuck && c->host_holds)
 		synd_err(c, "a page is kept for ever, since the host may still write to it\n");
+	else
+		free_page((unsigned long)c->single.buffer);
 	synd_chan_free(c);
 	kfree(c);
+}
+
+/* After this nobody but the caller does anything with the controller */
+static void stop_works(struct synd_ctrl *c)
+{
+	cancel_delayed_work_sync(&c->scan_work);
+	cancel_work_sync(&c->reset_work);
+	flush_work(&c->later_work);
 }
 
 /* All disks, with nobody else who adds or removes any */
@@ -615,8 +527,7 @@ static void remove_disks(struct synd_ctrl *c, bool surprise)
 	struct synd_disk *d, *next;
 
 	list_for_each_entry_safe(d, next, &c->disk_list, node) {
-		while (!synd_disk_remove(d, surprise || d->dying,
-					 DYING_WAIT))
+		while (!synd_disk_remove(d, surprise || d->dying, HZ))
 			;
 	}
 }
@@ -625,78 +536,75 @@ static int synd_probe(struct hv_device *hv,
 		      const struct hv_vmbus_device_id *id)
 {
 	struct synd_ctrl *c = ctrl_alloc(hv, id->driver_data == KIND_IDE);
-	bool safe = true;
 	int ret;
 
 	if (!c)
 		return -ENOMEM;
 	hv_set_drvdata(hv, c);
 
-	mutex_lock(&c->mutex);
+	synd_ctrl_lock(c);
 	ret = bring_up(c);
+	if (!ret) {
+		ret = synd_scan_first(c);
+		if (ret)
+			synd_chan_close_all(c);
+	}
 	if (ret)
-		goto err;
-	ret = discover(c, true);
-	if (ret)
-		goto err_close;
-	c->discovered = true;
-	set_state(c, SYND_LIVE);
-	mutex_unlock(&c->mutex);
+		c->leaving = true;
+	else
+		set_state(c, SYND_LIVE);
+	synd_ctrl_unlock(c);
+	if (ret) {
+		stop_works(c);
+		remove_disks(c, true);
+		synd_chan_disown(c);
+		ctrl_free(c);
+		return ret;
+	}
 
 	synd_info(c, "storvsp %u.%u, %u queues, %u polled\n", c->version >> 8,
 		  c->version & 0xff, c->nr_queues - c->nr_polled,
 		  c->nr_polled);
 	synd_debugfs_add(c);
-	synd_ctrl_scan(c);
+	/* does what was planned */
+	queue_delayed_work(c->wq, &c->scan_work, 0);
 	return 0;
-
-err_close:
-	safe = synd_chan_close_all(c);
-err:
-	mutex_unlock(&c->mutex);
-	/* a scan that was asked for finds nothing to do in this state */
-	cancel_delayed_work_sync(&c->scan_work);
-	remove_disks(c, true);
-	hv_set_drvdata(hv, NULL);
-	ctrl_free(c, safe);
-	return ret;
 }
 
 static compat_remove_t synd_remove(struct hv_device *hv)
 {
 	struct synd_ctrl *c = hv_get_drvdata(hv);
-	bool surprise, safe;
+	bool surprise;
 
 	synd_debugfs_remove(c);
-	mutex_lock(&c->mutex);
+	synd_ctrl_lock(c);
+	c->leaving = true;
 	/* what was not offered again after hibernation is closed already */
 	surprise = READ_ONCE(hv->channel->rescind) ||
 		   c->state == SYND_SUSPENDED;
 	if (surprise) {
 		/* a rescind has ended all access of the host */
-		if (c->state != SYND_SUSPENDED)
+		if (!c->frozen)
 			quiesce_all(c);
 		fail(c, SYND_LEAVING, synd_chan_close_all(c));
 	}
-	mutex_unlock(&c->mutex);
-	if (!surprise) {
-		c->progress = synd_ctrl_completed(c);
-		schedule_delayed_work(&c->give_up_work,
-				      synd_host_timeout * HZ);
-	}
-	cancel_delayed_work_sync(&c->scan_work);
-	cancel_work_sync(&c->reset_work);
+	c->progress = synd_ctrl_completed(c);
+	synd_ctrl_unlock(c);
+
+	queue_delayed_work(repair_wq, &c->give_up_work,
+			   synd_host_timeout * HZ);
+	stop_works(c);
 	remove_disks(c, surprise);
 	cancel_delayed_work_sync(&c->give_up_work);
 
-	mutex_lock(&c->mutex);
+	synd_ctrl_lock(c);
 	set_state(c, SYND_LEAVING);
-	safe = synd_chan_close_all(c);
-	mutex_unlock(&c->mutex);
-	/* a request or a notification may have asked for one meanwhile */
-	cancel_delayed_work_sync(&c->scan_work);
-	hv_set_drvdata(hv, NULL);
-	ctrl_free(c, safe);
+	synd_chan_close_all(c);
+	synd_ctrl_unlock(c);
+	/* what asked for them meanwhile is gone: requests, the host */
+	stop_works(c);
+	synd_chan_disown(c);
+	ctrl_free(c);
 	return COMPAT_REMOVE_DONE;
 }
 
@@ -709,30 +617,43 @@ static void poll_all(struct synd_ctrl *c)
 		synd_chan_poll(c->queues[i], NULL);
 }
 
+/* Have all requests end that there are, and let no new ones in */
+static bool freeze_all(struct synd_ctrl *c)
+{
+	unsigned long deadline = jiffies + DRAIN_WAIT;
+	struct synd_disk *d;
+
+	list_for_each_entry(d, &c->disk_list, node)
+		synd_disk_freeze(d);
+	c->frozen = true;
+	list_for_each_entry(d, &c->disk_list, node) {
+		while (!synd_disk_frozen(d)) {
+			if (time_after(jiffies, deadline))
+				return false;
+			poll_all(c);
+		}
+	}
+	return true;
+}
+
 /*
- * For hibernation: what the host has is waited for, what waits in the queues
- * stays there. Works are frozen.
+ * For hibernation. Queues stay frozen until the resume: with requests in them,
+ * quiet ones would keep CPUs from going offline.
  */
 static int synd_suspend(struct hv_device *hv)
 {
 	struct synd_ctrl *c = hv_get_drvdata(hv);
-	unsigned long deadline = jiffies + DRAIN_WAIT;
 	int ret = 0;
 
-	mutex_lock(&c->mutex);
+	synd_ctrl_lock(c);
 	if (c->state != SYND_LIVE)
 		goto out;
-	quiesce_all(c);
-	while (in_flight(c)) {
-		if (time_after(jiffies, deadline)) {
-			synd_err(c, "%u requests are not answered: no hibernation\n",
-				 in_flight(c));
-			unquiesce_all(c);
-			ret = -EBUSY;
-			goto out;
-		}
-		poll_all(c);
-		msleep(1);
+	if (!freeze_all(c)) {
+		synd_err(c, "%u requests are not answered: no hibernation\n",
+			 in_flight(c));
+		let_go_on(c);
+		ret = -EBUSY;
+		goto out;
 	}
 	set_state(c, SYND_SUSPENDED);
 	if (!synd_chan_close_all(c)) {
@@ -740,7 +661,7 @@ static int synd_suspend(struct hv_device *hv)
 		ret = -EIO;
 	}
 out:
-	mutex_unlock(&c->mutex);
+	synd_ctrl_unlock(c);
 	return ret;
 }
 
@@ -749,10 +670,10 @@ static int synd_resume(struct hv_device *hv)
 	struct synd_ctrl *c = hv_get_drvdata(hv);
 	int ret = 0;
 
-	mutex_lock(&c->mutex);
+	synd_ctrl_lock(c);
 	if (c->state == SYND_SUSPENDED)
 		ret = come_back(c);
-	mutex_unlock(&c->mutex);
+	synd_ctrl_unlock(c);
 	return ret;
 }
 
@@ -783,7 +704,16 @@ static struct hv_driver synd_driver = {
  */
 int synd_ctrl_register(void)
 {
-	return vmbus_driver_register(&synd_driver);
+	int ret;
+
+	repair_wq = alloc_workqueue("synth_blk_repair", WQ_MEM_RECLAIM |
+				    WQ_FREEZABLE | WQ_UNBOUND, 0);
+	if (!repair_wq)
+		return -ENOMEM;
+	ret = vmbus_driver_register(&synd_driver);
+	if (ret)
+		destroy_workqueue(repair_wq);
+	return ret;
 }
 
 /**
@@ -792,4 +722,5 @@ int synd_ctrl_register(void)
 void synd_ctrl_unregister(void)
 {
 	vmbus_driver_unregister(&synd_driver);
+	destroy_workqueue(repair_wq);
 }

@@ -47,8 +47,8 @@ static int disks_show(struct seq_file *s, void *unused)
 	mutex_lock(&c->mutex);
 	list_for_each_entry(d, &c->disk_list, node)
 		seq_printf(s, "%s: target %u LUN %u%s%s, in flight %u, retries %lld, timeouts %lld, errors %lld, unit attentions %lld, wwid %s, serial %s\n",
-			   d->gd->disk_name, d->target, d->lun,
-			   d->gone ? ", gone" : "", d->dying ? ", dying" : "",
+			   d->gd ? d->gd->disk_name : "(none yet)", d->target,
+			   d->lun, d->gone ? ", gone" : "", d->dying ? ", dying" : "",
 			   synd_disk_in_flight(d), atomic64_read(&d->retries),
 			   atomic64_read(&d->timeouts),
 			   atomic64_read(&d->errors),
@@ -66,7 +66,7 @@ static void show_queue(struct seq_file *s, struct synd_disk *d, unsigned int i)
 	unsigned int tag;
 
 	spin_lock_irq(&ch->rx_lock);
-	for (tag = 0; tag < d->set.queue_depth; tag++) {
+	for (tag = 0; tag < synd_queue_depth; tag++) {
 		struct synd_slot *slot = &d->hctx[i].slots[tag];
 		struct synd_cmd *cmd;
 		struct request *rq;
@@ -75,11 +75,11 @@ static void show_queue(struct seq_file *s, struct synd_disk *d, unsigned int i)
 			continue;
 		rq = slot->rq;
 		cmd = blk_mq_rq_to_pdu(rq);
-		seq_printf(s, "%s queue %u tag %u: op %u, sector %llu, %u bytes, id 0x%llx, for %llu ms, timeouts %u, retries %u\n",
-			   d->gd->disk_name, i, tag, (u32)req_op(rq),
+		seq_printf(s, "%s queue %u tag %u: op %u, sector %llu, %u bytes, id 0x%llx, for %u ms, timeouts %u, retries %u\n",
+			   d->gd->disk_name, i, tag, (__force u32)req_op(rq),
 			   (u64)blk_rq_pos(rq), blk_rq_bytes(rq), slot->id,
-			   (ktime_get_ns() - rq->io_start_time_ns) /
-			   NSEC_PER_MSEC, cmd->timeouts, cmd->retries);
+			   jiffies_to_msecs(jiffies - slot->since),
+			   cmd->timeouts, cmd->retries);
 	}
 	spin_unlock_irq(&ch->rx_lock);
 }

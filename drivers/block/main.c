@@ -47,14 +47,14 @@ static int __init synd_init(void)
 		pr_err(SYND_NAME ": a parameter is out of range, see modinfo\n");
 		return -EINVAL;
 	}
-	ret = synd_disk_init();
+	ret = synd_request_init();
 	if (ret)
 		return ret;
 	synd_debugfs_init();
 	ret = synd_ctrl_register();
 	if (ret) {
 		synd_debugfs_exit();
-		synd_disk_exit();
+		synd_request_exit();
 	}
 	return ret;
 }
@@ -64,7 +64,7 @@ static void __exit synd_exit(void)
 {
 	synd_ctrl_unregister();
 	synd_debugfs_exit();
-	synd_disk_exit();
+	synd_request_exit();
 }
 module_exit(synd_exit);
 

@@ -14,6 +14,9 @@
 #include "synth_blk.h"
 #include "trace.h"
 
+/* Bytes that INQUIRY is asked for, of the standard data and of a VPD page */
+#define INQUIRY_ROOM		96
+#define VPD_ROOM		512
 /* How often a single command is tried while its unit has other things to say */
 #define TRIES			5
 /* Packets of versions before 5.1; the initialisation speaks like them too */
@@ -355,8 +358,9 @@ int synd_proto_create_subchannels(struct synd_ctrl *c, u16 count)
  * A unit that is busy or wants attention is asked again a few times.
  *
  * Context: process, ctrl->mutex held, sleeps for a bounded time.
- * Return: bytes of data that came, with an outcome of SBC_OK; -EIO with another
- *	one, or as transact().
+ * Return: bytes of data that came, with an outcome of SBC_OK; -EOPNOTSUPP if the
+ *	unit is there and refuses the command; -EIO with another outcome; or as
+ *	transact().
  */
 int synd_proto_command(struct synd_ctrl *c, u8 target, u8 lun, const u8 *cdb,
 		       u8 cdb_len, u32 room, struct sbc_verdict *v)
@@ -379,49 +383,57 @@ int synd_proto_command(struct synd_ctrl *c, u8 target, u8 lun, const u8 *cdb,
 		*v = synd_proto_judge(answer, c->single.answer_len, false);
 		if (v->outcome == SBC_OK)
 			return min(answer->srb.data_transfer_length, room);
+		/* what it has told here it does not tell again */
+		if (v->hints && v->outcome == SBC_RETRY)
+			synd_scan(c);
 		if (v->outcome == SBC_RETRY_LATER)
 			msleep(100);
 		else if (v->outcome != SBC_RETRY)
 			break;
 	}
-	return -EIO;
+	return v->outcome == SBC_TARGET_ERROR ? -EOPNOTSUPP : -EIO;
 }
 
-/* A VPD page that the unit has, if @supported lists it */
-static void get_vpd(struct synd_ctrl *c, u8 target, u8 lun,
-		    struct sbc_disk *d, u8 page)
+static int get_vpd(struct synd_ctrl *c, u8 target, u8 lun,
+		   struct sbc_disk *d, u8 page)
 {
 	u8 cdb[SBC_CDB_MAX] = { };
 	struct sbc_verdict v;
 	int n;
 
 	n = synd_proto_command(c, target, lun, cdb,
-			       sbc_inquiry_vpd(cdb, page, 512), 512, &v);
-	if (n > 0 && sbc_parse_vpd(d, page, c->single.buffer, n))
+			       sbc_inquiry_vpd(cdb, page, VPD_ROOM), VPD_ROOM,
+			       &v);
+	if (n >= 0 && sbc_parse_vpd(d, page, c->single.buffer, n))
 		synd_info(c, "target %u LUN %u: VPD page %02x is of no use\n",
 			  target, lun, page);
+	return n < 0 && n != -EOPNOTSUPP ? n : 0;
 }
 
-static void get_vpds(struct synd_ctrl *c, u8 target, u8 lun,
-		     struct sbc_disk *d)
+/* All VPD pages that are of use and that the unit lists. 0, or it did not tell */
+static int get_vpds(struct synd_ctrl *c, u8 target, u8 lun,
+		    struct sbc_disk *d)
 {
 	static const u8 pages[] = { 0x80, 0x83, 0xb0, 0xb1, 0xb2 };
 	u8 cdb[SBC_CDB_MAX] = { };
 	bool has[ARRAY_SIZE(pages)];
 	struct sbc_verdict v;
 	unsigned int i;
-	int n;
+	int n, ret = 0;
 
-	n = synd_proto_command(c, target, lun, cdb, sbc_inquiry_vpd(cdb, 0, 512),
-			       512, &v);
-	if (n <= 0)
-		return;
+	n = synd_proto_command(c, target, lun, cdb,
+			       sbc_inquiry_vpd(cdb, 0, VPD_ROOM), VPD_ROOM, &v);
+	if (n == -EOPNOTSUPP)
+		return 0;
+	if (n < 0)
+		return n;
 	for (i = 0; i < ARRAY_SIZE(pages); i++)
 		has[i] = sbc_has_vpd(c->single.buffer, n, pages[i]);
-	for (i = 0; i < ARRAY_SIZE(pages); i++) {
+	for (i = 0; i < ARRAY_SIZE(pages) && !ret; i++) {
 		if (has[i])
-			get_vpd(c, target, lun, d, pages[i]);
+			ret = get_vpd(c, target, lun, d, pages[i]);
 	}
+	return ret;
 }
 
 static int get_capacity_of(struct synd_ctrl *c, u8 target, u8 lun,
@@ -433,9 +445,9 @@ static int get_capacity_of(struct synd_ctrl *c, u8 target, u8 lun,
 
 	n = synd_proto_command(c, target, lun, cdb,
 			       sbc_read_capacity_16(cdb, 32), 32, &v);
-	if (n > 0)
+	if (n >= 0)
 		return sbc_parse_capacity_16(d, c->single.buffer, n);
-	if (n < 0 && n != -EIO)
+	if (n != -EOPNOTSUPP)
 		return n;
 
 	memset(cdb, 0, sizeof(cdb));
@@ -447,6 +459,22 @@ static int get_capacity_of(struct synd_ctrl *c, u8 target, u8 lun,
 	return ret == -EFBIG ? -EINVAL : ret;
 }
 
+/* Write protection and cache. Without an answer: writable, and to be flushed */
+static int get_mode(struct synd_ctrl *c, u8 target, u8 lun,
+		    struct sbc_disk *d)
+{
+	u8 cdb[SBC_CDB_MAX] = { };
+	struct sbc_verdict v;
+	int n;
+
+	d->write_cache = true;
+	n = synd_proto_command(c, target, lun, cdb,
+			       sbc_mode_sense_caching(cdb, 64), 64, &v);
+	if (n > 0)
+		sbc_parse_mode_caching(d, c->single.buffer, n);
+	return n < 0 && n != -EOPNOTSUPP ? n : 0;
+}
+
 /**
  * synd_proto_identify() - ask a unit what it is
  * @c: an initialised controller
@@ -454,9 +482,13 @@ static int get_capacity_of(struct synd_ctrl *c, u8 target, u8 lun,
  * @lun: LUN
  * @d: gets the answer. Where d->type is not SBC_TYPE_DISK, nothing else
  *
+ * A disk is described as a whole or not at all: nothing follows from a question
+ * that was not answered.
+ *
  * Context: process, ctrl->mutex held, sleeps for a bounded time.
- * Return: 0; -ENODEV if nothing is there; -EINVAL if what it says is nonsense;
- *	-EIO if it does not tell; or as transact().
+ * Return: 0; -ENODEV if the host says that nothing is there; -EINVAL if what the
+ *	unit says is nonsense; -EIO or -EOPNOTSUPP if it does not tell; or as
+ *	transact().
  */
 int synd_proto_identify(struct synd_ctrl *c, u8 target, u8 lun,
 			struct sbc_disk *d)
@@ -466,10 +498,13 @@ int synd_proto_identify(struct synd_ctrl *c, u8 target, u8 lun,
 	int n, ret;
 
 	memset(d, 0, sizeof(*d));
-	n = synd_proto_command(c, target, lun, cdb, sbc_inquiry(cdb, 96), 96,
+	n = synd_proto_command(c, target, lun, cdb,
+			       sbc_inquiry(cdb, INQUIRY_ROOM), INQUIRY_ROOM,
 			       &v);
+	if (n == -EIO && v.outcome == SBC_GONE)
+		return -ENODEV;
 	if (n < 0)
-		return n == -EIO && v.outcome == SBC_GONE ? -ENODEV : n;
+		return n == -ENODEV ? -ECONNRESET : n;
 	ret = sbc_parse_inquiry(d, c->single.buffer, n);
 	if (ret)
 		return ret;
@@ -479,18 +514,14 @@ int synd_proto_identify(struct synd_ctrl *c, u8 target, u8 lun,
 		return 0;
 
 	ret = get_capacity_of(c, target, lun, d);
-	if (ret)
-		return ret;
-	get_vpds(c, target, lun, d);
-
-	/* without an answer: writable, with a cache that must be flushed */
-	d->write_cache = true;
-	memset(cdb, 0, sizeof(cdb));
-	n = synd_proto_command(c, target, lun, cdb,
-			       sbc_mode_sense_caching(cdb, 64), 64, &v);
-	if (n > 0)
-		sbc_parse_mode_caching(d, c->single.buffer, n);
-	return n < 0 && n != -EIO ? n : 0;
+	if (!ret)
+		ret = get_vpds(c, target, lun, d);
+	if (!ret)
+		ret = get_mode(c, target, lun, d);
+	if (!ret && d->max_transfer && d->max_transfer < HV_HYP_PAGE_SIZE)
+		ret = -EINVAL;
+	/* the channel is gone, not the unit */
+	return ret == -ENODEV ? -ECONNRESET : ret;
 }
 
 /**
@@ -500,8 +531,8 @@ int synd_proto_identify(struct synd_ctrl *c, u8 target, u8 lun,
  * @bitmap: 32 bytes: bit N is set for LUN N
  *
  * Context: as synd_proto_identify().
- * Return: 0; -ENODEV if there is no such target; -EIO if it does not tell; or
- *	as transact().
+ * Return: 0; -EIO or -EOPNOTSUPP if it does not tell, which may also mean that
+ *	there is no such target; or as transact().
  */
 int synd_proto_report_luns(struct synd_ctrl *c, u8 target, u8 *bitmap)
 {
@@ -515,7 +546,7 @@ int synd_proto_report_luns(struct synd_ctrl *c, u8 target, u8 *bitmap)
 			       sbc_report_luns(cdb, SBC_ANSWER_MAX),
 			       SBC_ANSWER_MAX, &v);
 	if (n < 0)
-		return n == -EIO && v.outcome == SBC_GONE ? -ENODEV : n;
+		return n;
 	if (n < 8)
 		return -EIO;
 	for (i = 0; i < sbc_luns(c->single.buffer, n); i++) {

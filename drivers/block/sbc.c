@@ -5,7 +5,6 @@
 #include "sbc.h"
 
 enum {
-	OP_TEST_UNIT_READY	= 0x00,
 	OP_INQUIRY		= 0x12,
 	OP_MODE_SENSE_6		= 0x1a,
 	OP_READ_CAPACITY_10	= 0x25,
@@ -118,12 +117,6 @@ u16 sbc_unmap_header(u8 *param, unsigned int descs)
 	return len;
 }
 
-u8 sbc_test_unit_ready(u8 *cdb)
-{
-	cdb[0] = OP_TEST_UNIT_READY;
-	return 6;
-}
-
 u8 sbc_report_luns(u8 *cdb, u32 room)
 {
 	cdb[0] = OP_REPORT_LUNS;
@@ -199,7 +192,6 @@ int sbc_parse_inquiry(struct sbc_disk *d, const u8 *b, u32 len)
 	d->type = b[0] >> 5 ? SBC_TYPE_UNKNOWN : b[0] & 0x1f;
 	if (d->type == SBC_TYPE_UNKNOWN)
 		return 0;
-	d->removable = b[1] & 0x80;
 	len = min(len, b[4] + 5u);
 	d->vendor[0] = 0;
 	d->product[0] = 0;

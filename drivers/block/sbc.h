@@ -30,7 +30,6 @@ enum sbc_type {
 /**
  * struct sbc_disk - what a logical unit says of itself
  * @type: peripheral device type, 0x1f if nothing is there
- * @removable: the medium can be taken out
  * @vendor: without trailing blanks, as are all the strings: printable ASCII
  * @product: likewise
  * @revision: likewise
@@ -58,12 +57,10 @@ enum sbc_type {
  * @unmap_granularity: bytes, 0 if not told
  * @unmap_alignment: bytes from block 0 to the first multiple of it
  * @ws_unmap: WRITE SAME(16) with the UNMAP bit is supported
- * @ws: WRITE SAME(16) is supported
- * @ws_max_blocks: of one WRITE SAME
+ * @ws_max_blocks: of one WRITE SAME, 0 if it is not supported
  */
 struct sbc_disk {
 	u8 type;
-	bool removable;
 	char vendor[9];
 	char product[17];
 	char revision[5];
@@ -93,7 +90,6 @@ struct sbc_disk {
 	u32 unmap_granularity;
 	u32 unmap_alignment;
 	bool ws_unmap;
-	bool ws;
 	u64 ws_max_blocks;
 };
 
@@ -149,7 +145,6 @@ void sbc_unmap_desc(u8 *param, unsigned int n, u64 lba, u32 blocks);
  */
 u16 sbc_unmap_header(u8 *param, unsigned int descs);
 
-u8 sbc_test_unit_ready(u8 *cdb);
 u8 sbc_report_luns(u8 *cdb, u32 room);
 u8 sbc_inquiry(u8 *cdb, u16 room);
 u8 sbc_inquiry_vpd(u8 *cdb, u8 page, u16 room);
@@ -162,7 +157,7 @@ u8 sbc_mode_sense_caching(u8 *cdb, u8 room);
 
 /**
  * sbc_parse_inquiry() - the standard INQUIRY data
- * @d: gets type, removable, vendor, product, revision
+ * @d: gets type, vendor, product, revision
  *
  * Return: 0, or -EINVAL if it is too short to tell anything.
  */
@@ -231,7 +226,7 @@ enum sbc_outcome {
 	SBC_IO_ERROR,
 	SBC_MEDIUM_ERROR,
 	SBC_TARGET_ERROR,	/* trying again is no use */
-	SBC_NOT_SUPPORTED,	/* of UNMAP or WRITE SAME: don't ask again */
+	SBC_NOT_SUPPORTED,	/* of an optional one: don't ask again */
 	SBC_NO_SPACE,
 	SBC_RESERVED,
 	SBC_PROTECTION,
@@ -248,7 +243,8 @@ enum sbc_outcome {
  * @scsi_status: SAM status
  * @sense: bytes, or NULL
  * @sense_len: how many of them there are
- * @optional: the command was UNMAP or WRITE SAME, which a disk may not know
+ * @optional: the command is one that a disk may not know: UNMAP, WRITE SAME,
+ *	SYNCHRONIZE CACHE
  */
 struct sbc_answer {
 	u8 srb_status;

@@ -5,14 +5,19 @@
  *   sbc.c		SCSI commands and answers as bytes
  *   channel.c		channels of a controller: open, close, send, receive
  *   proto.c		what is said on them: initialisation, single commands
- *   disk.c		a logical unit as a blk-mq disk
- *   controller.c	the life of a controller: probe, scan, reset, suspend
+ *   request.c		requests of disks: to the host and back, with blk-mq
+ *   disk.c		a logical unit as a disk
+ *   scan.c		which units there are
+ *   controller.c	the life of a controller: probe, reset, suspend, removal
  *   debugfs.c, trace.h	what can be seen of it
  *
  * Locks, outermost first:
  *
  *   synd_ctrl.mutex	discovery, reset, suspend and removal, one at a time;
- *			whoever sends a single command holds it
+ *			whoever sends a single command holds it. Nobody may
+ *			wait for I/O under it (synd_ctrl_lock()), nor for
+ *			CPU hotplug, which does
+ *   owner_mutex		(channel.c) from a sub-channel to its controller
  *   synd_ctrl.open_mutex  the array of channels grows (sub-channels)
  *   synd_chan.rx_lock	(irq) the incoming ring of a channel has one reader,
  *			and the slots of requests sent on it one taker
@@ -30,6 +35,7 @@
 #include <linux/hyperv.h>
 #include <linux/interrupt.h>
 #include <linux/list.h>
+#include <linux/llist.h>
 #include <linux/mutex.h>
 #include <linux/seq_file.h>
 #include <linux/spinlock.h>
@@ -94,6 +100,7 @@ static inline u32 synd_id_queue(u64 id)
  * @ctrl: its controller
  * @vc: the channel; valid while @open
  * @index: 0 is the primary
+ * @cpu: that the host interrupts for it, when it was opened
  * @rx_lock: see the top of this file
  * @open: under @rx_lock
  * @polled: interrupts stay masked, somebody looks into the ring
@@ -101,7 +108,7 @@ static inline u32 synd_id_queue(u64 id)
  * @sent: packets sent; under no lock, an estimate
  * @full: sends that found no room; likewise
  * @starved: a queue waits for room
- * @interrupts: calls by the bus; this and what follows under @rx_lock
+ * @interrupts: looks that an interrupt caused; this and the rest under @rx_lock
  * @completions: answers to requests
  * @polled_completions: those of them that were found without an interrupt
  * @largest: most answers that one look into the ring has found
@@ -112,6 +119,7 @@ struct synd_chan {
 	struct synd_ctrl *ctrl;
 	struct vmbus_channel *vc;
 	unsigned int index;
+	unsigned int cpu;
 	spinlock_t rx_lock;
 	bool open;
 	bool polled;
@@ -142,6 +150,9 @@ struct synd_batch {
 int synd_chan_open_primary(struct synd_ctrl *c);
 void synd_chan_accept(struct synd_ctrl *c, unsigned int wanted);
 bool synd_chan_close_all(struct synd_ctrl *c);
+void synd_chan_disown(struct synd_ctrl *c);
+struct synd_chan *synd_chan_lost(struct synd_ctrl *c);
+bool synd_chan_rescinded(struct synd_chan *ch);
 void synd_chan_set_polled(struct synd_chan *ch);
 int synd_chan_send(struct synd_chan *ch, struct vmbus_packet_mpb_array *mpb,
 		   u32 mpb_len, struct storvsp_packet *pkt, u64 id);
@@ -196,11 +207,13 @@ int synd_proto_report_luns(struct synd_ctrl *c, u8 target, u8 *bitmap);
  *	which owns the tag; cleared by the taker, under rx_lock
  * @rq: the request
  * @gen: generation of the last id
+ * @since: jiffies, when it was sent
  */
 struct synd_slot {
 	u64 id;
 	struct request *rq;
 	u32 gen;
+	unsigned long since;
 };
 
 /**
@@ -217,28 +230,30 @@ struct synd_hctx {
 
 /**
  * struct synd_cmd - what blk-mq keeps for us with each request
- * @next: in synd_batch.others
+ * @next: in synd_batch.others, or a list of requests that were taken back
+ * @later: in synd_ctrl.later
  * @verdict: what the host made of it; outcome SBC_OK in the normal case
  * @retries: times that it was tried again
  * @timeouts: times that it took too long
  * @busy: the unit was busy
  * @busy_since: jiffies, of the first time
  * @expected: bytes that the host must say it has moved
- * @param: parameter list of UNMAP, if that is not @small
- * @bounce: for a read into slab memory
- * @small: for one descriptor
+ * @zeroes_unmap: WRITE SAME of zeroes had the UNMAP bit
+ * @param: parameter list of UNMAP
+ * @bounce: pages of ours, for data in memory that can't be held
  */
 struct synd_cmd {
 	struct request *next;
+	struct llist_node later;
 	struct sbc_verdict verdict;
 	u8 retries;
 	u8 timeouts;
 	bool busy;
 	unsigned long busy_since;
 	u32 expected;
+	bool zeroes_unmap;
 	u8 *param;
-	struct page *bounce;
-	u8 small[SBC_UNMAP_HEADER + SBC_UNMAP_DESC];
+	struct page **bounce;
 };
 
 enum synd_plan {
@@ -259,7 +274,7 @@ enum synd_plan {
  * @block_shift: log2 of the logical block size
  * @id: what it said of itself
  * @set: tags of this disk alone, so that it can't take those of others
- * @gd: the disk
+ * @gd: the disk; NULL until synd_disk_add()
  * @hctx: one for each hardware queue
  * @plan: what the next step of the scan does with it
  * @fresh: what it has said just now, for that step
@@ -268,7 +283,9 @@ enum synd_plan {
  * @dying: taken away, requests are still with the host
  * @no_discard: the host refused UNMAP
  * @no_write_zeroes: the host refused WRITE SAME
- * @refused_work: tells the block layer of these two
+ * @no_cache: the host refused SYNCHRONIZE CACHE
+ * @no_zeroes_unmap: the host refused WRITE SAME with the UNMAP bit
+ * @refused_work: tells the block layer of them
  * @retries: requests tried again
  * @timeouts: requests that took too long
  * @errors: requests that failed
@@ -293,6 +310,8 @@ struct synd_disk {
 	bool dying;
 	bool no_discard;
 	bool no_write_zeroes;
+	bool no_cache;
+	bool no_zeroes_unmap;
 	struct work_struct refused_work;
 
 	atomic64_t retries;
@@ -301,23 +320,33 @@ struct synd_disk {
 	atomic64_t attentions;
 };
 
-struct synd_disk *synd_disk_create(struct synd_ctrl *c, u8 target, u8 lun,
-				   const struct sbc_disk *id);
+struct synd_disk *synd_disk_alloc(struct synd_ctrl *c, u8 target, u8 lun,
+				  const struct sbc_disk *id);
 int synd_disk_add(struct synd_disk *d);
 bool synd_disk_remove(struct synd_disk *d, bool surprise, unsigned long wait);
 void synd_disk_update(struct synd_disk *d, const struct sbc_disk *id);
 bool synd_disk_same(const struct synd_disk *d, const struct sbc_disk *id);
-void synd_disk_completed(struct synd_chan *ch, u64 id, const void *payload,
-			 u32 len, struct synd_batch *batch);
-void synd_disk_finish_batch(struct synd_batch *batch);
 void synd_disk_quiesce(struct synd_disk *d);
 void synd_disk_unquiesce(struct synd_disk *d);
+void synd_disk_freeze(struct synd_disk *d);
+bool synd_disk_frozen(struct synd_disk *d);
+void synd_disk_unfreeze(struct synd_disk *d);
 unsigned int synd_disk_in_flight(struct synd_disk *d);
-unsigned int synd_disk_requeue_all(struct synd_disk *d);
+unsigned int synd_disk_requeue(struct synd_disk *d, const struct synd_chan *ch);
 unsigned int synd_disk_fail_all(struct synd_disk *d, bool safe);
-void synd_disk_run(struct synd_ctrl *c);
-int synd_disk_init(void);
-void synd_disk_exit(void);
+
+/* ---- request.c ------------------------------------------------------------ */
+
+extern const struct blk_mq_ops synd_mq_ops;
+
+void synd_request_completed(struct synd_chan *ch, u64 id, const void *payload,
+			    u32 len, struct synd_batch *batch);
+void synd_request_finish_batch(struct synd_batch *batch);
+void synd_request_later(struct work_struct *work);
+void synd_request_refused(struct work_struct *work);
+void synd_request_run_all(struct synd_ctrl *c);
+int synd_request_init(void);
+void synd_request_exit(void);
 
 /* ---- controller.c --------------------------------------------------------- */
 
@@ -325,7 +354,7 @@ enum synd_state {
 	SYND_STARTING,
 	SYND_LIVE,
 	SYND_RESETTING,		/* queues are quiet, channels may be closed */
-	SYND_SUSPENDED,		/* likewise, for hibernation */
+	SYND_SUSPENDED,		/* for hibernation: closed, queues are frozen */
 	SYND_FAILED,		/* requests fail at once */
 	SYND_LEAVING,		/* likewise: the host took the controller away */
 };
@@ -336,6 +365,11 @@ enum synd_state {
  * @ide: an IDE disk, which is target @ide_target, LUN 0
  * @ide_target: see above
  * @state: enum synd_state; written under @mutex, read without it
+ * @leaving: it is being removed: no scan, no reset. Under @mutex
+ * @frozen: queues are frozen, not only quiet. Under @mutex
+ * @reset_wanted: @reset_work does not only look for lost sub-channels
+ * @host_holds: a close was not confirmed: what the host had it may still use
+ * @noio: what memalloc_noio_save() returned to who holds @mutex
  * @mutex: see the top of this file
  * @open_mutex: see the top of this file
  * @chans: channels, the primary first
@@ -348,15 +382,20 @@ enum synd_state {
  * @version: STORVSP_VERSION_*
  * @packet_len: bytes of a packet of that version
  * @max_subchannels: that the host offers
- * @max_transfer: bytes of one command
+ * @max_transfer: bytes of one command; what disks were told stays the least
  * @single: the single command
  * @disks: by number; RCU
  * @disk_list: the same, in the order of their coming. Changed by one work at a
  *	time, under @mutex
  * @wq: for @scan_work; freezable
- * @scan_work: look which units there are
- * @discovered: probe has looked, @scan_work only does what it planned
+ * @scan_work: look which units there are, if @look, and do what was planned
+ * @look: somebody asked for that
+ * @unsure: a unit did not tell what it is
+ * @patience: how often to look again for such ones
  * @reset_work: close and open again, send everything again
+ * @later: requests of pollers that an interrupt found done, by synd_cmd.later
+ * @later_work: ends them
+ * @next_run: disk whose queues are the first to be run when there is room
  * @give_up_work: ends a removal that the host holds up
  * @progress: answers in all when @give_up_work last looked
  * @quarantined: pages that the host may still write, kept for ever
@@ -368,6 +407,11 @@ struct synd_ctrl {
 	bool ide;
 	u8 ide_target;
 	enum synd_state state;
+	bool leaving;
+	bool frozen;
+	bool reset_wanted;
+	bool host_holds;
+	unsigned int noio;
 	struct mutex mutex;
 	struct mutex open_mutex;
 
@@ -391,8 +435,13 @@ struct synd_ctrl {
 
 	struct workqueue_struct *wq;
 	struct delayed_work scan_work;
-	bool discovered;
+	bool look;
+	bool unsure;
+	unsigned int patience;
 	struct work_struct reset_work;
+	struct llist_head later;
+	struct work_struct later_work;
+	unsigned int next_run;
 	struct delayed_work give_up_work;
 	u64 progress;
 
@@ -405,12 +454,20 @@ struct synd_ctrl {
 #define synd_err(c, fmt, ...)	dev_err(&(c)->hv->device, fmt, ##__VA_ARGS__)
 #define synd_info(c, fmt, ...)	dev_info(&(c)->hv->device, fmt, ##__VA_ARGS__)
 
-void synd_ctrl_scan(struct synd_ctrl *c);
+void synd_ctrl_lock(struct synd_ctrl *c);
+void synd_ctrl_unlock(struct synd_ctrl *c);
 void synd_ctrl_timed_out(struct synd_ctrl *c, unsigned int times);
+void synd_ctrl_repair(struct synd_ctrl *c);
 u64 synd_ctrl_completed(const struct synd_ctrl *c);
 const char *synd_ctrl_state_name(const struct synd_ctrl *c);
 int synd_ctrl_register(void);
 void synd_ctrl_unregister(void);
+
+/* ---- scan.c --------------------------------------------------------------- */
+
+int synd_scan_first(struct synd_ctrl *c);
+void synd_scan_work(struct work_struct *work);
+void synd_scan(struct synd_ctrl *c);
 
 /* ---- debugfs.c ------------------------------------------------------------ */
 

@@ -25,7 +25,7 @@ DECLARE_EVENT_CLASS(synd_request,
 		memcpy(__entry->disk, d->gd->disk_name, DISK_NAME_LEN);
 		__entry->sector = blk_rq_pos(rq);
 		__entry->bytes = blk_rq_bytes(rq);
-		__entry->op = req_op(rq);
+		__entry->op = (__force u8)req_op(rq);
 		__entry->id = id;
 		__entry->outcome = ((struct synd_cmd *)
 				    blk_mq_rq_to_pdu(rq))->verdict.outcome;

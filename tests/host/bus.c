@@ -749,14 +749,17 @@ static void bus_channel_stats(const struct channel *ch, struct text *out,
 			      bool json)
 {
 	const struct channel_stats *s = &ch->stats;
+	const struct moderate *m = &ch->mod;
 
 	text_add(out, json ?
 		 "{\"device\":\"%s\",\"channel\":%u,\"relid\":%u,"
 		 "\"packets_in\":%llu,\"bytes_in\":%llu,\"signals_in\":%llu,"
 		 "\"signals_needless\":%llu,\"packets_out\":%llu,"
 		 "\"bytes_out\":%llu,\"signals_out\":%llu,"
-		 "\"filled_out\":%llu}" :
-		 "%s/%u relid %u: in %llu packets %llu bytes %llu signals (%llu needless); out %llu packets %llu bytes %llu signals (%llu times not empty)\n",
+		 "\"filled_out\":%llu,\"batches\":%llu,\"batched\":%llu,"
+		 "\"batch_mean\":%.2f,\"holds\":%llu,\"held_us\":%llu,"
+		 "\"depth\":%u}" :
+		 "%s/%u relid %u: in %llu packets %llu bytes %llu signals (%llu needless); out %llu packets %llu bytes %llu signals (%llu times not empty); %llu batches of %llu completions (mean %.2f), %llu held for %llu us in all, depth %u\n",
 		 ch->dev->id, ch->index, ch->relid,
 		 (unsigned long long)s->packets_in,
 		 (unsigned long long)s->bytes_in,
@@ -765,7 +768,12 @@ static void bus_channel_stats(const struct channel *ch, struct text *out,
 		 (unsigned long long)s->packets_out,
 		 (unsigned long long)s->bytes_out,
 		 (unsigned long long)s->signals_out,
-		 (unsigned long long)ch->out.filled);
+		 (unsigned long long)ch->out.filled,
+		 (unsigned long long)m->batches,
+		 (unsigned long long)m->completions,
+		 m->batches ? (double)m->completions / m->batches : 0.0,
+		 (unsigned long long)m->holds,
+		 (unsigned long long)m->held_ns / 1000, m->depth);
 }
 
 void bus_stats(struct bus *bus, struct text *out, bool json)

@@ -95,11 +95,22 @@ void channel_resume(struct channel *ch)
 	channel_activate(ch);
 }
 
+/* Shows the guest what is in the ring */
+static void channel_publish(struct channel *ch)
+{
+	if (channel_gone(ch) || ch->stalled || ch->wrecked)
+		return;
+	if (ch->mod.held)
+		moderate_shown(&ch->mod, loop_now());
+	if (hring_out_publish(&ch->out))
+		channel_event(ch);
+}
+
 /* Try to put one packet into the ring: 0, -EAGAIN, or -ENODEV */
 static int channel_write(struct channel *ch, const struct channel_queued *q,
 			 const void *payload)
 {
-	bool signal;
+	bool signal = false;
 	int ret;
 
 	if (ch->stalled)
@@ -109,8 +120,10 @@ static int channel_write(struct channel *ch, const struct channel_queued *q,
 	if (q->raw)
 		ret = hring_out_raw(&ch->out, payload, q->len, &signal);
 	else
-		ret = hring_out_write(&ch->out, q->type, q->flags, q->trans_id,
-				      payload, q->len, &signal);
+		ret = hring_out_put(&ch->out, q->type, q->flags, q->trans_id,
+				    payload, q->len);
+	if (ret == -EAGAIN)
+		channel_publish(ch);	/* or it never makes room */
 	if (ret == -EPROTO) {
 		channel_error(ch, "%s", ch->out.why);
 		return -ENODEV;
@@ -175,6 +188,15 @@ static int channel_put(struct channel *ch, struct channel_queued *q,
 	return ret;
 }
 
+static int channel_put_now(struct channel *ch, struct channel_queued *q,
+			   const void *payload)
+{
+	int ret = channel_put(ch, q, payload);
+
+	channel_publish(ch);
+	return ret;
+}
+
 static bool channel_flush(struct channel *ch)
 {
 	bool any = false;
@@ -194,6 +216,8 @@ static bool channel_flush(struct channel *ch)
 		free(q);
 		any = true;
 	}
+	if (any)
+		channel_publish(ch);
 	if (ch->want_writable && !channel_gone(ch)) {
 		ch->want_writable = false;
 		if (ch->dev->kind->ops->writable)
@@ -212,7 +236,43 @@ int channel_complete(struct channel *ch, uint64_t trans_id,
 		.len = len,
 	};
 
-	return channel_put(ch, &q, payload);
+	return channel_put_now(ch, &q, payload);
+}
+
+int channel_complete_soon(struct channel *ch, uint64_t trans_id,
+			  const void *payload, size_t len,
+			  unsigned int pending)
+{
+	struct channel_queued q = {
+		.type = VMBUS_WIRE_PKT_COMPLETION,
+		.trans_id = trans_id,
+		.len = len,
+	};
+	int ret = channel_put(ch, &q, payload);
+
+	/* what is queued waits for room, not for this */
+	if (ret || ch->queue)
+		return ret;
+	moderate_completion(&ch->mod, loop_now(), pending);
+	/* The guest is likely to send more: it need not signal */
+	if (!ch->active)
+		channel_activate(ch);
+	return 0;
+}
+
+void channel_moderate(struct channel *ch, uint64_t ns)
+{
+	moderate_init(&ch->mod, ns);
+}
+
+/* Shows what was completed, if it is due. True while there is something */
+static bool channel_show(struct channel *ch)
+{
+	if (!ch->mod.held)
+		return false;
+	if (hring_out_is_quiet(&ch->out) || moderate_due(&ch->mod, loop_now()))
+		channel_publish(ch);
+	return true;
 }
 
 int channel_send(struct channel *ch, uint64_t trans_id, const void *payload,
@@ -230,7 +290,7 @@ int channel_send(struct channel *ch, uint64_t trans_id, const void *payload,
 		ch->want_writable = true;
 		return -ENOBUFS;
 	}
-	ret = channel_put(ch, &q, payload);
+	ret = channel_put_now(ch, &q, payload);
 	if (!ret && want_completion)
 		ch->expected++;
 	return ret;
@@ -245,7 +305,7 @@ int channel_inject(struct channel *ch, unsigned int type, uint64_t trans_id,
 		.len = len,
 	};
 
-	return channel_put(ch, &q, payload);
+	return channel_put_now(ch, &q, payload);
 }
 
 int channel_raw(struct channel *ch, const void *bytes, size_t len)
@@ -255,7 +315,7 @@ int channel_raw(struct channel *ch, const void *bytes, size_t len)
 	/* Whatever it asks for, the guest may answer each 24 bytes of it */
 	ch->expected += len / (sizeof(struct vmbus_wire_packet) +
 			       VMBUS_WIRE_TRAILER);
-	return channel_put(ch, &q, bytes);
+	return channel_put_now(ch, &q, bytes);
 }
 
 void channel_stall(struct channel *ch, bool stall)
@@ -372,6 +432,7 @@ static bool channel_may_receive(const struct channel *ch)
 
 static bool channel_receive(struct channel *ch)
 {
+	uint64_t now = 0;
 	int budget = CHANNEL_BATCH;
 	bool any = false;
 	int ret;
@@ -386,6 +447,10 @@ static bool channel_receive(struct channel *ch)
 			channel_error(ch, "%s", ch->in.why);
 		if (ret <= 0)
 			break;
+		if (!now && ch->mod.limit)
+			now = loop_now();
+		if (now)
+			moderate_arrival(&ch->mod, now);
 		channel_deliver(ch);
 		any = true;
 	}
@@ -403,6 +468,7 @@ bool channel_poll(struct channel *ch)
 	any = channel_flush(ch);
 	if (channel_may_receive(ch))
 		any |= channel_receive(ch);
+	any |= channel_show(ch);
 	return any;
 }
 
@@ -412,6 +478,8 @@ bool channel_unmask(struct channel *ch)
 
 	if (!ch->active || channel_gone(ch))
 		return false;
+	if (ch->mod.held)
+		return true;
 	if (!channel_may_receive(ch)) {
 		/* Nobody reads now: the ring may stay masked. But the guest
 		 * signals room in the other one whatever the mask says */
@@ -453,6 +521,7 @@ bool channel_quiet(struct channel *ch)
 
 	if (channel_gone(ch))
 		return true;
+	channel_publish(ch);
 	return (!ch->queue || ch->wrecked) && hring_in_ready(&ch->in) <= 0 &&
 	       !(ops->busy && ops->busy(ch->dev, ch));
 }
@@ -588,6 +657,7 @@ int channel_start(struct channel *ch, struct gpadl *g, uint32_t downstream,
 	ch->wrecked = false;
 	ch->want_writable = false;
 	ch->expected = 0;
+	moderate_init(&ch->mod, 0);
 	ch->private = NULL;
 	ch->open = true;
 	ret = ops->open ? ops->open(ch->dev, ch) : 0;
@@ -607,6 +677,7 @@ void channel_drain(struct channel *ch)
 {
 	if (ch->open && ch->dev->kind->ops->drain)
 		ch->dev->kind->ops->drain(ch->dev, ch);
+	channel_publish(ch);
 }
 
 void channel_shut(struct channel *ch)

@@ -7,6 +7,7 @@
 #define SYNTHHOST_CHANNEL_H
 
 #include "bus.h"
+#include "moderate.h"
 #include "ring.h"
 
 struct channel_queued;
@@ -32,6 +33,7 @@ struct channel_stats {
  * @stalled: nothing goes out, for a test
  * @wrecked: our own index was destroyed, for a test: nothing goes out again
  * @expected: completions that the guest owes us
+ * @mod: what is in the ring, but not shown to the guest yet
  */
 struct channel {
 	struct bus *bus;
@@ -60,6 +62,7 @@ struct channel {
 	struct iovec *iov;		/* of a GPA-direct packet */
 	struct packet_range *ranges;
 	uint64_t expected;
+	struct moderate mod;
 
 	struct channel_queued *queue, **queue_end;
 	size_t queue_bytes;

@@ -332,6 +332,28 @@ int channel_complete(struct channel *ch, uint64_t trans_id,
 #define CHANNEL_QUEUE_BYTES	(256u << 10)
 
 /**
+ * channel_complete_soon() - the same, for what comes in numbers
+ * @pending: requests of this channel that are still being done
+ *
+ * The completion goes into the ring now, and is shown to the guest together
+ * with others: with all of this round of the loop, or, as channel_moderate()
+ * says, a little later. Anything else that is sent shows it, too.
+ */
+int channel_complete_soon(struct channel *ch, uint64_t trans_id,
+			  const void *payload, size_t len,
+			  unsigned int pending);
+
+/**
+ * channel_moderate() - hold completions of channel_complete_soon()
+ * @ns: for so long; 0, as after the channel was opened: not at all;
+ *	CHANNEL_MODERATE_AUTO: as long as the guest does not miss them
+ *	(moderate.h)
+ */
+void channel_moderate(struct channel *ch, uint64_t ns);
+
+#define CHANNEL_MODERATE_AUTO	UINT64_MAX
+
+/**
  * channel_send() - send an in-band packet (type 6)
  * @want_completion: the guest shall answer with a type 0xb packet, which comes
  *	to ops->packet()

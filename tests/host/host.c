@@ -10,7 +10,7 @@
 #define HOST_BAR_SIZE		(16ull << 20)
 #define HOST_MAX_BAR_SIZE	(1ull << 40)
 #define HOST_VECTORS		8
-#define HOST_POLL_US		50
+#define HOST_POLL_US		200
 #define HOST_MAX_POLL_US	1000000
 
 static void host_connected(void *arg)
@@ -204,7 +204,7 @@ static const struct host_option_kind {
 	{ "control", "PATH", "socket for `synthhost ctl`", host_opt_control },
 	{ "max-version", "X.Y", "newest VMBus version to accept (5.3)",
 	  host_opt_max_version },
-	{ "poll-us", "N", "busy-poll this long before sleeping, microseconds (50)",
+	{ "poll-us", "N", "busy-poll up to this long before sleeping, if that pays, microseconds (200)",
 	  host_opt_poll },
 	{ "log", "FILE", "append the log to a file, not to stderr",
 	  host_opt_log },

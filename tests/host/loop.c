@@ -18,8 +18,7 @@
 #define LOOP_QUEUE		256
 #define LOOP_COMPLETIONS	4096
 #define LOOP_BUSY_US		1000
-#define LOOP_IDLE_NS		5000000		/* a long sleep: nobody is busy */
-#define LOOP_IDLE_DIVISOR	8
+#define LOOP_POLL_STEP_NS	20000		/* the shortest busy-polling */
 #define LOOP_MAX_SLEEP_NS	500000000ull
 
 /* Taken off the ring to make room, not yet handed out */
@@ -40,7 +39,7 @@ struct loop {
 	struct loop_timer *timers;	/* the earliest first */
 	struct loop_poller *pollers;
 	uint64_t poll_ns;
-	uint64_t last_sleep_ns;
+	uint64_t window_ns;		/* now: grows and shrinks */
 };
 
 uint64_t loop_now(void)
@@ -61,12 +60,35 @@ static void loop_epoll_done(struct loop_io *io, int res)
 	loop->epoll_ready = true;
 }
 
+/*
+ * Newer kernels do without the interrupt that gives a completion to a process
+ * that looks by itself, and without locks where one thread submits.
+ */
+static int loop_ring(struct loop *loop)
+{
+	static const unsigned int flags[] = {
+		IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG |
+		IORING_SETUP_SINGLE_ISSUER,
+		IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG,
+		0,
+	};
+	unsigned int i;
+	int ret = -EINVAL;
+
+	for (i = 0; ret == -EINVAL && i < 3; i++) {
+		struct io_uring_params params = {
+			.flags = IORING_SETUP_CQSIZE | flags[i],
+			.cq_entries = LOOP_COMPLETIONS,
+		};
+
+		ret = io_uring_queue_init_params(LOOP_QUEUE, &loop->ring,
+						 &params);
+	}
+	return ret;
+}
+
 struct loop *loop_create(unsigned int poll_us)
 {
-	struct io_uring_params params = {
-		.flags = IORING_SETUP_CQSIZE,
-		.cq_entries = LOOP_COMPLETIONS,
-	};
 	struct loop *loop = calloc(1, sizeof(*loop));
 	int ret;
 
@@ -75,7 +97,7 @@ struct loop *loop_create(unsigned int poll_us)
 	loop->stash_end = &loop->stash;
 	loop->poll_ns = poll_us * 1000ull;
 	loop->epoll_io.done = loop_epoll_done;
-	ret = io_uring_queue_init_params(LOOP_QUEUE, &loop->ring, &params);
+	ret = loop_ring(loop);
 	if (ret < 0) {
 		errno = -ret;
 		goto fail_ring;
@@ -404,7 +426,6 @@ static void loop_sleep(struct loop *loop)
 	ts.tv_sec = ns / 1000000000ull;
 	ts.tv_nsec = ns % 1000000000ull;
 	io_uring_submit_and_wait_timeout(&loop->ring, &cqe, 1, &ts, NULL);
-	loop->last_sleep_ns = loop_now() - before;
 }
 
 static inline void loop_relax(void)
@@ -416,27 +437,43 @@ static inline void loop_relax(void)
 #endif
 }
 
+/*
+ * After a sleep: had we found what woke us by polling longer, within the limit?
+ * Then do so the next time. If it came later than that, all the polling before
+ * it was for nothing.
+ */
+static void loop_adapt(struct loop *loop, uint64_t idle_ns)
+{
+	if (idle_ns > loop->poll_ns)
+		loop->window_ns /= 2;
+	else if (loop->window_ns)
+		loop->window_ns *= 2;
+	else
+		loop->window_ns = LOOP_POLL_STEP_NS;
+	if (loop->window_ns < LOOP_POLL_STEP_NS)
+		loop->window_ns = 0;
+	if (loop->window_ns > loop->poll_ns)
+		loop->window_ns = loop->poll_ns;
+}
+
 void loop_run(struct loop *loop)
 {
-	uint64_t busy_until = 0;
+	uint64_t idle_since = loop_now();
 
 	loop->stop = false;
 	while (!loop->stop) {
 		if (loop_round(loop)) {
-			busy_until = loop_now() + loop->poll_ns;
-			loop->last_sleep_ns = 0;
+			idle_since = loop_now();
 			continue;
 		}
-		if (loop_now() < busy_until) {
+		if (loop_now() - idle_since < loop->window_ns) {
 			loop_relax();
 			continue;
 		}
 		if (!loop_prepare_sleep(loop))
 			loop_sleep(loop);
 		loop_end_sleep(loop);
-		busy_until = loop_now() +
-			     (loop->last_sleep_ns > LOOP_IDLE_NS ?
-			      loop->poll_ns / LOOP_IDLE_DIVISOR :
-			      loop->poll_ns);
+		loop_adapt(loop, loop_now() - idle_since);
+		idle_since = loop_now();
 	}
 }

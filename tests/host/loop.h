@@ -4,7 +4,8 @@
  * callbacks of this loop, so nothing needs a lock, and no callback may block.
  *
  * Before it sleeps the loop calls its pollers for a while (busy polling), so
- * that a guest that answers at once needs no doorbell.
+ * that a guest that answers at once needs no doorbell. For how long follows
+ * from what came of it lately: where nothing ever comes in time it does not.
  */
 #ifndef SYNTHHOST_LOOP_H
 #define SYNTHHOST_LOOP_H
@@ -72,14 +73,14 @@ struct loop_poller {
 
 /**
  * loop_create() - make the event loop
- * @poll_us: how long to busy-poll before a sleep, microseconds
+ * @poll_us: how long to busy-poll at most before a sleep, microseconds
  *
  * Return: the loop, or NULL with errno set.
  */
 struct loop *loop_create(unsigned int poll_us);
 
 /**
- * loop_set_poll() - change how long to busy-poll, microseconds
+ * loop_set_poll() - change how long to busy-poll at most, microseconds
  */
 void loop_set_poll(struct loop *loop, unsigned int poll_us);
 void loop_destroy(struct loop *loop);

@@ -234,7 +234,7 @@ static int64_t ring_out_room(struct hring *r)
 		if (!ring_index_ok(r, i))
 			return ring_bad(r, "read_index is unaligned or outside the ring");
 		if (hring_distance(r, r->other, i) >
-		    hring_distance(r, r->other, r->own))
+		    hring_distance(r, r->other, r->published))
 			return ring_bad(r, "read_index moved past our write_index");
 		r->other = i;
 	}
@@ -267,23 +267,32 @@ static int ring_out_reserve(struct hring *r, uint32_t need)
 	return 0;
 }
 
-static void ring_out_publish(struct hring *r, uint32_t start, bool *signal)
+bool hring_out_publish(struct hring *r)
 {
-	/* release: the packet is whole before the guest sees the index */
+	uint32_t start = r->published;
+
+	if (r->own == start)
+		return false;
+	/* release: the packets are whole before the guest sees the index */
 	ring_store(&r->ctl->write_index, r->own);
 	r->published = r->own;
 	/* pairs with the guest's fence between clearing the mask, or writing
 	 * read_index, and its last look at write_index */
 	ring_fence();
-	if (ring_load(&r->ctl->read_index) == start) {
-		r->filled++;
-		*signal = !ring_load(&r->ctl->interrupt_mask);
-	}
+	if (ring_load(&r->ctl->read_index) != start)
+		return false;
+	r->filled++;
+	return !ring_load(&r->ctl->interrupt_mask);
 }
 
-int hring_out_write(struct hring *r, uint16_t type, uint16_t flags,
-		    uint64_t trans_id, const void *payload, size_t len,
-		    bool *signal)
+bool hring_out_is_quiet(const struct hring *r)
+{
+	return ring_load(&r->ctl->interrupt_mask) ||
+	       ring_load(&r->ctl->read_index) != r->published;
+}
+
+int hring_out_put(struct hring *r, uint16_t type, uint16_t flags,
+		  uint64_t trans_id, const void *payload, size_t len)
 {
 	static const uint8_t zeroes[8];
 	uint32_t padded = (len + 7) & ~7u, start = r->own, at;
@@ -296,7 +305,6 @@ int hring_out_write(struct hring *r, uint16_t type, uint16_t flags,
 	};
 	int ret;
 
-	*signal = false;
 	if (len > r->size || (sizeof(p) + padded) / 8 > UINT16_MAX)
 		return -EMSGSIZE;
 	p.len8 = (sizeof(p) + padded) / 8;
@@ -307,8 +315,17 @@ int hring_out_write(struct hring *r, uint16_t type, uint16_t flags,
 	at = ring_copy_out(r, at, payload, len);
 	at = ring_copy_out(r, at, zeroes, padded - len);
 	r->own = ring_copy_out(r, at, &trailer, sizeof(trailer));
-	ring_out_publish(r, start, signal);
 	return 0;
+}
+
+int hring_out_write(struct hring *r, uint16_t type, uint16_t flags,
+		    uint64_t trans_id, const void *payload, size_t len,
+		    bool *signal)
+{
+	int ret = hring_out_put(r, type, flags, trans_id, payload, len);
+
+	*signal = !ret && hring_out_publish(r);
+	return ret;
 }
 
 int hring_out_raw(struct hring *r, const void *bytes, size_t len,
@@ -324,7 +341,7 @@ int hring_out_raw(struct hring *r, const void *bytes, size_t len,
 	if (ret)
 		return ret;
 	r->own = ring_copy_out(r, start, bytes, len);
-	ring_out_publish(r, start, signal);
+	*signal = hring_out_publish(r);
 	return 0;
 }
 

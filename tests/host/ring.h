@@ -40,7 +40,7 @@
  * @data: behind it, @size bytes, shared
  * @size: bytes of data, a multiple of the page size
  * @own: our index: where the next packet is taken from or put
- * @published: our index as the guest can see it (in)
+ * @published: our index as the guest can see it
  * @other: the guest's index as we saw it last
  * @mask: what we wrote into interrupt_mask (in)
  * @pending: what we wrote into pending_send_sz (out)
@@ -131,14 +131,38 @@ int hring_in_check(struct hring *r);
 int hring_out_init(struct hring *r, void *base, uint32_t bytes);
 
 /**
- * hring_out_write() - put one packet into the ring
+ * hring_out_put() - put one packet into the ring, which the guest does not see yet
  * @type: enum vmbus_wire_packet_type
  * @flags: 0 or VMBUS_WIRE_PKT_WANT_COMPLETION
  * @payload: padded to 8 bytes with zeroes
- * @signal: set to whether the guest is to be signalled
  *
  * Return: 0; -EAGAIN: no room, pending_send_sz tells the guest to signal when
- * there is; -EMSGSIZE: will never fit; -EPROTO.
+ * there is (once it sees what is there: publish that); -EMSGSIZE: will never
+ * fit; -EPROTO.
+ */
+int hring_out_put(struct hring *r, uint16_t type, uint16_t flags,
+		  uint64_t trans_id, const void *payload, size_t len);
+
+/**
+ * hring_out_publish() - show the guest all that was put
+ *
+ * Return: whether it is to be signalled.
+ */
+bool hring_out_publish(struct hring *r);
+
+/**
+ * hring_out_is_quiet() - would publishing now need no signal?
+ *
+ * The guest has not taken all that it was shown, or looks by itself. It may
+ * change its mind: what hring_out_publish() says is what counts.
+ */
+bool hring_out_is_quiet(const struct hring *r);
+
+/**
+ * hring_out_write() - put one packet, and publish
+ * @signal: set to whether the guest is to be signalled
+ *
+ * Return: as hring_out_put().
  */
 int hring_out_write(struct hring *r, uint16_t type, uint16_t flags,
 		    uint64_t trans_id, const void *payload, size_t len,

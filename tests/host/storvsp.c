@@ -314,6 +314,7 @@ static int storvsp_open(struct device *dev, struct channel *ch)
 	sc->next = s->channels;
 	s->channels = sc;
 	channel_set_private(ch, sc);
+	channel_moderate(ch, s->coalesce);
 	if (!channel_index(ch)) {
 		s->primary = ch;
 		s->state = STATE_OPENED;

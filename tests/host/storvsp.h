@@ -77,6 +77,7 @@ struct storvsp_channel {
  * @len: of the packet: 48 or 64; the completion is as long
  * @pkt: the packet, which becomes the completion
  * @fault: how it is spoilt: a reference, or NULL
+ * @soon: the completion may wait for others
  * @room: for sense data, where @fault gives some after the transfer
  */
 struct storvsp_reply {
@@ -86,6 +87,7 @@ struct storvsp_reply {
 	struct storvsp_packet pkt;
 	struct fault *fault;
 	uint8_t room;
+	bool soon;
 };
 
 /* A reset waits for the I/O that was there before it; one at a time */
@@ -111,6 +113,7 @@ struct storvsp_report {
 /**
  * struct storvsp - a controller
  * @ide: one disk, whose place on its bus the instance GUID says
+ * @coalesce: how long completions may wait, ns: channel_moderate()
  * @configured: the initialisation as the options want it
  * @report: as it is now
  * @last_packet: when the guest asked something, loop_now()
@@ -123,6 +126,7 @@ struct storvsp {
 	bool ide;
 	unsigned int ide_path, ide_target;
 	uint32_t max_transfer;
+	uint64_t coalesce;
 	struct storvsp_report configured, report;
 	enum storvsp_state state;
 	unsigned int version;

@@ -10,11 +10,12 @@
 #include "storvsp.h"
 
 #define DELAY_MAX_US	10000000u
+#define COALESCE_MAX_US	100000u
 
 /* Of every controller */
 #define CONTROLLER_OPTIONS \
 	"[,max-transfer=BYTES][,max-version=X.Y][,report-max-transfer=N]" \
-	"[,report-channels=N][,offer-subchannels=N]"
+	"[,report-channels=N][,offer-subchannels=N][,coalesce=auto|off|USECS]"
 
 /* Of every disk; the help says them, and so does the complaint */
 #define DISK_OPTIONS \
@@ -350,6 +351,23 @@ int storvsp_report_option(struct storvsp_report *report, const char *name,
 	return -ENOENT;
 }
 
+static int parse_coalesce(struct storvsp *s, const char *value,
+			  struct text *err)
+{
+	uint64_t us = 0;
+
+	if (value && !strcmp(value, "auto"))
+		s->coalesce = CHANNEL_MODERATE_AUTO;
+	else if (value && (!strcmp(value, "off") ||
+			   !text_number(value, 0, COALESCE_MAX_US, &us)))
+		s->coalesce = us * 1000;
+	else
+		return text_add(err,
+				"coalesce is auto, off, or microseconds up to %u",
+				COALESCE_MAX_US);
+	return 0;
+}
+
 /* What both kinds of controllers take; -ENOENT if @name is none of it */
 static int parse_controller_option(struct storvsp *s, bool *reported,
 				   const char *name, const char *value,
@@ -368,6 +386,8 @@ static int parse_controller_option(struct storvsp *s, bool *reported,
 		s->max_transfer = n;
 		return 0;
 	}
+	if (!strcmp(name, "coalesce"))
+		return parse_coalesce(s, value, err);
 	ret = storvsp_report_option(&s->configured, name, value, err);
 	if (!ret && !strcmp(name, "report-max-transfer"))
 		reported[0] = true;
@@ -387,6 +407,7 @@ static struct storvsp *controller_new(const struct device_kind *kind,
 	}
 	s->dev.kind = kind;
 	s->max_transfer = STORVSP_TRANSFER;
+	s->coalesce = CHANNEL_MODERATE_AUTO;
 	s->configured.max_version = STORVSP_VERSION_6_2;
 	s->configured.offered = DEVICE_MAX_SUBCHANNELS;
 	return s;
@@ -664,7 +685,7 @@ void storvsp_destroy(struct device *dev)
 
 const struct device_option storvsp_options[] = {
 	{ "scsi", "ID[,subchannels=N]" CONTROLLER_OPTIONS,
-	  "a SCSI controller, named for --disk and for commands; report- and offer- lie to the guest",
+	  "a SCSI controller, named for --disk and for commands; report- and offer- lie to the guest, coalesce holds completions back",
 	  scsi_option },
 	{ "disk", "CTRL,lun=N," DISK_OPTIONS,
 	  "a disk, or DVD drive, on a controller given before; delay-us makes each request late",

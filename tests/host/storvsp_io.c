@@ -68,6 +68,7 @@ void storvsp_reply_init(struct storvsp_reply *reply,
 	reply->pkt = *vp;
 	reply->fault = NULL;
 	reply->room = 0;
+	reply->soon = false;
 }
 
 static void fill_reply(struct storvsp_reply *reply, uint32_t status)
@@ -82,6 +83,10 @@ void storvsp_complete(struct storvsp_reply *reply, uint32_t status)
 	fill_reply(reply, status);
 	if (reply->fault)
 		fault_completes(reply);
+	else if (reply->soon && status == STORVSP_STATUS_SUCCESS)
+		channel_complete_soon(reply->sc->ch, reply->trans_id,
+				      &reply->pkt, reply->len,
+				      reply->sc->in_flight - 1);
 	else
 		channel_complete(reply->sc->ch, reply->trans_id, &reply->pkt,
 				 reply->len);
@@ -399,6 +404,8 @@ static void request_begin(struct storvsp *s, struct lun *lun,
 	r->action = cmd->action;
 	r->moved = moved;
 	r->fua = cmd->fua;
+	/* who writes through waits for it before anything else */
+	r->reply.soon = moves && !cmd->fua;
 	r->bio.done = request_done;
 	r->bio.cancelled = request_cancelled;
 	r->bio.offset = cmd->lba * lun->disk.block_size;

@@ -85,6 +85,19 @@ int channel_complete(struct channel *ch, uint64_t trans_id,
 	return 0;
 }
 
+int channel_complete_soon(struct channel *ch, uint64_t trans_id,
+			  const void *payload, size_t len,
+			  unsigned int pending)
+{
+	ch->pending = pending;
+	return channel_complete(ch, trans_id, payload, len);
+}
+
+void channel_moderate(struct channel *ch, uint64_t ns)
+{
+	ch->moderate_ns = ns;
+}
+
 int channel_send(struct channel *ch, uint64_t trans_id, const void *payload,
 		 size_t len, bool want_completion)
 {

@@ -33,6 +33,8 @@ struct channel {
 	uint32_t len;
 	struct storvsp_packet last, note;
 	int send_result;
+	unsigned int pending;
+	uint64_t moderate_ns;
 };
 
 extern struct bus bus;

@@ -18,10 +18,6 @@
 static const uint8_t ready[6];
 static uint8_t page[4096] __attribute__((aligned(4096)));
 
-struct stop {
-	struct loop_timer timer;
-};
-
 static void stop_fired(struct loop_timer *timer)
 {
 	(void)timer;
@@ -31,9 +27,9 @@ static void stop_fired(struct loop_timer *timer)
 /* Lets timers fire, too, unlike wait_answer() */
 static void run(unsigned int ms)
 {
-	struct stop stop = { .timer.fired = stop_fired };
+	struct loop_timer stop = { .fired = stop_fired };
 
-	loop_set_timer(bus.loop, &stop.timer, ms);
+	loop_set_timer(bus.loop, &stop, ms);
 	loop_run(bus.loop);
 }
 
@@ -185,6 +181,7 @@ static void test_sense(void)
 		{ "key=7 asc=2700", 7, 0x2700, 0x84 },
 		{ "key=b asc=4400 status=84", 0xb, 0x4400, 0x84 },
 	};
+	static const uint8_t flush[10] = { 0x35 };
 	const struct storvsp_srb *s = &chan.last.srb;
 	struct storvsp_packet p;
 	char what[80];
@@ -227,7 +224,7 @@ static void test_sense(void)
 	      s->data_transfer_length == 512 && byte_of_file(6 * 512) == 2,
 	      "written, and yet an error");
 
-	p = srb((const uint8_t[10]){ 0x35 }, 10, 1, 2, 0);
+	p = srb(flush, 10, 1, 2, 0);
 	p.srb.sense_info_length = 0;
 	CHECK(fault("sense key=3 asc=0c00"), "no room");
 	execute_on(&chan, &p, buffer, 0, 0, false);

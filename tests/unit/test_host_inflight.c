@@ -30,6 +30,7 @@ static uint64_t data;			/* gpa of READS pages */
 static uint8_t before[FAKE_RAM_SIZE];
 static uint64_t msg[VMBUS_WIRE_MSG_PAYLOAD / 8];
 static char disk[64], disk_arg[128], qmp_path[96];
+static const char *scsi_arg = "c0";
 
 /* Takes what the guest wrote, and begins the I/O; none of it completes */
 static void poll_once(void)
@@ -64,7 +65,7 @@ static bool negotiate(void)
 static void start(const char *option, const char *arg)
 {
 	const char *options[] = {
-		"--scsi", "c0", "--disk", disk_arg, option, arg, NULL,
+		"--scsi", scsi_arg, "--disk", disk_arg, option, arg, NULL,
 	};
 
 	CHECK(fake_start(&f, options) && fake_up(&f), "up");
@@ -509,6 +510,103 @@ static void test_qmp_mute(void)
 	qmp_end();
 }
 
+static bool all_held(void *arg)
+{
+	return ((struct channel *)arg)->mod.held == READS;
+}
+
+/*
+ * Completions are held for a tenth of a second, but time goes by only where
+ * the pollers are called: here, by hand.
+ */
+static struct channel *hold_reads(void)
+{
+	struct channel *host_ch;
+
+	scsi_arg = "c0,coalesce=100000";
+	start(NULL, NULL);
+	scsi_arg = "c0";
+	if (tap_bad)
+		return NULL;
+	host_ch = f.host.bus.relid[ch.relid];
+	reads_in_flight();
+	if (tap_bad)
+		return NULL;
+	loop_wait_io(f.host.loop, all_held, host_ch);
+	return host_ch;
+}
+
+static unsigned int receive_all(void)
+{
+	unsigned int n = 0;
+
+	while (fake_receive(&ch, &pkt))
+		n++;
+	return n;
+}
+
+/* A completion that may not wait takes those along that do */
+static void test_held(void)
+{
+	struct storvsp_packet p = { .operation = STORVSP_RESET_BUS, .flags = 1 };
+	struct channel *host_ch = hold_reads();
+	struct text text = { 0 };
+	uint64_t signals, batches;
+
+	CHECK_OK();
+	signals = host_ch->stats.signals_out;
+	batches = host_ch->mod.batches;
+	CHECK(!fake_receive(&ch, &pkt), "shown too early");
+	fake_send(&ch, 6, 1, 7, NULL, 0, &p, sizeof(p));
+	fake_signal(&f, &ch);
+	poll_once();
+	CHECK(receive_all() == READS + 1 && pkt.desc.trans_id == 7,
+	      "all of them, in order");
+	CHECK(host_ch->stats.signals_out == signals + 1, "one signal");
+	CHECK(host_ch->mod.batches == batches + 1 && !host_ch->mod.held,
+	      "one batch");
+	bus_stats(&f.host.bus, &text, true);
+	CHECK(strstr(text_str(&text), "\"batched\":48"), "%s",
+	      text_str(&text));
+	text_free(&text);
+	fake_stop(&f);
+}
+
+/* A guest that looks by itself does not wait, and gets no signal */
+static void test_held_polling(void)
+{
+	struct channel *host_ch = hold_reads();
+	uint64_t signals;
+
+	CHECK_OK();
+	signals = host_ch->stats.signals_out;
+	ch.in->interrupt_mask = 1;
+	poll_once();
+	CHECK(receive_all() == READS, "shown at once");
+	CHECK(host_ch->stats.signals_out == signals, "a signal");
+	fake_stop(&f);
+}
+
+/* The end of the channel shows them, before the close is confirmed */
+static void test_held_close(void)
+{
+	CHECK(hold_reads(), "reads");
+	CHECK_OK();
+	CHECK(fake_close(&f, &ch), "close");
+	CHECK(receive_all() == READS, "not shown at the end");
+	fake_stop(&f);
+}
+
+static void test_held_rescind(void)
+{
+	struct channel *host_ch = hold_reads();
+
+	CHECK_OK();
+	CHECK(!device_rescind(host_ch->dev), "rescind");
+	CHECK(receive_all() == READS, "not shown before the rescind");
+	fake_stop(&f);
+}
+
 static bool make_disk(void)
 {
 	uint8_t buffer[READ_BYTES];
@@ -542,6 +640,10 @@ int main(void)
 	tap_test("I/O in flight: unload", test_unload);
 	tap_test("I/O in flight: rescind", test_rescind);
 	tap_test("I/O in flight: rescind and reset", test_rescind_reset);
+	tap_test("held completions: what may not wait", test_held);
+	tap_test("held completions: a guest that polls", test_held_polling);
+	tap_test("held completions: close", test_held_close);
+	tap_test("held completions: rescind", test_held_rescind);
 	tap_test("the end while a device retires", test_exit_while_retiring);
 	tap_test("QMP: a reset", test_qmp_reset);
 	tap_test("QMP: a reset of a stopped machine", test_qmp_paused);

@@ -434,6 +434,41 @@ static void test_ring_indices(void)
 	      "empty but masked");
 }
 
+/* What is put is not seen before it is published, all of it then */
+static void test_ring_publish(void)
+{
+	struct hring r;
+	int n = 0;
+
+	memset(ring_mem, 0, sizeof(ring_mem));
+	CHECK(!hring_out_init(&r, ring_mem, RING_BYTES), "init");
+	CHECK(!hring_out_publish(&r), "nothing to show");
+	CHECK(!hring_out_put(&r, 11, 0, 1, packet, 8) &&
+	      !hring_out_put(&r, 11, 0, 2, packet, 8) &&
+	      !ring_ctl->write_index, "put, not shown");
+	CHECK(!hring_out_is_quiet(&r), "showing it takes a signal");
+	CHECK(hring_out_publish(&r) && ring_ctl->write_index == 64,
+	      "one signal for both");
+	CHECK(!hring_out_publish(&r), "once");
+	CHECK(hring_out_is_quiet(&r), "the guest has not taken them");
+	CHECK(!hring_out_put(&r, 11, 0, 3, packet, 8), "put");
+	ring_ctl->read_index = 64;
+	CHECK(!hring_out_is_quiet(&r), "it has");
+	ring_ctl->interrupt_mask = 1;
+	CHECK(hring_out_is_quiet(&r) && !hring_out_publish(&r),
+	      "it looks by itself");
+
+	/* it may not take what it was not shown */
+	memset(ring_mem, 0, sizeof(ring_mem));
+	CHECK(!hring_out_init(&r, ring_mem, RING_BYTES), "init");
+	CHECK(!hring_out_put(&r, 11, 0, 1, packet, 1000), "put");
+	ring_ctl->read_index = 1024;
+	while (n < 5 && !hring_out_put(&r, 11, 0, 1, packet, 1000))
+		n++;
+	CHECK(n < 5 && r.why && strstr(r.why, "moved past"), "%s",
+	      r.why ? r.why : "no complaint");
+}
+
 static void test_ring_room(void)
 {
 	struct hring r;
@@ -572,6 +607,7 @@ int main(void)
 	tap_test("GPADL bodies", test_gpadl_bodies);
 	tap_test("ring: packets", test_ring_packets);
 	tap_test("ring: indices", test_ring_indices);
+	tap_test("ring: put and publish", test_ring_publish);
 	tap_test("ring: room", test_ring_room);
 	tap_test("QMP lines", test_qmp_lines);
 	tap_test("command line", test_options);

@@ -561,12 +561,115 @@ static void test_cancel(void)
 	remove_file();
 }
 
+static int ide(const char *options)
+{
+	char arg[256];
+
+	text_free(&why);
+	snprintf(arg, sizeof(arg), "i0,%s%s", options, file);
+	return ide_kind->options->parse(&bus, arg, &why);
+}
+
+/* One disk, at the place that the instance GUID says */
+static void test_ide(void)
+{
+	static const char *const bad[] = {
+		"path=2,file=", "target=x,file=", "lun=1,file=",
+		"type=tape,file=", "max-transfer=1,file=", "discard-max=1,file=",
+		"file=/nonexistent", "subchannels=1,file=",
+	};
+	static const uint8_t place[7] = { 1, 0, 0, 0, 1, 0, 0xff };
+	static const uint8_t ready[6];
+	struct storvsp_packet p = srb(ready, 6, 0, 2, 0);
+	unsigned int i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		CHECK(ide(bad[i]) < 0 && why.len, "%s", bad[i]);
+	CHECK(!ide("path=1,target=1,serial=I,max-version=5.1,file="), "%s",
+	      text_str(&why));
+	memset(bus.dev->instance.b, 0xff, sizeof(bus.dev->instance.b));
+	bus.dev->kind->ops->identify(bus.dev);
+	CHECK(!memcmp(bus.dev->instance.b, place, sizeof(place)),
+	      "path and target");
+	CHECK(bus.dev->kind->class.b[0] == 0x32 &&
+	      bus.dev->kind->class.b[15] == 0xf5, "class");
+	memset(&chan, 0, sizeof(chan));
+	chan.dev = bus.dev;
+	CHECK(!kind->ops->open(bus.dev, &chan), "open");
+	negotiate(0x501);
+	execute_on(&chan, &p, buffer, 0, 0, false);
+	CHECK(chan.last.srb.srb_status == 0x20, "nothing at target 0");
+	p.srb.target_id = 1;
+	execute_on(&chan, &p, buffer, 0, 0, false);
+	CHECK(chan.last.srb.srb_status == 1, "at target 1, path 0");
+	p.srb.path_id = 1;
+	execute_on(&chan, &p, buffer, 0, 0, false);
+	CHECK(chan.last.srb.srb_status == 1, "and path 1");
+	CHECK(option("disk", "i0,lun=1,file=/dev/null") < 0 &&
+	      strstr(text_str(&why), "one disk"), "%s", text_str(&why));
+	CHECK(!command("fault i0 srb status=20") &&
+	      !command("resize i0 0"), "%s", text_str(&why));
+	end();
+}
+
+static void test_dvd(void)
+{
+	uint8_t inquiry[6] = { 0x12, 0, 0, 0, 96, 0 };
+	uint8_t capacity[10] = { 0x25 };
+
+	begin("c0", ",lun=1,type=dvd,sector=512");
+	negotiate(0x602);
+	CHECK(execute(inquiry, 6, 1, 96, 0) && buffer[0] == 5 &&
+	      buffer[1] == 0x80, "a removable drive");
+	CHECK(execute(capacity, 10, 1, 8, 0) && buffer[6] == 8 && !buffer[7] &&
+	      buffer[2] == 0x0f && buffer[3] == 0xff, "blocks of 2048");
+	CHECK(rw10(0x28, 0, 3, 2, 2048, 0), "read");
+	CHECK(!rw10(0x2a, 0, 3, 2, 2048, 0) && sense(7, 0x2700), "write");
+	inquiry[1] = 1;
+	CHECK(execute(inquiry, 6, 1, 96, 0) && buffer[0] == 5, "VPD");
+	end();
+}
+
+/* What the pages say of names and of discarding */
+static void test_pages(void)
+{
+	static const uint8_t naa[8] = {
+		0x60, 0x01, 0x40, 0x5a, 0xbc, 0xde, 0xf0, 0x12,
+	};
+	uint8_t page[6] = { 0x12, 1, 0x83, 0, 96, 0 };
+	uint8_t capacity[16] = { 0x9e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32 };
+
+	begin("c0", ",lun=1,naa=6001405abcdef012,thin=off,lbprz=off,discard-granularity=64K,discard-alignment=8K,discard-max=1M");
+	negotiate(0x602);
+	CHECK(execute(page, 6, 1, 96, 0) && buffer[5] == 3 &&
+	      !memcmp(buffer + 8, naa, sizeof(naa)), "name");
+	page[2] = 0xb0;
+	CHECK(execute(page, 6, 1, 96, 0) && buffer[22] == 8 && !buffer[23] &&
+	      buffer[31] == 128 && buffer[32] == 0x80 && buffer[35] == 16,
+	      "limits");
+	page[2] = 0xb2;
+	CHECK(execute(page, 6, 1, 96, 0) && buffer[6] == 1 &&
+	      !(buffer[5] & 4), "provisioning");
+	CHECK(execute(capacity, 16, 1, 32, 0) && buffer[14] == 0x80, "LBPRZ");
+	end();
+	begin("c0,coalesce=off", ",lun=1,naa=off");
+	CHECK(!chan.moderate_ns, "no moderation");
+	negotiate(0x602);
+	page[2] = 0x83;
+	CHECK(execute(page, 6, 1, 96, 0) && buffer[5] == 1, "no NAA name");
+	end();
+	begin("c0,coalesce=30", NULL);
+	CHECK(chan.moderate_ns == 30000, "microseconds");
+	end();
+}
+
 static void test_arguments(void)
 {
 	static const char *const bad_scsi[] = {
 		"", "=", "c1,subchannels=17", "c1,subchannels", "c1,x",
 		"c1,max-transfer=1000", "c1,max-transfer=0",
-		"c1,max-transfer=4M", "c0",
+		"c1,max-transfer=4M", "c0", "c1,coalesce=often", "c1,coalesce",
+		"c1,coalesce=1000000", "c1,report-channels=x",
 		"a-name-of-more-than-thirty-one-characters",
 	};
 	static const char *const bad_disk[] = {
@@ -642,6 +745,9 @@ int main(void)
 	tap_test("storvsp: resets, subchannel", test_reset);
 	tap_test("storvsp: hot add, resize, remove", test_hotplug);
 	tap_test("storvsp: retired before a rescind", test_retire);
+	tap_test("storvsp: IDE", test_ide);
+	tap_test("storvsp: DVD drive", test_dvd);
+	tap_test("storvsp: VPD pages by option", test_pages);
 	tap_test("storvsp: arguments", test_arguments);
 	remove_file();
 	tap_test("storvsp: long commands are cancelled", test_cancel);

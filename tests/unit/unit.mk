@@ -44,6 +44,8 @@ $(foreach t,$(UNIT_STORVSP),\
 	$(eval UNIT_SRCS_$(t) := $(UNIT_STORVSP_SRCS))\
 	$(eval UNIT_CFLAGS_$(t) := -Wl,--wrap=open)\
 	$(eval UNIT_LIBS_$(t) := $(HOST_LIBS)))
+UNIT_SRCS_test_host_moderate := tests/host/moderate.c
+UNIT_LIBS_test_host_moderate :=
 UNIT_SRCS_test_host_loop := tests/host/loop.c tests/host/log.c
 UNIT_CFLAGS_test_host_loop := -Wl,--wrap=io_uring_submit
 UNIT_LIBS_test_host_loop := $(HOST_LIBS)

@@ -10,6 +10,7 @@ set -u
 top=$1
 tmp=$(mktemp -d)
 kver=$(cd /lib/modules && echo *)
+rules=/etc/udev/rules.d/60-synth-blk.rules
 export KVER="$kver"
 
 report()
@@ -101,6 +102,33 @@ exports_own()
 	! nm "$1" | grep -E '__ksymtab_(vmbus|hv)_'
 }
 
+# loads_first MODULE OTHER: modprobe loads the other one ahead of it
+loads_first()
+{
+	modprobe -S "$kver" -D "$1" | sed -n '1p' |
+		grep "/updates/dkms/$2.ko" &&
+	modprobe -S "$kver" -D "$1" | tail -n 1 | grep "/updates/dkms/$1.ko"
+}
+
+# rules_are_taken: udev reads them, and has nothing to say against them
+rules_are_taken()
+{
+	# of any device: all rules are read
+	udevadm test /sys/devices/virtual/mem/null >"$tmp/udev" 2>&1 &&
+	grep "$rules" "$tmp/udev" &&
+	! grep "$rules:[0-9]" "$tmp/udev" &&
+	# newer ones look closer
+	if udevadm verify --help >/dev/null 2>&1; then
+		udevadm verify --no-style "$rules"
+	fi
+}
+
+# bad_rules_are_seen: that the check above could fail
+bad_rules_are_seen()
+{
+	echo 'KERNEL=="null", ENV{X}=+"1"' >>"$rules" && ! rules_are_taken
+}
+
 autoinstall()
 {
 	dkms uninstall "$(package)" -k "$kver" && ! is_installed &&
@@ -116,13 +144,15 @@ copy_tree()
 	 tar -T - -cf -) | tar -C "$1" -xf -
 }
 
-# stage TREE DEST [VAR=VALUE]...: make install into a directory
+# stage TREE TARGET DEST [VAR=VALUE]...: make install into a directory, or for
+# this system if that is ""
 stage()
 {
 	tree=$1
-	dest=$2
-	shift 2
-	make -C "$tree" --no-print-directory install KVER="$kver" \
+	target=$2
+	dest=$3
+	shift 3
+	make -C "$tree" --no-print-directory "$target" KVER="$kver" \
 		DESTDIR="$dest" "$@"
 }
 
@@ -150,6 +180,15 @@ while read -r ko; do
 done <"$tmp/wanted"
 check "synth_vmbus.ko exports its own names, none of the kernel's" \
 	exports_own "/lib/modules/$kver/updates/dkms/synth_vmbus.ko"
+check "synth_blk is one of them" grep -qx synth_blk.ko "$tmp/got"
+check "modprobe loads synth_vmbus ahead of synth_blk" \
+	loads_first synth_blk synth_vmbus
+check "the rules for udev are where it looks" \
+	cmp "$top/packaging/udev/60-synth-blk.rules" "$rules"
+if [ -d /sys/devices/virtual/mem/null ]; then
+	check "udev takes them" rules_are_taken
+	check "(bad ones would be seen)" bad_rules_are_seen
+fi
 storvsc >"$tmp/storvsc.after"
 check "modprobe -D hv_storvsc prints what it printed before" \
 	diff "$tmp/storvsc.before" "$tmp/storvsc.after"
@@ -179,13 +218,26 @@ check "that leaves nothing either" diff "$tmp/before" "$tmp/after"
 
 # without DKMS, into a directory
 copy_tree "$tmp/tree"
-check "make install DESTDIR= succeeds" stage "$tmp/tree" "$tmp/dest"
+check "make install DESTDIR= succeeds" stage "$tmp/tree" install "$tmp/dest"
 (cd "$tmp/dest" && find . -type f -printf '%P\n') | sort >"$tmp/got"
-sed "s|^|lib/modules/$kver/updates/synthio/|" "$tmp/wanted" >"$tmp/staged"
-check "it has the same modules under updates/synthio, nothing else" \
+{
+	sed "s|^|lib/modules/$kver/updates/synthio/|" "$tmp/wanted"
+	echo "usr/lib/udev/rules.d/60-synth-blk.rules"
+} >"$tmp/staged"
+check "it has the same modules under updates/synthio, the rules, nothing else" \
 	diff "$tmp/staged" "$tmp/got"
 inventory >"$tmp/after"
 check "and nothing outside of DESTDIR" diff "$tmp/before" "$tmp/after"
+check "make uninstall DESTDIR= succeeds" \
+	stage "$tmp/tree" uninstall "$tmp/dest"
+find "$tmp/dest" -type f >"$tmp/got"
+check "and leaves no file there" test ! -s "$tmp/got"
+check "make install succeeds" stage "$tmp/tree" install ""
+check "its rules are in /etc" \
+	cmp "$top/packaging/udev/60-synth-blk.rules" "$rules"
+check "make uninstall succeeds" stage "$tmp/tree" uninstall ""
+inventory >"$tmp/after"
+check "and leaves nothing" diff "$tmp/before" "$tmp/after"
 fails "make install BUS=stock is refused" \
-	stage "$tmp/tree" "$tmp/dest2" BUS=stock
+	stage "$tmp/tree" install "$tmp/dest2" BUS=stock
 check "and installs nothing" test ! -e "$tmp/dest2"

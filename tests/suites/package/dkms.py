@@ -20,7 +20,7 @@ from tap import Tap         # noqa: E402
 CHROOT = os.path.join(TOP, "tests/vm/chroot.sh")
 SYSTEM = os.path.join(TOP, "build/chroot-package")
 PACKAGES = ["make", "gcc-12", "dkms", "linux-image-amd64",
-            "linux-headers-amd64"]
+            "linux-headers-amd64", "udev"]
 
 
 def main():
@@ -38,7 +38,8 @@ def main():
         log = os.path.join(TOP, "build/logs/package.dkms.log")
         os.makedirs(os.path.dirname(log), exist_ok=True)
         with open(log, "w", encoding="utf-8") as err, subprocess.Popen(
-                [CHROOT, "run", "--bind-ro", TOP, "--scratch", SYSTEM,
+                [CHROOT, "run", "--bind-ro", TOP, "--bind-ro", "/sys",
+                 "--scratch", SYSTEM,
                  os.path.join(HERE, "dkms-inside.sh"), TOP],
                 stdout=subprocess.PIPE, stderr=err, text=True) as proc:
             for line in proc.stdout:
