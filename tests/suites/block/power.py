@@ -7,6 +7,7 @@ and a fio in memory take the place of /usr before the first one. fio writes with
 libaio: what it has sent is still on its way when it is frozen.
 """
 
+import hashlib
 import os
 import re
 import subprocess
@@ -145,11 +146,9 @@ def ends(g):
     """fio has read back all that it wrote; driver and channel unload."""
     g.notes["load"].ends_well()
     dev = disk(g, "c0-0")
-    inside = g.run(f"dd if=/dev/{dev} bs=1M iflag=direct 2>/run/dd | cksum"
-                   ).out.split()[0]
-    with open(g.path(g.lun("c0-0")), "rb") as f:
-        outside = subprocess.run(["cksum"], stdin=f, stdout=subprocess.PIPE,
-                                 text=True, check=True).stdout.split()[0]
+    inside = g.run(f"dd if=/dev/{dev} bs=1M iflag=direct 2>/run/dd |"
+                   " sha256sum", 90).out.split()[0]
+    outside = hashlib.sha256(contents(g, g.lun("c0-0"))).hexdigest()
     assert inside == outside, f"{inside} in the guest, {outside} on the host"
     g.run("rmmod synth_blk && rmmod synth_vmbus")
 
