@@ -19,9 +19,10 @@ import random
 import re
 import shutil
 
-# pylint: disable=wildcard-import,unused-wildcard-import
-from lib import *       # noqa: F403
-from lib import OWN, STOCK, STORVSC, LONG, MB, BlockGuest, Load, Lun
+from lib import (BlockGuest, contents, controller, disk, disk_goes, fill,
+                 fio_verify, host_counts, Load, LONG, Lun, MB, memory,
+                 nothing_leaked, OWN, pattern, queue, same_bytes, same_data,
+                 STOCK, STORVSC, wait_for)
 from faults import errors
 from kernels import TOP
 from tap import Skip, Tap

@@ -11,9 +11,10 @@ those. docs/faults.md says what the host can do wrong.
 
 import re
 
-# pylint: disable=wildcard-import,unused-wildcard-import
-from lib import *       # noqa: F403
-from lib import OWN, BlockGuest, Lun
+from lib import (attribute, BlockGuest, channels, console_says, contents,
+                 controller, DEBUGFS, disk, fill, GuestError, host_counts,
+                 Load, Lun, nothing_leaked, OWN, pattern, queue, same_data,
+                 wait_for)
 from tap import Tap
 
 IO = "Input/output error"

@@ -341,7 +341,3 @@ def memory(g):
                 " lines; awk '$1 ~ /^kmalloc-/ { n += $2 * $4 } END"
                 " { print \"kmalloc:\", int(n / 1024) }' /proc/slabinfo").out
     return {k: int(v) for k, v in re.findall(r"^(\w+):\s+(\d+)", out, re.M)}
-
-
-__all__ = [n for n in dir() if not n.startswith("_")] + [
-    "GuestError"]

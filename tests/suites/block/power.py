@@ -13,9 +13,8 @@ import re
 import subprocess
 import time
 
-# pylint: disable=wildcard-import,unused-wildcard-import
-from lib import *       # noqa: F403
-from lib import OWN, BlockGuest, Lun
+from lib import (BlockGuest, contents, DEBUGFS, disk, Load, Lun, MB,
+                 nothing_leaked, OWN, wait_for)
 from tap import Tap
 
 OWN_USER_SPACE = """

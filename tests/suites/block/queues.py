@@ -8,9 +8,9 @@ request.
 
 import re
 
-# pylint: disable=wildcard-import,unused-wildcard-import
-from lib import *       # noqa: F403
-from lib import LONG, OWN, BlockGuest, Lun
+from lib import (BlockGuest, channels, console_says, controller, disk,
+                 fio_verify, LONG, Lun, nothing_leaked, OWN, same_data,
+                 wait_for)
 from tap import Tap
 
 SECONDS = 20 if LONG else 3
