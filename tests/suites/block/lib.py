@@ -202,11 +202,12 @@ def host_counts(g, serial):
     """The host's counters of a disk: {name: number}."""
     text = g.ctl("status")
     m = re.search(rf", serial {serial}\n *reads (\d+) \((\d+) bytes\), writes "
-                  r"(\d+) \((\d+) bytes\), flushes (\d+), discards (\d+), "
+                  r"(\d+) \((\d+) bytes, (\d+) with FUA\), flushes (\d+), "
+                  r"discards (\d+), "
                   r"errors (\d+), in flight (\d+)", text)
     assert m, text
     return dict(zip(("reads", "read_bytes", "writes", "written_bytes",
-                     "flushes", "discards", "errors", "in_flight"),
+                     "fua", "flushes", "discards", "errors", "in_flight"),
                     (int(x) for x in m.groups())))
 
 
