@@ -9,8 +9,8 @@
     c2  a DVD drive and a disk
     i0  an IDE controller with one disk
 
-Ours has all of it; then the same on the drop-in hv_vmbus, as much as makes sense,
-with our driver and with the distribution's.
+Ours has all of it; then as much as makes sense on the drop-in hv_vmbus, with our
+driver and with the distribution's.
 """
 
 import json
@@ -79,7 +79,7 @@ def start(g):
         disk(g, serial)
 
 
-# -- what they are --------------------------------------------------------------
+# -- what they are ------------------------------------------------------------
 
 def appear(g):
     """Size, sector, read-only, cache, FUA, rotational are as the host says."""
@@ -118,10 +118,12 @@ def names(g):
 
 def limits(g):
     """Transfer and discard limits are the host's, and 0 where it has none."""
-    got = queue(g, disk(g, "c0-0"), "max_hw_sectors_kb", "discard_max_hw_bytes",
-                "discard_granularity", "write_zeroes_max_bytes", "dma_alignment")
+    got = queue(g, disk(g, "c0-0"), "max_hw_sectors_kb",
+                "discard_max_hw_bytes", "discard_granularity",
+                "write_zeroes_max_bytes", "dma_alignment")
     assert got[0] == "1024" and int(got[1]) >= 1 << 30, got
     assert got[2] == "4096" and int(got[3]) >= 1 << 30, got
+    assert got[4] == "3", got
     got = queue(g, disk(g, "c0-3"), "discard_max_hw_bytes",
                 "write_zeroes_max_bytes")
     assert got[0] == "0" and int(got[1]) > 0, got
@@ -208,7 +210,7 @@ def mixed_taken(g):
         disk(g, serial)
 
 
-# -- data -----------------------------------------------------------------------
+# -- data ---------------------------------------------------------------------
 
 def verify_raw(g):
     """fio on two controllers at once, any block size, 16 at a time."""
@@ -380,7 +382,7 @@ def read_only(g):
     same_bytes(contents(g, g.lun("c0-2")), before, "a read-only disk")
 
 
-# -- what changes -------------------------------------------------------------------
+# -- what changes -------------------------------------------------------------
 
 def resize(g):
     """A disk grows and shrinks under load, which nobody has to look for."""
@@ -497,7 +499,7 @@ def slow_disk(g):
     assert host_counts(g, "c1-2")["writes"] > before + 400    # some were merged
 
 
-# -- the end ---------------------------------------------------------------------------
+# -- the end ------------------------------------------------------------------
 
 def loads(g):
     """Loads and unloads with disks there; memory comes back."""

@@ -197,7 +197,7 @@ def meet(g, serial, rows):
     return [found[i] for i in range(len(rows))]
 
 
-# -- errors of a disk --------------------------------------------------------------
+# -- errors of a disk ---------------------------------------------------------
 
 def errors(serial, portable=False):
     """Makes a test: each way to fail becomes its errno, or is tried again."""
@@ -268,7 +268,7 @@ def capacity(g):
     healthy(g, "c0-0")
 
 
-# -- hosts that break the protocol -----------------------------------------------------
+# -- hosts that break the protocol --------------------------------------------
 
 def bad_completions(g):
     """Completions that lie are caught by id, length and content; each is said."""
@@ -412,7 +412,7 @@ def reset_busy(g):
     healthy(g)
 
 
-# -- a controller that can't be set up --------------------------------------------------
+# -- a controller that can't be set up ----------------------------------------
 
 def binder(g, serial="c1-0"):
     """(path of the driver, name on the bus of the controller of a disk)"""
@@ -583,7 +583,7 @@ def lies(g):
     healthy(g)
 
 
-# -- the end ----------------------------------------------------------------------------
+# -- the end ------------------------------------------------------------------
 
 def remove_unanswered(g):
     """A removal that a lost request holds up has an end; memory comes back."""

@@ -265,7 +265,7 @@ def pattern(g, where, count, byte, seek=0, block=4096, direct=True):
                 f" iflag=fullblock conv=notrunc{flag} 2>&1")
 
 
-# -- load -----------------------------------------------------------------------
+# -- load ---------------------------------------------------------------------
 
 class Load:
     """fio that goes on until it is ended.
@@ -301,7 +301,7 @@ class Load:
     def ends_well(self):
         """All that it has read back was right; ends it."""
         assert not self.job.done(), self.job.output()
-        self.g.run("killall -INT fio")
+        self.g.run("pkill -INT -x fio")
         done = self.job.wait()
         assert "err= 0" in done.out and "verify:" not in done.out, done.out
 

@@ -3,8 +3,8 @@
 """Hibernation and suspend to idle, with I/O on its way.
 
 9p, which brings the guest its user space, lives through neither. So a busybox
-and a fio in memory take the place of /usr before the first one. fio writes with
-libaio: what it has sent is still on its way when it is frozen.
+and a fio in memory take the place of /usr before the first one. fio writes
+with libaio: what it has sent is still on its way when it is frozen.
 """
 
 import hashlib
