@@ -435,6 +435,9 @@ def rescind(g):
     load.fails()
     for serial in ("c0-0", "c0-1", "c0-2", "c0-3"):
         disk_goes(g, serial)
+    # the disks go first, the controller when nobody asks for them any more
+    wait_for(g, "test $(ls /sys/bus/*vmbus/devices | wc -l) ="
+             f" {int(before) - 1}", "the controller is still there")
     g.ctl("offer", "c0")
     for serial in ("c0-0", "c0-1", "c0-2", "c0-3"):
         disk(g, serial)
