@@ -507,9 +507,11 @@ def slow_disk(g):
 def loads(g):
     """Loads and unloads with disks there; memory comes back."""
     ko = f"/synthio/build/{g.kernel.release}/own/drivers/block/synth_blk.ko"
-    script = (f"for i in $(seq {{}}); do insmod {ko} || exit;"
-              " n=0; until [ -e /sys/block/syndi ] || [ $n = 200 ]; do"
-              " sleep .05; n=$((n + 1)); done; rmmod synth_blk || exit; done")
+    # whoever looks for partitions has a disk open
+    script = (f"for i in $(seq {{}}); do insmod {ko} || exit; n=0;"
+              " until [ -e /sys/block/syndi ] && rmmod synth_blk 2>/dev/null;"
+              " do [ $n -lt 400 ] || exit 1; sleep .05; n=$((n + 1)); done;"
+              " done")
     g.driver.unload(g)
     g.run(script.format(4), 120)        # caches and pools fill
     before = memory(g)
