@@ -330,6 +330,16 @@ void synd_chan_disown(struct synd_ctrl *c)
 	mutex_unlock(&c->open_mutex);
 }
 
+/*
+ * Leave the primary in the mode in which the bus had made it: another driver may
+ * have it next, and hv_storvsc takes the mode as it is. In ours it would not look
+ * again at what the host adds while it reads, and wait for that without end.
+ */
+static void leave_primary(struct vmbus_channel *vc)
+{
+	set_channel_read_mode(vc, HV_CALL_BATCHED);
+}
+
 /* A sub-channel was offered. In a work of the bus, may sleep */
 static void sub_channel(struct vmbus_channel *vc)
 {
@@ -375,7 +385,9 @@ int synd_chan_open_primary(struct synd_ctrl *c)
 	lockdep_assert_held(&c->mutex);
 	vmbus_set_sc_create_callback(c->hv->channel, sub_channel);
 	ret = open_channel(&c->chans[0], c->hv->channel);
-	if (!ret)
+	if (ret)
+		leave_primary(c->hv->channel);
+	else
 		WRITE_ONCE(c->nr_chans, 1);
 	return ret;
 }
@@ -494,6 +506,7 @@ bool synd_chan_close_all(struct synd_ctrl *c)
 	for (i = 1; i < n; i++)
 		c->chans[i].vc = NULL;
 	ret = vmbus_disconnect_ring(c->hv->channel);
+	leave_primary(c->hv->channel);
 	if (ret) {
 		synd_err(c, "the host does not let go of its rings: %d\n", ret);
 		c->host_holds = true;

@@ -57,7 +57,7 @@ struct lun {
 	struct fault *delay;
 	uint64_t reads, read_bytes;
 	uint64_t writes, written_bytes;
-	uint64_t flushes, discards, errors;
+	uint64_t fua_writes, flushes, discards, errors;
 };
 
 /* What hangs at an open channel */

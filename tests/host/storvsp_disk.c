@@ -660,11 +660,12 @@ void storvsp_status(struct device *dev, struct text *out)
 			 blockio_is_direct(lun->store) ? ", direct" : "",
 			 lun->disk.serial);
 		text_add(out,
-			 "    reads %llu (%llu bytes), writes %llu (%llu bytes), flushes %llu, discards %llu, errors %llu, in flight %u\n",
+			 "    reads %llu (%llu bytes), writes %llu (%llu bytes, %llu with FUA), flushes %llu, discards %llu, errors %llu, in flight %u\n",
 			 (unsigned long long)lun->reads,
 			 (unsigned long long)lun->read_bytes,
 			 (unsigned long long)lun->writes,
 			 (unsigned long long)lun->written_bytes,
+			 (unsigned long long)lun->fua_writes,
 			 (unsigned long long)lun->flushes,
 			 (unsigned long long)lun->discards,
 			 (unsigned long long)lun->errors, lun->in_flight);

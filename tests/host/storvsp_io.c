@@ -169,6 +169,7 @@ static void request_count(struct storvsp_request *r, int error)
 	case SCSI_WRITE:
 		lun->writes++;
 		lun->written_bytes += r->moved;
+		lun->fua_writes += r->fua;
 		break;
 	case SCSI_FLUSH:
 		lun->flushes++;

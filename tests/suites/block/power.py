@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Hibernation and suspend to idle, with I/O on its way.
+
+9p, which brings the guest its user space, lives through neither. So a busybox
+and a fio in memory take the place of /usr before the first one. fio writes
+with libaio: what it has sent is still on its way when it is frozen.
+"""
+
+import hashlib
+import os
+import re
+import subprocess
+import time
+
+from lib import (BlockGuest, contents, DEBUGFS, disk, Load, Lun, MB,
+                 nothing_leaked, OWN, wait_for)
+from tap import Tap
+
+OWN_USER_SPACE = """
+mkdir -p /run/own/bin /run/own/lib64 && cp /run/vm/busybox /run/own/bin &&
+/run/own/bin/busybox --install -s /run/own/bin &&
+ln -sf /usr/bin/busybox /run/own/bin/sh && ln -s bin /run/own/sbin
+for f in {}; do
+	to=/run/own/${{f#/usr}}
+	mkdir -p ${{to%/*}} && cp -L $f $to || exit
+done
+mount --bind /run/own /usr && ls -l /bin/sh | grep -q busybox && fio --version
+"""
+
+
+def fio_files():
+    """fio and its libraries."""
+    out = subprocess.run(["ldd", "/usr/bin/fio"], stdout=subprocess.PIPE,
+                         text=True, check=True).stdout
+    return ["/usr/bin/fio"] + re.findall(r"(/\S+) \(0x", out)
+
+
+def begin(g):
+    """Loads all; from then on nothing is asked of 9p."""
+    g.load("own")
+    g.driver.load(g)
+    disk(g, "c1-7")
+    # what wakes it; built in where there is no such module
+    g.sh("modprobe button")
+    g.run(OWN_USER_SPACE.format(" ".join(fio_files())), 180)
+    g.notes["load"] = Load(g, disk(g, "c0-0"), verify=True)
+
+
+def goes_on(g):
+    """The load has noticed nothing, and all of it is right."""
+    g.notes["load"].flows(200)
+    assert not g.notes["load"].job.done(), g.notes["load"].job.output()
+    nothing_leaked(g)
+    out = g.run(f"cat {DEBUGFS}/*/channels").out
+    assert "0 pages quarantined" in out and "state live" in out, out
+
+
+def hibernate(g, level):
+    """Hibernates as far as /sys/power/pm_test says, and comes back."""
+    at = len(g.console_text())
+    g.post(f"echo {level} >/sys/power/pm_test; echo disk >/sys/power/state;"
+           f"echo {level} said $? >/dev/kmsg")
+    said = g.wait_console(rf"{level} said (\d+)", 90, at)
+    assert said[1] == "0", g.tail(60)
+    g.run("true")
+
+
+def frozen(level):
+    """Makes a test of a hibernation that goes so far."""
+    def test(g):
+        hibernate(g, level)
+        goes_on(g)
+    return test
+
+
+def grown_meanwhile(g):
+    """A disk that has another size afterwards is seen to have."""
+    lun = g.lun("c0-0")
+    dev = disk(g, "c0-0")
+    at = len(g.console_text())
+    g.post("echo devices >/sys/power/pm_test; echo disk >/sys/power/state;"
+           "echo devices said $? >/dev/kmsg")
+    g.wait_console(r"debug: Waiting for 5 seconds", 60, at)
+    os.truncate(g.path(lun), 20 * MB)
+    g.ctl("resize", "c0", "0")
+    said = g.wait_console(r"devices said (\d+)", 90, at)
+    assert said[1] == "0", g.tail(60)
+    wait_for(g, f"test $(cat /sys/block/{dev}/size) = {20 * MB // 512}",
+             "the disk has not grown")
+    goes_on(g)
+
+
+def s2idle(g):
+    """The power button ends suspend to idle; channels stay open meanwhile."""
+    host, at = len(g.host_text()), len(g.console_text())
+    g.post("echo freeze >/sys/power/state; echo idle said $? >/dev/kmsg")
+    g.wait_console(r"PM: suspend entry \(s2idle\)", 30, at)
+    time.sleep(3)
+    assert not re.search(r"idle said", g.console_text()[at:]), \
+        "it did not sleep:\n" + g.tail()
+    g.qmp("system_powerdown")
+    said = g.wait_console(r"idle said (\d+)", 60, at)
+    assert said[1] == "0", g.tail()
+    g.run("true")
+    assert not re.search(r"closed|detached", g.host_text()[host:]), \
+        g.host_text()[host:]
+    goes_on(g)
+
+
+def real_image(g):
+    """The guest goes to one of our disks, and another QEMU wakes it there."""
+    swap = disk(g, "c1-7")
+    mark = os.urandom(8).hex()
+    g.run(f"mkswap /dev/{swap} >/dev/null && swapon /dev/{swap} &&"
+          f"echo {mark} >/run/mark && echo none >/sys/power/pm_test &&"
+          "echo shutdown >/sys/power/disk")
+    g.post("echo disk >/sys/power/state; echo image said $? >/dev/kmsg")
+    deadline = time.monotonic() + 120 * g.scale
+    while g.running():
+        assert time.monotonic() < deadline, "it does not end:\n" + g.tail()
+        time.sleep(0.2)
+
+    # nothing of the guest is left but what is on its disk
+    with open(g.ram_file, "r+b") as f:
+        f.truncate(0)
+        f.truncate(g.ram)
+    g.start_qemu()
+    g.wait_boot()
+    g.load("own")
+    g.driver.load(g)
+    number = g.run(f"cat /sys/block/{disk(g, 'c1-7')}/dev").out.strip()
+    assert g.sh("cat /run/mark").rc, "this is no new boot"
+    at = len(g.console_text())
+    g.post(f"echo {number} >/sys/power/resume; echo no image: $? >/dev/kmsg")
+    m = g.wait_console(r"image said (\d+)|no image", 120, at)
+    assert m[1] == "0", g.tail()
+    g.run("true")
+    assert g.run("cat /run/mark").out.strip() == mark
+    goes_on(g)
+    g.run(f"swapoff /dev/{swap}")
+
+
+def ends(g):
+    """fio has read back all that it wrote; driver and channel unload."""
+    g.notes["load"].ends_well()
+    dev = disk(g, "c0-0")
+    inside = g.run(f"dd if=/dev/{dev} bs=1M iflag=direct 2>/run/dd |"
+                   " sha256sum", 90).out.split()[0]
+    outside = hashlib.sha256(contents(g, g.lun("c0-0"))).hexdigest()
+    assert inside == outside, f"{inside} in the guest, {outside} on the host"
+    g.run("rmmod synth_blk && rmmod synth_vmbus")
+
+
+def main():
+    """Runs the tests."""
+    with Tap() as tap:
+        tap.guest(
+            "power", BlockGuest(
+                "block-power", OWN, [Lun("c0", 0, 16), Lun("c1", 7, 500)],
+                {"c0": "subchannels=1"}, mem="768M", limit=900,
+                cmdline="no_console_suspend"),
+            ("I/O that goes on", begin), ("suspend to idle", s2idle),
+            ("hibernation, devices", frozen("devices")),
+            ("hibernation, all but the image", frozen("core")),
+            ("a disk that grows while the guest is frozen", grown_meanwhile),
+            ("hibernation to our disk, resume in another QEMU", real_image),
+            ("the I/O was right, and all unloads", ends))
+
+
+if __name__ == "__main__":
+    main()
