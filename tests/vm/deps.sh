@@ -17,7 +17,7 @@ vm="$build qemu-system-x86 busybox-static python3 kmod xz-utils cpio
 demo="$vm e2fsprogs util-linux fio"
 tests="$demo perl procps udev"
 lint="$build sparse shellcheck perl xz-utils"
-fresh="debootstrap git"
+fresh="debootstrap git e2fsprogs"
 debug="flex bison bc libelf-dev libssl-dev"
 
 dry=false

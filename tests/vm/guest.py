@@ -184,13 +184,15 @@ class Guest:
     reboot: False: QEMU ends where the guest would reset itself
     shares: more directories as (tag, path here, path there, ro|rw|overlay)
     limit: seconds after which QEMU is ended
+    initrd: an initramfs to boot instead of ours. Nothing is shared with it, and
+        nobody in it takes commands: its console tells how it goes
     qemu: more QEMU arguments; serial: None or "stdio" for a shell there
     """
 
     def __init__(self, name, kernel=None, machine="q35", smp=2, maxcpus=None,
                  mem="512M", cmdline="", host=None, host_build=None, vectors=8,
                  bar="16M", allow=(), host_allow=(), reboot=False, shares=(), limit=900,
-                 qemu=(), serial=None):
+                 initrd=None, qemu=(), serial=None):
         if kernel is None:
             kernel = os.environ.get("VM_KERNEL") or (
                 "debug" if os.environ.get("DEBUG_KERNEL") == "1" else "distro")
@@ -213,6 +215,7 @@ class Guest:
         self.shares = list(shares)
         self.scale = time_scale()
         self.limit = limit * self.scale
+        self.initrd = initrd
         self.qemu_args = list(qemu)
         self.serial = serial
 
@@ -253,14 +256,15 @@ class Guest:
             self.end()
 
     def start(self):
-        """Starts synthhost and QEMU, returns when the guest takes commands."""
+        """Starts synthhost and QEMU, returns when the guest takes commands
+        (with an initramfs of another's making: at once)."""
         shutil.rmtree(self.dir, ignore_errors=True)
         os.makedirs(self.scratch)
         self._make_ram()
         if self.host_args is not None:
             self.start_host()
         self.start_qemu()
-        if self.serial is None:
+        if self.serial is None and self.initrd is None:
             self.wait_boot()
 
     def _make_ram(self):
@@ -319,9 +323,11 @@ class Guest:
 
     def start_qemu(self):
         """Starts QEMU; the guest takes commands after wait_boot()."""
-        img = os.path.join(self.dir, "initramfs")
-        mounts = self.mounts()
-        initramfs.write(img, self.kernel, mounts, HERE)
+        img, mounts = self.initrd, []
+        if img is None:
+            img = os.path.join(self.dir, "initramfs")
+            mounts = self.mounts()
+            initramfs.write(img, self.kernel, mounts, HERE)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         cwd = os.open(".", os.O_RDONLY)
         path = os.path.join(self.dir, "agent")
