@@ -68,6 +68,9 @@ modules:
 # that whoever owns the machine has put there in /etc
 UDEV_RULES_DIR ?= $(if $(DESTDIR),/usr/lib,/etc)/udev/rules.d
 UDEV_RULES = packaging/udev/60-synth-blk.rules
+# what puts the disk driver into an initramfs, likewise
+INITRAMFS_HOOKS_DIR ?= $(if $(DESTDIR),/usr/share,/etc)/initramfs-tools/hooks
+INITRAMFS_HOOK = packaging/initramfs/synthio
 
 # own names only: depmod ties the distribution's drivers to a hv_vmbus.ko that
 # lies under updates/, so the drop-in is never put there
@@ -84,15 +87,19 @@ install:
 	echo "installing $$(($$(cat "$$@" | wc -c) / 1024)) KiB in $$to:"; \
 	for ko; do echo "  $${ko##*/}"; done; \
 	echo "and $(DESTDIR)$(UDEV_RULES_DIR)/$(notdir $(UDEV_RULES))"; \
+	echo "and $(DESTDIR)$(INITRAMFS_HOOKS_DIR)/$(notdir $(INITRAMFS_HOOK))"; \
 	[ -n "$(DESTDIR)" ] || echo "then depmod $$KREL"; \
 	install -D -m 644 -t "$$to" "$$@"; \
 	install -D -m 644 -t "$(DESTDIR)$(UDEV_RULES_DIR)" $(UDEV_RULES); \
+	install -D -m 755 -t "$(DESTDIR)$(INITRAMFS_HOOKS_DIR)" \
+		$(INITRAMFS_HOOK); \
 	[ -n "$(DESTDIR)" ] || depmod "$$KREL"
 
 uninstall:
 	@$(find_kernel); \
 	rm -rfv "$(DESTDIR)/lib/modules/$$KREL/updates/synthio" \
-		"$(DESTDIR)$(UDEV_RULES_DIR)/$(notdir $(UDEV_RULES))"; \
+		"$(DESTDIR)$(UDEV_RULES_DIR)/$(notdir $(UDEV_RULES))" \
+		"$(DESTDIR)$(INITRAMFS_HOOKS_DIR)/$(notdir $(INITRAMFS_HOOK))"; \
 	rmdir "$(DESTDIR)/lib/modules/$$KREL/updates" 2>/dev/null || true; \
 	[ -n "$(DESTDIR)" ] || depmod "$$KREL"
 
@@ -203,8 +210,9 @@ help:
 	@echo "make                    modules for the running kernel, or KVER= or KDIR=;"
 	@echo "                        BUS=own (default): synth_vmbus.ko; BUS=stock: hv_vmbus.ko;"
 	@echo "                        KERNEL=distro|7.3|debug: for one that guests boot"
-	@echo "make install            puts them into /lib/modules (BUS=own only), and rules"
-	@echo "                        for disks where udev finds them, below DESTDIR= if"
+	@echo "make install            puts them into /lib/modules (BUS=own only), rules for"
+	@echo "                        disks where udev finds them, and a hook for root"
+	@echo "                        disks where initramfs-tools does, below DESTDIR= if"
 	@echo "                        that is given; uninstall"
 	@echo "make dkms-install       the same by DKMS; dkms-uninstall"
 	@echo "make demo               from nothing to a guest with a disk and a keyboard"

@@ -3,8 +3,9 @@
 #
 # dkms.sh install: hand the sources to DKMS, build and install the modules for
 # the running kernel or KVER (with KDIR, if its headers lie elsewhere), and let
-# DKMS follow kernel updates from then on. The rules that name disks, which
-# DKMS knows nothing of, go to /etc/udev/rules.d.
+# DKMS follow kernel updates from then on. The rules that name disks and the
+# hook that puts their driver into an initramfs, which DKMS knows nothing of, go
+# to /etc/udev/rules.d and /etc/initramfs-tools/hooks.
 # dkms.sh uninstall: take all of that back, every version of it.
 #
 # "make dkms-install" and "make dkms-uninstall" call this.
@@ -17,6 +18,7 @@ version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' "$conf")
 kver=${KVER:-$(uname -r)}
 log=/var/lib/dkms/$name/$version/build/make.log
 rules=/etc/udev/rules.d/60-synth-blk.rules
+hook=/etc/initramfs-tools/hooks/synthio
 
 die()
 {
@@ -39,7 +41,7 @@ uninstall()
 	for dir in "/usr/src/$name"-[0-9]*; do
 		[ ! -f "$dir/dkms.conf" ] || rm -r "$dir"
 	done
-	rm -f "$rules"
+	rm -f "$rules" "$hook"
 	# what DKMS makes and leaves empty
 	for dir in /lib/modules/*/updates/dkms; do
 		rmdir -p --ignore-fail-on-non-empty "$dir" 2>/dev/null || true
@@ -50,9 +52,10 @@ uninstall()
 pack_sources()
 {
 	(cd "$top" &&
-	 find dkms.conf LICENSE Kbuild channel include drivers -type f \
+	 find dkms.conf LICENSE Kbuild channel include drivers \
+		packaging/initramfs/refresh.sh -type f \
 		\( -name '*.[ch]' -o -name Kbuild -o -name Makefile \
-		   -o -name dkms.conf -o -name LICENSE \) \
+		   -o -name dkms.conf -o -name LICENSE -o -name refresh.sh \) \
 		! -name '*.mod.c' -print0 2>/dev/null |
 	 tar --null -T - --owner=0 --group=0 --mode=u+rwX,go=rX -cf -)
 }
@@ -73,7 +76,9 @@ announce()
 		less than 1 MiB, into /lib/modules/RELEASE/updates/dkms:
 		  $(sed -n 's/^BUILT_MODULE_NAME.*="\(.*\)"/\1.ko/p' "$conf" |
 			tr '\n' ' ')
-		and the names of their disks come from $rules
+		and the names of their disks come from $rules;
+		$hook
+		puts both into an initramfs when it is next made
 	END
 }
 
@@ -84,7 +89,8 @@ add_and_install()
 	dkms add "$name/$version" &&
 	dkms build "$name/$version" -k "$kver" "$@" &&
 	dkms install "$name/$version" -k "$kver" "$@" &&
-	install -D -m 644 "$top/packaging/udev/${rules##*/}" "$rules"
+	install -D -m 644 "$top/packaging/udev/${rules##*/}" "$rules" &&
+	install -D -m 755 "$top/packaging/initramfs/${hook##*/}" "$hook"
 }
 
 [ "$(id -u)" = 0 ] || die "DKMS needs root"

@@ -19,7 +19,7 @@ tests="$demo perl procps fdisk xfsprogs udev"
 # qemu-system-common: qemu-storage-daemon
 bench="$vm qemu-system-common fio gnuplot-nox util-linux"
 lint="$build sparse shellcheck perl xz-utils"
-fresh="debootstrap git"
+fresh="debootstrap git e2fsprogs"
 debug="flex bison bc libelf-dev libssl-dev"
 
 dry=false

@@ -195,13 +195,15 @@ class Guest:
     limit: seconds after which QEMU is ended
     programs: more programs that QEMU needs, as (name, arguments, socket that
         is there when it is ready); they run in the guest's directory
+    initrd: an initramfs to boot instead of ours. Nothing is shared with it, and
+        nobody in it takes commands: its console tells how it goes
     qemu: more QEMU arguments; serial: None or "stdio" for a shell there
     """
 
     def __init__(self, name, kernel=None, machine="q35", smp=2, maxcpus=None,
                  mem="512M", cmdline="", host=None, host_build=None, vectors=8,
                  bar="16M", allow=(), host_allow=(), reboot=False, shares=(), limit=900,
-                 programs=(), qemu=(), serial=None):
+                 programs=(), initrd=None, qemu=(), serial=None):
         if kernel is None:
             kernel = os.environ.get("VM_KERNEL") or (
                 "debug" if os.environ.get("DEBUG_KERNEL") == "1" else "distro")
@@ -225,6 +227,7 @@ class Guest:
         self.scale = time_scale()
         self.limit = limit * self.scale
         self.programs = list(programs)
+        self.initrd = initrd
         self.qemu_args = list(qemu)
         self.serial = serial
 
@@ -266,7 +269,8 @@ class Guest:
             self.end()
 
     def start(self):
-        """Starts synthhost and QEMU, returns when the guest takes commands."""
+        """Starts synthhost and QEMU, returns when the guest takes commands
+        (with an initramfs of another's making: at once)."""
         shutil.rmtree(self.dir, ignore_errors=True)
         os.makedirs(self.scratch)
         self._make_ram()
@@ -276,7 +280,7 @@ class Guest:
             self.start_host()
         self._start_programs()
         self.start_qemu()
-        if self.serial is None:
+        if self.serial is None and self.initrd is None:
             self.wait_boot()
 
     def _make_ram(self):
@@ -349,9 +353,11 @@ class Guest:
 
     def start_qemu(self):
         """Starts QEMU; the guest takes commands after wait_boot()."""
-        img = os.path.join(self.dir, "initramfs")
-        mounts = self.mounts()
-        initramfs.write(img, self.kernel, mounts, HERE)
+        img, mounts = self.initrd, []
+        if img is None:
+            img = os.path.join(self.dir, "initramfs")
+            mounts = self.mounts()
+            initramfs.write(img, self.kernel, mounts, HERE)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         cwd = os.open(".", os.O_RDONLY)
         path = os.path.join(self.dir, "agent")

@@ -1,16 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# dkms-inside.sh TOP: runs in a Debian system that has dkms, and a kernel with
-# its headers, of which nothing is kept. Installs and removes the modules with
-# DKMS and prints "ok NAME" or "not ok NAME" for each check; what commands say
-# goes to stderr. dkms.py runs this.
+# dkms-inside.sh TOP OUT: runs in a Debian system that has dkms, and a kernel
+# with its headers, of which nothing is kept. Installs and removes the modules
+# with DKMS and prints "ok NAME" or "not ok NAME" for each check; what commands
+# say goes to stderr. OUT/initrd.img is an initramfs made while they were
+# installed. dkms.py runs this.
 set -u
 
 top=$1
+out=$2
 tmp=$(mktemp -d)
 kver=$(cd /lib/modules && echo *)
 rules=/etc/udev/rules.d/60-synth-blk.rules
+hook=/etc/initramfs-tools/hooks/synthio
 export KVER="$kver"
 
 report()
@@ -49,7 +52,7 @@ inventory()
 {
 	find /usr /lib/modules /etc /var/lib/dkms /boot \
 		! -path '/var/lib/dkms/mok.*' ! -path "$top" \
-		! -path "$top/*" | sort
+		! -path "$top/*" ! -path "$out" ! -path "$out/*" | sort
 }
 
 # What loading the distribution's disk driver would load.
@@ -126,7 +129,66 @@ rules_are_taken()
 # bad_rules_are_seen: that the check above could fail
 bad_rules_are_seen()
 {
-	echo 'KERNEL=="null", ENV{X}=+"1"' >>"$rules" && ! rules_are_taken
+	echo 'KERNEL=="null", ENV{X}=+"1"' >>"$rules" && ! rules_are_taken &&
+	sed -i '$d' "$rules"
+}
+
+# is_hook FILE: it is ours, and mkinitramfs will run it
+is_hook()
+{
+	cmp "$top/packaging/initramfs/synthio" "$1" && [ -x "$1" ]
+}
+
+# image RELEASE NAME: make an initramfs; what is said and what is in it go to
+# files, paths without the links that a system with a merged /usr has
+image()
+{
+	mkinitramfs -o "$out/$2" "$1" >"$tmp/$2.said" 2>&1
+	ret=$?
+	cat "$tmp/$2.said" >&2
+	[ "$ret" = 0 ] &&
+	lsinitramfs "$out/$2" >"$tmp/$2.list.usr" &&
+	sed 's|^usr/||' "$tmp/$2.list.usr" >"$tmp/$2.list"
+}
+
+# says NAME TEXT: mkinitramfs has, of that image
+says()
+{
+	grep "^W: synthio: .*$2" "$tmp/$1.said"
+}
+
+# is_quiet NAME: the hook has found all that it looks for
+is_quiet()
+{
+	[ -e "$tmp/$1.said" ] && ! grep "synthio: " "$tmp/$1.said"
+}
+
+# bare_kernel RELEASE: one that the modules were not built for, with enough of
+# the kernel's own
+bare_kernel()
+{
+	mkdir -p "/lib/modules/$1/kernel" &&
+	(cd "/lib/modules/$kver" &&
+	 cp -a kernel/fs kernel/lib kernel/crypto "/lib/modules/$1/kernel/" &&
+	 cp -a modules.builtin* modules.order "/lib/modules/$1/") &&
+	cp "/boot/config-$kver" "/boot/config-$1" &&
+	depmod "$1"
+}
+
+# lacks FILE TEXT: something is there, but not that
+lacks()
+{
+	[ -s "$1" ] && ! grep "$2" "$1"
+}
+
+# run_hook RELEASE: by itself, for an image that has nothing yet
+run_hook()
+{
+	mkdir -p "$tmp/empty" &&
+	DESTDIR=$tmp/empty version=$1 verbose=n "$hook" >"$tmp/empty.said" 2>&1
+	ret=$?
+	cat "$tmp/empty.said" >&2
+	return "$ret"
 }
 
 autoinstall()
@@ -193,9 +255,46 @@ storvsc >"$tmp/storvsc.after"
 check "modprobe -D hv_storvsc prints what it printed before" \
 	diff "$tmp/storvsc.before" "$tmp/storvsc.after"
 
+check "the hook for an initramfs is where mkinitramfs looks" is_hook "$hook"
+check "mkinitramfs makes an image" image "$kver" initrd.img
+while read -r ko; do
+	check "$ko is in it" grep -x "lib/modules/$kver/updates/dkms/$ko" \
+		"$tmp/initrd.img.list"
+done <"$tmp/wanted"
+check "the rules are in it" \
+	grep -x "lib/udev/rules.d/${rules##*/}" "$tmp/initrd.img.list"
+check "and the program that they call" grep -x bin/sed "$tmp/initrd.img.list"
+check "the hook has nothing to say" is_quiet initrd.img
+
+# what a kernel update leaves if the modules do not build for the new kernel;
+# and the rules lie where a package has them, which only the hook looks for
+bare=$kver-bare
+check "there is a kernel that has no modules of ours" bare_kernel "$bare"
+mv "$rules" /usr/lib/udev/rules.d/
+check "mkinitramfs makes an image for it all the same" image "$bare" bare.img
+check "which has the kernel's modules" \
+	grep "lib/modules/$bare/.*/ext4.ko" "$tmp/bare.img.list"
+check "and none of ours" lacks "$tmp/bare.img.list" synth_
+check "but a package's rules" \
+	grep -x "lib/udev/rules.d/${rules##*/}" "$tmp/bare.img.list"
+while read -r ko; do
+	check "the hook says that ${ko%.ko} is missing" \
+		says bare.img "$bare has no ${ko%.ko}:"
+done <"$tmp/wanted"
+rm "/usr/lib/udev/rules.d/${rules##*/}"
+check "without rules it ends well too" run_hook "$bare"
+check "and says so" says empty "no ${rules##*/}:"
+rm -r "/lib/modules/$bare" "/boot/config-$bare" "$out/bare.img"
+
 check "dkms-install over an installation succeeds" \
 	dkms_make "$top" dkms-install
+lsinitramfs "/boot/initrd.img-$kver" >"$tmp/old.list"
+check "dkms-install leaves the system's own initramfs alone" \
+	lacks "$tmp/old.list" synth_
 check "dkms autoinstall, as after a kernel update, installs it" autoinstall
+lsinitramfs "/boot/initrd.img-$kver" >"$tmp/new.list"
+check "and puts the disk driver into the initramfs that the update has made" \
+	grep "/updates/dkms/synth_blk.ko" "$tmp/new.list"
 
 check "dkms-uninstall succeeds" dkms_make "$top" dkms-uninstall
 inventory >"$tmp/after"
@@ -223,9 +322,12 @@ check "make install DESTDIR= succeeds" stage "$tmp/tree" install "$tmp/dest"
 {
 	sed "s|^|lib/modules/$kver/updates/synthio/|" "$tmp/wanted"
 	echo "usr/lib/udev/rules.d/60-synth-blk.rules"
-} >"$tmp/staged"
-check "it has the same modules under updates/synthio, the rules, nothing else" \
+	echo "usr/share/initramfs-tools/hooks/synthio"
+} | sort >"$tmp/staged"
+check "it has the same modules under updates/synthio, rules, hook, nothing else" \
 	diff "$tmp/staged" "$tmp/got"
+check "the hook can be run" \
+	is_hook "$tmp/dest/usr/share/initramfs-tools/hooks/synthio"
 inventory >"$tmp/after"
 check "and nothing outside of DESTDIR" diff "$tmp/before" "$tmp/after"
 check "make uninstall DESTDIR= succeeds" \
@@ -235,6 +337,7 @@ check "and leaves no file there" test ! -s "$tmp/got"
 check "make install succeeds" stage "$tmp/tree" install ""
 check "its rules are in /etc" \
 	cmp "$top/packaging/udev/60-synth-blk.rules" "$rules"
+check "and its hook" is_hook "$hook"
 check "make uninstall succeeds" stage "$tmp/tree" uninstall ""
 inventory >"$tmp/after"
 check "and leaves nothing" diff "$tmp/before" "$tmp/after"
