@@ -478,8 +478,8 @@ def handshakes(g):
                 console_says(g, at, said, 10)
             except GuestError:
                 wrong.append(f"{what}: not said: {said}\n{log}")
-    assert not wrong, "\n".join(wrong)
     bind_with(g, path, name, [])
+    assert not wrong, "\n".join(wrong)
     disk(g, "c1-0")
     nothing_leaked(g)
     healthy(g)
@@ -583,8 +583,8 @@ def lies(g):
         except (AssertionError, GuestError) as e:
             wrong.append(f"{text}: {str(e)[:600]}")
         g.ctl("fault", "c1", "clear")
-    assert not wrong, "\n".join(wrong)
     bind_with(g, path, name, [])
+    assert not wrong, "\n".join(wrong)
     nothing_leaked(g)
     healthy(g)
 
