@@ -135,6 +135,23 @@ demo:
 	@$(MAKE) modules KERNEL=distro BUS=stock
 	@tests/vm/demo.py
 
+# peers side by side; never the sanitizers' build of the host
+.PHONY: bench
+export CASES QUICK ROUNDS PEERS ROWS SETUPS
+bench:
+	@tests/vm/deps.sh bench
+	@$(MAKE) -j$(JOBS) host
+	@for bus in own stock; do \
+		$(MAKE) modules KERNEL=distro BUS=$$bus || exit; \
+	done
+	@$(MAKE) build/bench/count.so
+	@tests/bench/run
+
+# for QEMU: it loads this into its emulated CPUs
+build/bench/count.so: tests/bench/count.c tests/bench/qemu_plugin.h
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -shared -fPIC -o $@ $<
+
 VM_DISK := build/vm/disk.img
 # the distribution's drivers run on the drop-in: so there is a disk, and keys
 # arrive. BUS=own on the command line: our own drivers
@@ -176,7 +193,7 @@ fresh-debian:
 .PHONY: clean distclean
 clean:
 	rm -rf build/host build/host-asan build/unit build/fuzz build/demo \
-		build/lint build/logs build/vm build/[0-9]*.[0-9]*
+		build/bench build/lint build/logs build/vm build/[0-9]*.[0-9]*
 
 distclean:
 	rm -rf build
@@ -198,6 +215,10 @@ help:
 	@echo "make unit-test          parts of SUITE=unit by themselves; fuzz-test"
 	@echo "make host               synthhost, the reference host; host-asan: for tests"
 	@echo "make vm                 a guest to play in (BUS= chooses its channel)"
+	@echo "make bench              our devices against their peers, an hour; CASES=disk,"
+	@echo "                        QUICK=1: 5 minutes; ROUNDS=, PEERS=a,b, ROWS=a,b,"
+	@echo "                        SETUPS=a,b: less of it; docs/benchmark.md says which"
+	@echo "                        there are; leaves build/bench/report.html"
 	@echo "make abi-check          compares the drop-in's symbols with the kernel's"
 	@echo "make lint               checkpatch, sparse, W=1, shellcheck"
 	@echo "make fresh-debian       demo and unit tests in a new Debian 12 (root)"

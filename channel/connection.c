@@ -672,7 +672,8 @@ int connection_attach(struct transport *t)
 	memset(connection.int_page, 0, PAGE_SIZE);
 	memset(connection.monitor_pages[0], 0, PAGE_SIZE);
 	memset(connection.monitor_pages[1], 0, PAGE_SIZE);
-	WRITE_ONCE(connection.transport, t);
+	/* whoever finds it, such as debugfs, finds it set up */
+	smp_store_release(&connection.transport, t);
 	set_state(CONN_CONTACTING);
 
 	ret = negotiate(max_version_number(), VERSION_WIN8);

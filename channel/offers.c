@@ -381,13 +381,18 @@ static bool primary_lives(const struct vmbus_channel *vc,
 	       !(vc->device_obj && bus_device_is_going(vc->device_obj));
 }
 
+/*
+ * Whether an index is in use. A sub-channel that went through a close of its
+ * primary is over: nobody opens it again, and it only waits for its rescind,
+ * which a host may send after the offers for the primary's next life.
+ */
 static bool sub_index_taken(struct vmbus_channel *primary, u16 index)
 {
 	struct vmbus_channel *sub;
 
 	list_for_each_entry(sub, &primary->sc_list, sc_list)
 		if (sub->offermsg.offer.sub_channel_index == index &&
-		    !sub->rescind)
+		    !sub->rescind && !to_channel(sub)->swept)
 			return true;
 	return false;
 }

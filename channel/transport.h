@@ -36,7 +36,9 @@ struct transport;
  * @event_page: The SIEFP-format page of @cpu; NULL if it has none.
  * @cpu_to_vp: The virtual processor index that the host knows @cpu by.
  * @cpu_usable: Whether the host can interrupt @cpu.
- * @show: Optional: the transport's part of the debugfs page. Process context.
+ * @show: Optional: the transport's part of the debugfs page about the
+ *	connection. Process context, from connection_attach() on; no call is
+ *	under way when connection_detach() has returned.
  */
 struct transport_ops {
 	int (*post_message)(struct transport *t, u32 connection_id, u32 type,

@@ -19,7 +19,6 @@
  */
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
-#include <linux/debugfs.h>
 #include <linux/delay.h>
 #include <linux/gfp.h>
 #include <linux/interrupt.h>
@@ -135,7 +134,6 @@ struct ivshmem_stats {
  * @watch_beat: heartbeat that it saw then
  * @watch_irqs: interrupts that had come by then
  * @watch_missed: beats missed in a row
- * @debugfs: its directory
  * @nr_vectors: MSI-X vectors in use
  * @vectors: of them
  * @vp_of_cpu: VP index for each CPU number, -1 for none
@@ -167,7 +165,6 @@ struct ivshmem {
 	u32 watch_beat;
 	u64 watch_irqs;
 	unsigned int watch_missed;
-	struct dentry *debugfs;
 	unsigned int nr_vectors;
 	struct ivshmem_vector vectors[SYNTHIO_MAX_VPS];
 	int *vp_of_cpu;
@@ -828,21 +825,10 @@ static int ivshmem_quiesce(struct ivshmem *iv)
 	return ret;
 }
 
-static const struct transport_ops ivshmem_ops = {
-	.post_message	= ivshmem_post_message,
-	.signal_event	= ivshmem_signal_event,
-	.end_of_message	= ivshmem_end_of_message,
-	.message_page	= ivshmem_message_page,
-	.event_page	= ivshmem_event_page,
-	.cpu_to_vp	= ivshmem_cpu_to_vp,
-	.cpu_usable	= ivshmem_cpu_usable,
-};
-
-/* debugfs: synth_ivshmem/state */
-
-static int ivshmem_state_show(struct seq_file *m, void *unused)
+/* The transport's part of debugfs: synth_vmbus/connection */
+static void ivshmem_show(struct transport *t, struct seq_file *m)
 {
-	struct ivshmem *iv = m->private;
+	struct ivshmem *iv = to_ivshmem(t);
 	struct ivshmem_stats sum = {};
 	unsigned int i;
 	int cpu;
@@ -856,32 +842,41 @@ static int ivshmem_state_show(struct seq_file *m, void *unused)
 		sum.posts_full += s->posts_full;
 		sum.forwarded += s->forwarded;
 	}
-	seq_printf(m, "host: peer %u, vectors %u, worker %u, %s\n",
+	seq_printf(m, "host           peer %u, vectors %u, worker %u, %s\n",
 		   iv->host_peer, iv->host_vectors,
 		   readl(&iv->boot->generation),
 		   iv->gone ? "gone" : iv->attached ? "attached" : "detached");
-	seq_printf(m, "heartbeat: %u, missed %u\n",
+	seq_printf(m, "heartbeat      %u, missed %u\n",
 		   READ_ONCE(iv->control->heartbeat), iv->watch_missed);
-	seq_printf(m, "posts: %llu, refused %llu, taken %u of %u\n", sum.posts,
-		   sum.posts_full, READ_ONCE(iv->control->post_cons),
-		   iv->post_prod);
-	seq_printf(m, "signals: %llu\n", sum.signals);
-	seq_printf(m, "doorbells: %llu\n", sum.doorbells);
-	seq_printf(m, "end of message: %u\n", READ_ONCE(iv->control->eom));
-	seq_printf(m, "interrupts: %llu, passed to another CPU %llu\n",
+	seq_printf(m, "posts          %llu, refused %llu, taken %u of %u\n",
+		   sum.posts, sum.posts_full,
+		   READ_ONCE(iv->control->post_cons), iv->post_prod);
+	seq_printf(m, "signals        %llu\n", sum.signals);
+	seq_printf(m, "doorbells      %llu\n", sum.doorbells);
+	seq_printf(m, "end of message %u\n", READ_ONCE(iv->control->eom));
+	seq_printf(m, "interrupts     %llu, passed to another CPU %llu\n",
 		   ivshmem_interrupts(iv), sum.forwarded);
 	for (i = 0; i < iv->host_vectors; i++)
 		if (READ_ONCE(iv->control->need_kick[i]))
-			seq_printf(m, "host vector %u: wants a doorbell\n", i);
+			seq_printf(m, "host vector %u  wants a doorbell\n", i);
 	for (i = 0; i < iv->nr_vps; i++)
-		seq_printf(m, "vp %u: cpu %u, vector %u, irq %d, interrupts %llu%s\n",
+		seq_printf(m, "vp %-11u cpu %u, vector %u, irq %d, interrupts %llu%s\n",
 			   i, iv->vps[i].cpu, i % iv->nr_vectors,
 			   iv->vectors[i % iv->nr_vectors].irq,
 			   READ_ONCE(iv->vectors[i % iv->nr_vectors].interrupts),
 			   ivshmem_vp_pending(&iv->vps[i]) ? ", pending" : "");
-	return 0;
 }
-DEFINE_SHOW_ATTRIBUTE(ivshmem_state);
+
+static const struct transport_ops ivshmem_ops = {
+	.post_message	= ivshmem_post_message,
+	.signal_event	= ivshmem_signal_event,
+	.end_of_message	= ivshmem_end_of_message,
+	.message_page	= ivshmem_message_page,
+	.event_page	= ivshmem_event_page,
+	.cpu_to_vp	= ivshmem_cpu_to_vp,
+	.cpu_usable	= ivshmem_cpu_usable,
+	.show		= ivshmem_show,
+};
 
 /* Memory */
 
@@ -1121,8 +1116,6 @@ static int ivshmem_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		dev_err(&pdev->dev, "no connection to the host: %d\n", ret);
 		goto err_watch;
 	}
-	iv->debugfs = debugfs_create_dir(IVSHMEM_DRIVER, NULL);
-	debugfs_create_file("state", 0400, iv->debugfs, iv, &ivshmem_state_fops);
 	return 0;
 
 err_watch:
@@ -1151,7 +1144,6 @@ static void ivshmem_remove(struct pci_dev *pdev)
 	struct ivshmem *iv = pci_get_drvdata(pdev);
 	bool unloaded;
 
-	debugfs_remove_recursive(iv->debugfs);
 	unloaded = connection_detach(&iv->t);
 	ivshmem_watch_stop(iv);
 	WRITE_ONCE(iv->live, false);

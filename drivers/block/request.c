@@ -616,7 +616,13 @@ void synd_request_completed(struct synd_chan *ch, u64 id, const void *payload,
 		judge(ch, id, rq, pkt, len);
 	trace_synd_complete(disk_of(rq), rq, id);
 
-	if (blk_mq_complete_request_remote(rq))
+	/*
+	 * On the CPU that it came from it ends right here. blk-mq would send it
+	 * through a softirq if there is only one queue, one by one.
+	 */
+	if (likely(blk_mq_rq_cpu(rq) == raw_smp_processor_id()))
+		blk_mq_set_request_complete(rq);
+	else if (blk_mq_complete_request_remote(rq))
 		goto out;
 	if (unlikely((rq->cmd_flags & REQ_POLLED) && in_interrupt())) {
 		/* bios of pollers go back to a cache that allows no interrupt */

@@ -54,6 +54,12 @@ enum synthio_test_op {
 	SYNTHIO_TEST_STATS	= 13,
 	/* signals the guest arg0 times with nothing in the ring */
 	SYNTHIO_TEST_SPURIOUS	= 14,
+	/*
+	 * arg0 1: from now on subchannels stay offered when the primary is
+	 * closed, while SUBCHANNELS offers new ones in their places. arg0 0:
+	 * no longer, and those are rescinded
+	 */
+	SYNTHIO_TEST_LATE	= 15,
 };
 
 struct synthio_test_req {

@@ -16,6 +16,12 @@
 FUZZ_SRCS_ring := channel/ring.c
 FUZZ_SRCS_sbc := drivers/block/sbc.c
 
+# the whole reference host but its main(), and a guest for it
+FUZZ_SRCS_bus := $(filter-out tests/host/main.c,$(wildcard tests/host/*.c)) \
+	tests/unit/fake_guest.c
+FUZZ_CFLAGS_bus := -Itests/host
+FUZZ_LIBS_bus := -luring
+
 FUZZ_SECONDS ?= 30
 FUZZ_CC ?= $(shell command -v clang || command -v clang-14)
 FUZZ_HAS := $(shell echo 'int LLVMFuzzerTestOneInput(void){return 0;}' | \
@@ -23,7 +29,7 @@ FUZZ_HAS := $(shell echo 'int LLVMFuzzerTestOneInput(void){return 0;}' | \
 	2>/dev/null && echo yes)
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_HDRS := $(wildcard channel/ring*.h drivers/block/sbc*.h tests/host/*.h \
-	tests/unit/sbc_check.h include/synthio/*.h)
+	tests/unit/*.h include/synthio/*.h)
 FUZZ_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -Iinclude \
 	-fno-omit-frame-pointer -fno-sanitize-recover=undefined
 

@@ -102,9 +102,22 @@ void bus_rescind_channel(struct bus *bus, struct channel *ch)
 	ch->modify_pending = false;
 	loop_clear_timer(&ch->modify_timer);
 	/* The subchannel's place is free for a new offer at once */
-	if (ch->index)
+	if (ch->index && ch->dev->channels[ch->index] == ch)
 		ch->dev->channels[ch->index] = NULL;
 	bus_send(bus, &msg, sizeof(msg));
+}
+
+void bus_rescind_late(struct bus *bus, struct device *dev)
+{
+	uint32_t relid;
+
+	for (relid = 0; relid < VMBUS_WIRE_MAX_RELIDS; relid++) {
+		struct channel *ch = bus->relid[relid];
+
+		if (ch && ch->dev == dev && ch->index && !ch->rescinded &&
+		    dev->channels[ch->index] != ch)
+			bus_rescind_channel(bus, ch);
+	}
 }
 
 static void bus_remove_channel(struct bus *bus, struct channel *ch)
@@ -357,7 +370,11 @@ static void bus_close(struct bus *bus, uint32_t conn_id, const void *msg)
 	log_info("%s %s/%u: closed", ch->dev->kind->name, ch->dev->id,
 		 ch->index);
 	for (i = 1; !ch->index && i <= DEVICE_MAX_SUBCHANNELS; i++) {
-		if (ch->dev->channels[i])
+		if (!ch->dev->channels[i])
+			continue;
+		if (ch->dev->rescinds_late)
+			ch->dev->channels[i] = NULL;
+		else
 			bus_rescind_channel(bus, ch->dev->channels[i]);
 	}
 }

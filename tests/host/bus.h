@@ -79,6 +79,13 @@ void bus_send(struct bus *bus, const void *msg, uint32_t len);
 void bus_rescind_channel(struct bus *bus, struct channel *ch);
 
 /**
+ * bus_rescind_late() - rescind the subchannels whose place is somebody else's
+ *
+ * Those that a close of their primary left offered: device.rescinds_late.
+ */
+void bus_rescind_late(struct bus *bus, struct device *dev);
+
+/**
  * device_rescind_try() - go on with a device that is being rescinded
  *
  * Return: whether it is gone now.

@@ -139,6 +139,7 @@ void device_rescind_end(struct device *dev)
 			bus_rescind_channel(dev->bus, ch);
 		}
 	}
+	bus_rescind_late(dev->bus, dev);
 	dev->offered = false;
 	dev->retiring = false;
 	dev->rescinding = false;

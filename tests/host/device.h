@@ -225,6 +225,7 @@ struct device {
 	/* the bus's own */
 	struct device *next;
 	struct channel *channels[1 + DEVICE_MAX_SUBCHANNELS];
+	bool rescinds_late;	/* subchannels: by bus_rescind_late(), not at the close */
 	bool offered;
 	bool declined;		/* released by the guest, for this connection */
 	bool retiring;		/* ops->retire was called; reset by the rescind */

@@ -263,6 +263,16 @@ static uint32_t testdev_spurious(struct channel *ch, uint32_t count)
 	return SYNTHIO_TEST_OK;
 }
 
+static uint32_t testdev_late(struct device *dev, uint32_t late)
+{
+	if (late > 1)
+		return SYNTHIO_TEST_BAD_ARG;
+	dev->rescinds_late = late;
+	if (!late)
+		bus_rescind_late(dev->bus, dev);
+	return SYNTHIO_TEST_OK;
+}
+
 static void testdev_stats(const struct channel *ch,
 			  struct synthio_test_rsp *rsp)
 {
@@ -325,6 +335,8 @@ static int testdev_do(struct testdev *t, struct testdev_channel *tc,
 		return SYNTHIO_TEST_OK;
 	case SYNTHIO_TEST_SPURIOUS:
 		return testdev_spurious(ch, req->arg0);
+	case SYNTHIO_TEST_LATE:
+		return testdev_late(&t->dev, req->arg0);
 	default:
 		return SYNTHIO_TEST_BAD_OP;
 	}
@@ -395,6 +407,7 @@ static void testdev_close(struct device *dev, struct channel *ch)
 static void testdev_reset(struct device *dev)
 {
 	loop_clear_timer(&to_testdev(dev)->rescind);
+	dev->rescinds_late = false;
 }
 
 static void testdev_destroy(struct device *dev)

@@ -46,6 +46,9 @@ $(foreach t,$(UNIT_STORVSP),\
 	$(eval UNIT_LIBS_$(t) := $(HOST_LIBS)))
 UNIT_SRCS_test_host_moderate := tests/host/moderate.c
 UNIT_LIBS_test_host_moderate :=
+UNIT_SRCS_test_host_blockdev := $(patsubst %,tests/host/%.c,\
+	blockio loop text log)
+UNIT_LIBS_test_host_blockdev := $(HOST_LIBS)
 UNIT_SRCS_test_host_loop := tests/host/loop.c tests/host/log.c
 UNIT_CFLAGS_test_host_loop := -Wl,--wrap=io_uring_submit
 UNIT_LIBS_test_host_loop := $(HOST_LIBS)

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Installs the Debian packages that are missing for what is to be done:
-#	tests/vm/deps.sh [-m|-n] build|vm|demo|test|lint|fresh...
+#	tests/vm/deps.sh [-m|-n] build|vm|demo|test|bench|lint|fresh...
 # It says which, and how much they take, before it does; nothing is asked and
 # nothing is done if all are there. -n: only says; -m: only prints the missing
 # ones' names. Kernels are not installed but unpacked under build/, by
@@ -16,6 +16,8 @@ vm="$build qemu-system-x86 busybox-static python3 kmod xz-utils cpio
 	ca-certificates debian-archive-keyring"
 demo="$vm e2fsprogs util-linux fio"
 tests="$demo perl procps fdisk xfsprogs udev"
+# qemu-system-common: qemu-storage-daemon
+bench="$vm qemu-system-common fio gnuplot-nox util-linux"
 lint="$build sparse shellcheck perl xz-utils"
 fresh="debootstrap git"
 debug="flex bison bc libelf-dev libssl-dev"
@@ -31,6 +33,7 @@ for x in "$@"; do
 	vm) packages="$packages $vm" ;;
 	demo) packages="$packages $demo" ;;
 	test) packages="$packages $tests" ;;
+	bench) packages="$packages $bench" ;;
 	lint) packages="$packages $lint" ;;
 	fresh) packages="$packages $fresh" ;;
 	*) echo "deps.sh: what is $x?" >&2; exit 2 ;;

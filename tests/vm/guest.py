@@ -93,15 +93,22 @@ def _spawn(argv, limit, cwd, log, env=None, **kw):
         preexec_fn=_die_with_parent, env=env, **kw)
 
 
+def _children(pid):
+    """Process ids of a process's children, those of all its threads."""
+    found = []
+    try:
+        for tid in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{tid}/children",
+                      encoding="ascii") as f:
+                found += [int(x) for x in f.read().split()]
+    except OSError:
+        pass
+    return found
+
+
 def _child(proc):
     """Process id of what "timeout" runs."""
-    try:
-        with open(f"/proc/{proc.pid}/task/{proc.pid}/children",
-                  encoding="ascii") as f:
-            pids = f.read().split()
-    except OSError:
-        pids = []
-    return int(pids[0]) if pids else None
+    return (_children(proc.pid) or [None])[0]
 
 
 def _connect(directory, name, deadline, alive):
@@ -176,7 +183,9 @@ class Guest:
     machine: pc or q35; smp, maxcpus: vCPUs now and at most (at least 2: with
         one possible vCPU the emulator drops atomics and fences)
     mem: RAM; cmdline: more kernel parameters
-    host: synthhost's devices, as arguments; None: no ivshmem device
+    host: synthhost's devices, as arguments; None: no ivshmem device; or a
+        function that takes the guest, makes files in its scratch directory
+        and returns the arguments
     host_build: host-asan or host; default VM_HOST
     vectors: of the ivshmem device; bar: its BAR's size
     allow: regular expressions of console lines that are wanted
@@ -184,13 +193,15 @@ class Guest:
     reboot: False: QEMU ends where the guest would reset itself
     shares: more directories as (tag, path here, path there, ro|rw|overlay)
     limit: seconds after which QEMU is ended
+    programs: more programs that QEMU needs, as (name, arguments, socket that
+        is there when it is ready); they run in the guest's directory
     qemu: more QEMU arguments; serial: None or "stdio" for a shell there
     """
 
     def __init__(self, name, kernel=None, machine="q35", smp=2, maxcpus=None,
                  mem="512M", cmdline="", host=None, host_build=None, vectors=8,
                  bar="16M", allow=(), host_allow=(), reboot=False, shares=(), limit=900,
-                 qemu=(), serial=None):
+                 programs=(), qemu=(), serial=None):
         if kernel is None:
             kernel = os.environ.get("VM_KERNEL") or (
                 "debug" if os.environ.get("DEBUG_KERNEL") == "1" else "distro")
@@ -213,6 +224,7 @@ class Guest:
         self.shares = list(shares)
         self.scale = time_scale()
         self.limit = limit * self.scale
+        self.programs = list(programs)
         self.qemu_args = list(qemu)
         self.serial = serial
 
@@ -223,6 +235,7 @@ class Guest:
         self.ram_file = None
         self.qemu = None
         self.host = None
+        self._running = []      # of self.programs
         self._qmp = None
         self._agent = None
         self._buf = b""
@@ -257,8 +270,11 @@ class Guest:
         shutil.rmtree(self.dir, ignore_errors=True)
         os.makedirs(self.scratch)
         self._make_ram()
+        if callable(self.host_args):
+            self.host_args = self.host_args(self)
         if self.host_args is not None:
             self.start_host()
+        self._start_programs()
         self.start_qemu()
         if self.serial is None:
             self.wait_boot()
@@ -297,6 +313,20 @@ class Guest:
                 raise GuestError("synthhost did not start: "
                                  + self.host_text()[-2000:])
             time.sleep(0.02)
+
+    def _start_programs(self):
+        for name, argv, ready in self.programs:
+            path = os.path.join(self.dir, f"{name}.log")
+            with open(path, "ab") as log:
+                proc = _spawn(argv, self.limit + 30, self.dir, log,
+                              stdin=subprocess.DEVNULL)
+            self._running.append(proc)
+            deadline = time.monotonic() + 15 * self.scale
+            while not os.path.exists(os.path.join(self.dir, ready)):
+                if proc.poll() is not None or time.monotonic() > deadline:
+                    raise GuestError(f"{name} did not start: "
+                                     + self._text(path)[-2000:])
+                time.sleep(0.02)
 
     def mounts(self):
         """What is shared: (tag, path here, path there, mode)."""
@@ -453,6 +483,16 @@ class Guest:
         """Process id of QEMU."""
         return _child(self.qemu)
 
+    def pids(self):
+        """Process ids of all that serves this guest: QEMU, synthhost, and
+        the programs that were asked for, with their children."""
+        found = [_child(p) for p in (self.qemu, self.host, *self._running)
+                 if p is not None]
+        found = [p for p in found if p]
+        for pid in found:       # grows as it is read
+            found += _children(pid)
+        return found
+
     def close(self):
         """Ends the guest and synthhost, raises GuestProblem if there were
         complaints, or if synthhost did not end well."""
@@ -492,6 +532,8 @@ class Guest:
         """Ends everything at once and tidies up; the logs stay."""
         self._kill(self.qemu)
         self._kill(self.host)
+        for proc in self._running:
+            self._kill(proc)
         if self._agent:
             self._agent.close()
         keep = os.environ.get("KEEP") == "1"

@@ -34,8 +34,7 @@ plan $((raws + 7 + 24 + 16))
 
 packet()
 {
-	[ "$(cut -d: -f2 "$CT"/state | head -n 1 | grep -c open)" = 1 ] ||
-		ct open || return
+	grep -q ": open" "$CT"/state || ct open || return
 	ct raw "$1"
 }
 i=0

@@ -5,7 +5,7 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . ./lib.sh
 
-plan 5
+plan 6
 
 some()
 {
@@ -31,4 +31,14 @@ again()
 	ct open && ct echo 10 && ct close
 }
 check "again and again" again
+
+# The host offers the next ones before it takes those of the last opening back
+late()
+{
+	ct open && ct late 1 && ct subchannels 3 && ct close || return
+	ct open && ct subchannels 3 && ct subecho 100 5 && ct close || return
+	ct open && ct subchannels 4 && ct late 0 && ct subecho 100 5 &&
+		ct close
+}
+check "offered anew before their rescind" late
 finish

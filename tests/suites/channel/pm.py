@@ -7,11 +7,8 @@ So before the first one a busybox in memory takes the place of /usr; what is
 needed of the machine (fio, modules) is used before that.
 """
 
-import base64
-import hashlib
 import os
 import re
-import struct
 import sys
 import time
 
@@ -19,10 +16,10 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../../vm"))
 # pylint: disable=wrong-import-position
 from guest import Guest     # noqa: E402
-from stock import disk, image, wait_for     # noqa: E402
+from steps import MB, disk, disk_sum, file_sum, image, io_flows, \
+    nothing_leaked, random_image, type_keys, wait_for   # noqa: E402
 from tap import Tap         # noqa: E402
 
-MB = 1 << 20
 VERSIONS = ("6.0", "5.3", "5.2", "5.1", "5.0", "4.1", "4.0", "3.0", "2.4")
 CT = "/sys/kernel/debug/synth_chantest"
 OWN_USER_SPACE = """
@@ -42,34 +39,29 @@ done
 INTERRUPTS = "grep synth_ivshmem /proc/interrupts"
 
 
-class PmGuest(Guest):
+def pm_guest(name, more=(), **kw):
     """A guest with a disk of random data and one to swap to."""
-
-    def __init__(self, name, devices=(), **kw):
-        super().__init__(name, host=[], **kw)
-        self.devices = list(devices)
-        self.sum = None
-
-    def start_host(self):
-        os.makedirs(self.scratch, exist_ok=True)
-        data = os.urandom(16 * MB)
-        self.sum = hashlib.sha256(data).hexdigest()
-        with open(os.path.join(self.scratch, "data.img"), "wb") as f:
-            f.write(data)
-        swap = image(self, "swap.img", 400)
-        self.host_args = ["--scsi", "c0,subchannels=2",
-                          "--disk", f"c0,lun=0,file={self.scratch}/data.img",
-                          "--scsi", "c1", "--disk", f"c1,lun=7,file={swap}",
-                          "--keyboard", *self.devices]
-        super().start_host()
+    def devices_of(g):
+        data, g.sum = random_image(g, "data.img", 16)
+        swap = image(g, "swap.img", 400)
+        return ["--scsi", "c0,subchannels=2", "--disk", f"c0,lun=0,file={data}",
+                "--scsi", "c1", "--disk", f"c1,lun=7,file={swap}", "--keyboard",
+                *more]
+    return Guest(name, host=devices_of, limit=900, **kw)
 
 
 # -- what both builds share --------------------------------------------------
 
 def own_user_space(g):
-    """From here on the guest asks nothing of 9p."""
+    """From here on the guest asks nothing of 9p.
+
+    Not even when it is short of memory: what it gives back of 9p's names, it
+    has to tell the server, and a server that was slept through never answers.
+    """
     g.run(OWN_USER_SPACE)
     g.run("ls -l /bin/sh | grep -q busybox")
+    g.run("sync; for x in 1 2 3; do echo 3 >/proc/sys/vm/drop_caches; done",
+          120)
 
 
 def devices(g):
@@ -101,22 +93,17 @@ def wait_devices(g, wanted):
         time.sleep(0.3)
 
 
-def nothing_leaked(g):
-    """No page is lost to the host."""
-    out = g.run("cat /sys/kernel/debug/synth_vmbus/connection").out
-    assert re.search(r"leaked pages +0$", out, re.M), out
-    return out
-
-
 def hibernate(g, level, during=None):
     """Hibernates as far as /sys/power/pm_test says, and comes back.
 
-    during: called in the five seconds in which the guest is frozen
+    during: called in the seconds in which the guest is frozen
     """
     at = len(g.console_text())
-    g.post(f"echo {level} >/sys/power/pm_test; echo disk >/sys/power/state;"
+    g.post(f"echo {5 if during else 1} >"
+           "/sys/module/suspend/parameters/pm_test_delay;"
+           f"echo {level} >/sys/power/pm_test; echo disk >/sys/power/state;"
            f"echo {level} said $? >/dev/kmsg")
-    g.wait_console(r"debug: Waiting for 5 seconds", 60, at)
+    g.wait_console(r"debug: Waiting for \d+ second", 60, at)
     if during:
         during()
     said = g.wait_console(rf"{level} said (\d+)", 60, at)
@@ -140,8 +127,7 @@ def stock_up(g):
 
 def data_is_right(g):
     """All of the disk reads as the host wrote it."""
-    out = g.run(f"dd if=/dev/{disk(g, 0)} bs=1M iflag=direct 2>/run/dd |"
-                " sha256sum || cat /run/dd", 60).out.split()[0]
+    out = disk_sum(g, disk(g, 0))
     assert out == g.sum, out
 
 
@@ -149,27 +135,8 @@ def new_data(g):
     """Writes all of the disk anew, from the guest."""
     g.run(f"dd if=/dev/urandom of=/dev/{disk(g, 0)} bs=1M count=16"
           " oflag=direct", 60)
-    with open(os.path.join(g.scratch, "data.img"), "rb") as f:
-        g.sum = hashlib.sha256(f.read()).hexdigest()
+    g.sum = file_sum(g, "data.img")
     data_is_right(g)
-
-
-def typing(g):
-    """What is typed on the host arrives as key events."""
-    dev = wait_for(g, "cd /sys/bus/vmbus/devices/*/serio*/input/input*/ &&"
-                   "ls -d event*", "no keyboard").strip()
-    job = g.spawn(f"rm -f /run/keys; cat /dev/input/{dev} >/run/keys", 60)
-    wait_for(g, f"ls -l /proc/[0-9]*/fd 2>/dev/null | grep -q input/{dev}",
-             "nobody reads the events")
-    g.ctl("key", "wake up")
-    # seven keys, down and up, three events each
-    wait_for(g, f"test $(stat -c %s /run/keys) -ge {7 * 2 * 3 * 24}",
-             "not all of the events came")
-    job.kill()
-    data = base64.b64decode(g.run("base64 /run/keys").out)
-    keys = [code for _, _, kind, code, value
-            in struct.iter_unpack("<QQHHi", data) if kind == 1 and value == 1]
-    assert keys == [17, 30, 37, 18, 57, 22, 25], keys
 
 
 def all_works(g, before):
@@ -177,7 +144,7 @@ def all_works(g, before):
     wait_devices(g, before)
     data_is_right(g)
     new_data(g)
-    typing(g)
+    type_keys(g, "wake up", [17, 30, 37, 18, 57, 22, 25])
     nothing_leaked(g)
 
 
@@ -193,10 +160,8 @@ def moving_io(g):
 
 
 def flows(g, more=50):
-    """I/O goes on: so many more requests end."""
-    done = f"$(awk '{{ print $1 + $5 }}' /sys/block/{disk(g, 0)}/stat)"
-    goal = int(g.run(f"echo {done}").out) + more
-    wait_for(g, f"test {done} -ge {goal}", "I/O has stopped")
+    """I/O goes on."""
+    io_flows(g, disk(g, 0), more)
 
 
 def placement(g):
@@ -259,8 +224,7 @@ def io_was_right(g):
     g.run("killall -INT fio")
     done = g.job.wait()
     assert "err= 0" in done.out and "verify" not in done.out.lower(), done.out
-    with open(os.path.join(g.scratch, "data.img"), "rb") as f:
-        g.sum = hashlib.sha256(f.read()).hexdigest()
+    g.sum = file_sum(g, "data.img")
     own_user_space(g)
     data_is_right(g)
 
@@ -271,7 +235,7 @@ def s2idle(g):
     relids, host = placement(g), len(g.host_text())
     g.post("echo freeze >/sys/power/state; echo idle said $? >/dev/kmsg")
     g.wait_console(r"PM: suspend entry \(s2idle\)", 30, at)
-    time.sleep(3)
+    time.sleep(1)
     assert not re.search(r"idle said", g.console_text()[at:]), \
         "it did not sleep:\n" + g.tail()
     g.ctl("key", "x")
@@ -456,8 +420,8 @@ def main():
     """Runs the tests."""
     with Tap() as tap:
         tap.guest(
-            "own names", PmGuest("pm-own", [
-                "--test-device", "--max-version", "6.0"], limit=900),
+            "own names", pm_guest("pm-own", [
+                "--test-device", "--max-version", "6.0"]),
             ("each version opens a channel, and unloads", each_version),
             ("hibernation with an open channel", own_hibernation),
             ("unloads", own_unloads))
@@ -465,14 +429,12 @@ def main():
                                         pinned)]),
                               ("2.4", [])):
             tap.guest(f"host of version {version}",
-                      PmGuest(f"pm-{version}", ["--max-version", version],
-                              limit=900),
+                      pm_guest(f"pm-{version}", ["--max-version", version]),
                       ("the distribution's disk driver serves",
                        connects_as(version)),
                       *more, ("unloads", unloads))
         tap.guest(
-            "stock", PmGuest("pm", smp=4, limit=900,
-                             cmdline="no_console_suspend"),
+            "stock", pm_guest("pm", smp=4, cmdline="no_console_suspend"),
             ("the distribution's drivers serve", stock_up),
             ("CPUs go offline and come back under I/O", hotplug),
             ("channels are placed through sysfs, nonsense is refused", place),

@@ -15,9 +15,9 @@ TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
 sys.path.insert(0, os.path.join(TOP, "tests/vm"))
 # pylint: disable=wrong-import-position
 from guest import Guest     # noqa: E402
+from steps import LONG      # noqa: E402
 from tap import Skip, Tap   # noqa: E402
 
-LONG = os.environ.get("LONG") == "1"
 ALL = re.findall(r"^TEST_PROGS \+= (\S+)$", open(
     os.path.join(TOP, "tests/selftests/channel/Makefile"),
     encoding="utf-8").read(), re.M)
@@ -26,7 +26,8 @@ BASIC = ["open.sh", "packets.sh", "signals.sh"]
 
 def environment(g, bus):
     """What a test needs to find the modules."""
-    return (f"export SYNTHIO_MODULES=/synthio/build/{g.kernel.release}/{bus};"
+    return (f"export SYNTHIO_MODULES=/synthio/build/{g.kernel.release}/{bus}"
+            f" LONG={int(LONG)};"
             "cd /synthio/tests/selftests/channel;")
 
 

@@ -6,7 +6,6 @@ They were written against other hosts and another channel, so what passes here
 is not a mistake that both of our sides make.
 """
 
-import hashlib
 import json
 import os
 import re
@@ -17,42 +16,14 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../../vm"))
 # pylint: disable=wrong-import-position
 from guest import Guest     # noqa: E402
+from steps import LONG, MB, disk, disk_sum, file_sum, image, io_flows, \
+    nothing_leaked, type_keys, wait_for     # noqa: E402
 from tap import Tap         # noqa: E402
 
-MB = 1 << 20
 SCSI = "ba6163d9-04a1-4d29-b605-72e2ffb1dc7f"
-SECONDS = int(os.environ.get("FIO_SECONDS") or
-              (300 if os.environ.get("LONG") == "1" else 60))
+SECONDS = int(os.environ.get("FIO_SECONDS") or (60 if LONG else 15))
 DRIVERS = ("hv_storvsc", "hv_netvsc", "hyperv_drm", "hid-hyperv",
            "hyperv-keyboard", "hv_utils", "hv_sock")
-
-
-def image(g, name, megabytes):
-    """Makes a disk image of zeros, returns its path."""
-    path = os.path.join(g.scratch, name)
-    with open(path, "wb") as f:
-        f.truncate(megabytes * MB)
-    return path
-
-
-def wait_for(g, script, what, timeout=30):
-    """Waits until a script in the guest succeeds."""
-    deadline = time.monotonic() + timeout * g.scale
-    while True:
-        done = g.sh(script)
-        if done.rc == 0:
-            return done.out
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what}\n{done.out}\n{g.tail()}")
-        time.sleep(0.2)
-
-
-def disk(g, lun):
-    """Waits for a LUN's disk, returns its name: sd probes in any order."""
-    where = f"/sys/class/scsi_device/*:0:0:{lun}/device/block/sd*"
-    name = wait_for(g, f"basename $(ls -d {where}) && test -b /dev/$(basename "
-                    f"{where})", f"no disk of LUN {lun}")
-    return name.split()[0]
 
 
 def channel_loads(g):
@@ -114,7 +85,7 @@ def read_only(g):
 
 
 def fio_verify(g):
-    """Random writes for a minute, each verified; then the host's file."""
+    """Random writes, each verified; then the host's file."""
     dev = "/dev/" + disk(g, 0)
     job = (f"fio --name=v --filename={dev} --rw=randwrite --bsrange=512-128k"
            f" --bs_unaligned=0 --direct=1 --ioengine=libaio --iodepth=16"
@@ -123,10 +94,7 @@ def fio_verify(g):
            f" --norandommap=0 --group_reporting")
     out = g.run(job, SECONDS * 3 + 60).out
     assert "err= 0" in out, out
-    inside = g.run("sync; echo 3 >/proc/sys/vm/drop_caches;"
-                   f"sha256sum <{dev}", 60).out.split()[0]
-    with open(os.path.join(g.scratch, "a.img"), "rb") as f:
-        outside = hashlib.sha256(f.read()).hexdigest()
+    inside, outside = disk_sum(g, disk(g, 0)), file_sum(g, "a.img")
     assert inside == outside, f"{inside} in the guest, {outside} on the host"
     return re.search(r"write: .*", out)[0]
 
@@ -165,7 +133,7 @@ def rescind(g):
     job = g.spawn(f"fio --name=r --filename=/dev/{dev} --rw=randrw --bs=16k"
                   " --direct=1 --ioengine=libaio --iodepth=32 --time_based"
                   " --runtime=60 --size=200m --allow_file_create=0", 90)
-    wait_for(g, f"test $(cut -c1-9 /sys/block/{dev}/stat) -gt 500", "no I/O")
+    io_flows(g, dev, 500)
     g.ctl("rescind", "c0")
     wait_for(g, f"test $(grep -li {SCSI} /sys/bus/vmbus/devices/*/class_id |"
              " wc -l) = 1", "the controller is still there")
@@ -192,29 +160,13 @@ def rescind_often(g):
         time.sleep(0.05 * (i % 4))
     wait_for(g, "grep -q 'AT Translated' /sys/bus/vmbus/devices/*/serio*/"
              "input/input*/name", "no keyboard in the end", 60)
-    out = g.run("cat /sys/kernel/debug/synth_vmbus/connection").out
-    assert re.search(r"leaked pages +0$", out, re.M), out
+    nothing_leaked(g)
 
 
 def keyboard(g):
     """What is typed on the host arrives in the guest as key events."""
     g.run("modprobe evdev")
-    dev = wait_for(g, "cd /sys/bus/vmbus/devices/*/serio*/input/input*/ &&"
-                   "ls -d event*", "no keyboard").strip()
-    job = g.spawn(f"cat /dev/input/{dev} >/run/keys", 60)
-    wait_for(g, f"ls -l /proc/[0-9]*/fd | grep -q /dev/input/{dev}",
-             "nobody reads the events")
-    g.ctl("key", "Hello, 42")
-    # nine characters and a shift, down and up, three events each
-    wait_for(g, "test $(stat -c %s /run/keys) -ge $((20 * 3 * 24))",
-             "not all of the events came")
-    job.kill()
-    # struct input_event: 16 bytes of time, then type, code, value
-    out = g.run("od -An -v -tu2 -w24 /run/keys |"
-                "awk '$9 == 1 && $11 == 1 { print $10 }'").out.split()
-    # shift comes before H; the rest is H e l l o , space 4 2
-    keys = [int(k) for k in out if int(k) not in (42, 54)]
-    assert keys == [35, 18, 38, 38, 24, 51, 57, 5, 3], out
+    type_keys(g, "Hello, 42", [42, 35, 18, 38, 38, 24, 51, 57, 5, 3])
 
 
 def stats(g):
@@ -246,24 +198,17 @@ def unloads(g):
     g.run("test -z \"$(ls -A /sys/bus/vmbus 2>/dev/null)\"")
 
 
+def devices(g):
+    """Two controllers, two LUNs on one, and a keyboard."""
+    return ["--scsi", "c0", "--disk",
+            f"c0,lun=0,file={image(g, 'a.img', 256)},serial=first",
+            "--disk", f"c0,lun=1,file={image(g, 'b.img', 16)},readonly",
+            "--scsi", "c1", "--keyboard"]
+
+
 def main():
     """Runs the tests."""
-    g = Guest("stock", limit=900 + 3 * SECONDS, host=[])
-
-    def boot_files():
-        os.makedirs(g.scratch, exist_ok=True)
-        a, b = image(g, "a.img", 256), image(g, "b.img", 16)
-        return ["--scsi", "c0", "--disk", f"c0,lun=0,file={a},serial=first",
-                "--disk", f"c0,lun=1,file={b},readonly",
-                "--scsi", "c1", "--keyboard"]
-
-    start_host = g.start_host
-
-    def start_with_files():
-        g.host_args = boot_files()
-        start_host()
-
-    g.start_host = start_with_files
+    g = Guest("stock", limit=900 + 3 * SECONDS, host=devices)
     with Tap() as tap:
         tap.guest(
             "stock", g,

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the host and the guest count in a window of time."""
+
+import os
+import re
+import struct
+import time
+
+CPUCLOCK_SCHED = 2      # of clockid_t: linux/posix-timers.h
+TICK = os.sysconf("SC_CLK_TCK")
+COUNTED = 64            # of count.c: bytes for each vCPU, four words are used
+
+
+def cpu_seconds(pids):
+    """CPU time that processes have used, to the nanosecond, threads that have
+    ended and io_uring's workers included."""
+    total = 0.0
+    for pid in pids:
+        try:
+            total += time.clock_gettime((~pid << 3) | CPUCLOCK_SCHED)
+        except OSError as e:
+            raise RuntimeError(f"process {pid} has gone") from e
+    return total
+
+
+def machine_busy():
+    """Seconds that this machine's CPUs have been busy since it started."""
+    with open("/proc/stat", encoding="ascii") as f:
+        n = [int(x) for x in f.readline().split()[1:9]]
+    return (sum(n) - n[3] - n[4]) / TICK
+
+
+def plugin_counts(path):
+    """What count.c has counted, on all vCPUs."""
+    with open(path, "rb") as f:
+        data = f.read()
+    lines = [struct.unpack_from("=4Q", data, at)
+             for at in range(0, len(data), COUNTED)]
+    insns, port, mmio, apic = (sum(x) for x in zip(*lines))
+    return {"insns": insns, "exits": port + mmio, "apic": apic}
+
+
+class HostSample:
+    """What the host sees at one moment. counters: {name: number}."""
+
+    def __init__(self, pids, counters):
+        self.time = time.monotonic()
+        self.cpu = cpu_seconds(pids)
+        self.busy = machine_busy()
+        self.counters = counters
+
+
+def _irqs(lines, pattern):
+    """Sum of the interrupts of lines of /proc/interrupts that match."""
+    total, cpus = 0, len(lines[0].split())
+    for line in lines[1:]:
+        words = line.split()
+        name = " ".join(words[cpus + 1:])
+        if re.search(pattern, name):
+            total += sum(int(x) for x in words[1:cpus + 1])
+    return total
+
+
+class GuestWindow:
+    """What window.sh has left.
+
+    seconds; ios; cpu: CPU seconds that were not idle; irqs: of the device
+    """
+
+    def __init__(self, text, irq_pattern):
+        f = {}
+        for line in text.splitlines():
+            key, _, rest = line.partition(" ")
+            f.setdefault(key, []).append(rest)
+        a, b = (float(x) for x in f["time"][0].split())
+        self.seconds = b - a
+        a, b = (int(x) for x in f["ios"][0].split())
+        self.ios = b - a
+        if self.ios <= 0 or self.seconds <= 0:
+            raise ValueError("no I/O in the window")
+        idle = 0
+        for key, sign in (("cpu_a", -1), ("cpu_b", 1)):
+            n = [int(x) for x in f[key][0].split()]
+            idle += sign * (n[3] + n[4])
+        cpus = int(f["cpus"][0])
+        self.cpu = max(0.0, self.seconds * cpus - idle / TICK)
+        self.irqs = (_irqs(f["irq_b"], irq_pattern)
+                     - _irqs(f["irq_a"], irq_pattern))
+
+
+def costs(window, before, after):
+    """Costs of one I/O, as {metric: number}.
+
+    The host's window lies inside the guest's, and is a little shorter: what
+    the host counts is divided by the I/Os that fall into its own.
+    """
+    length = after.time - before.time
+    ios = window.ios / window.seconds * length
+    cpu = after.cpu - before.cpu
+    out = {
+        "irqs": window.irqs / window.ios,
+        "guest_us": window.cpu / window.ios * 1e6,
+        "host_us": cpu / ios * 1e6,
+        # CPU that something else on this machine has used, in CPUs
+        "others": max(0.0, (after.busy - before.busy - cpu) / length),
+    }
+    for name, value in after.counters.items():
+        out[name] = (value - before.counters[name]) / ios
+    return out

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Commands: channels come, go, and move.
+ */
+#include <linux/delay.h>
+#include <linux/hyperv.h>
+#include <linux/kernel.h>
+#include <linux/minmax.h>
+#include <linux/string.h>
+#include <linux/wait.h>
+
+#include <synthio/testdev.h>
+
+#include "chantest.h"
+
+#define CT_RING_DEFAULT		(64u << 10)
+
+static int ct_parse_open(struct ct_device *dev, const struct ct_args *a)
+{
+	int i;
+
+	dev->mode = HV_CALL_BATCHED;
+	dev->copy = false;
+	dev->ring = CT_RING_DEFAULT;
+	dev->rqstor = 64;
+	for (i = 1; i < a->n; i++) {
+		if (!strcmp(a->v[i], "batched"))
+			dev->mode = HV_CALL_BATCHED;
+		else if (!strcmp(a->v[i], "direct"))
+			dev->mode = HV_CALL_DIRECT;
+		else if (!strcmp(a->v[i], "isr"))
+			dev->mode = HV_CALL_ISR;
+		else if (!strcmp(a->v[i], "copy"))
+			dev->copy = true;
+		else if (!strncmp(a->v[i], "ring=", 5) &&
+			 !kstrtou32(a->v[i] + 5, 0, &dev->ring))
+			continue;
+		else if (!strncmp(a->v[i], "rqstor=", 7) &&
+			 !kstrtou32(a->v[i] + 7, 0, &dev->rqstor))
+			continue;
+		else
+			return -EINVAL;
+	}
+	return 0;
+}
+
+static int cmd_open(struct ct_device *dev, struct ct_args *a)
+{
+	int ret = ct_parse_open(dev, a);
+
+	if (ret)
+		return ret;
+	if (dev->primary)
+		return -EISCONN;
+	ret = ct_open(dev);
+	if (ret)
+		ct_say("open: %d\n", ret);
+	return ret;
+}
+
+static int cmd_close(struct ct_device *dev, struct ct_args *a)
+{
+	ct_close(dev);
+	return 0;
+}
+
+static int cmd_loop(struct ct_device *dev, struct ct_args *a)
+{
+	u32 n, i;
+	int ret;
+
+	ret = ct_number(a, 1, 10, &n);
+	if (ret)
+		return ret;
+	a->n -= min(a->n, 2) - 1;
+	memmove(&a->v[1], &a->v[2], sizeof(a->v) - 2 * sizeof(a->v[0]));
+	ret = ct_parse_open(dev, a);
+	for (i = 0; i < n && !ret && !dev->gone; i++) {
+		ret = ct_open(dev);
+		if (ret)
+			break;
+		ret = ct_echo_one(dev, dev->primary, i % 4096);
+		ct_close(dev);
+	}
+	ct_say("%u rounds\n", i);
+	return dev->gone ? -ENODEV : ret;
+}
+
+static int cmd_subchannels(struct ct_device *dev, struct ct_args *a)
+{
+	unsigned int i;
+	u32 n;
+	int ret;
+
+	ret = ct_number(a, 1, 1, &n);
+	if (ret)
+		return ret;
+	ret = ct_call(dev, dev->primary, SYNTHIO_TEST_SUBCHANNELS, n, 0, NULL, 0);
+	if (ret)
+		return ret;
+	if (!wait_event_timeout(ct_wait,
+				READ_ONCE(dev->nr_subs) >= n ||
+				dev->sub_error || dev->gone,
+				msecs_to_jiffies(ct_timeout_ms))) {
+		ct_say("%u of %u sub-channels came\n", dev->nr_subs, n);
+		return -ETIMEDOUT;
+	}
+	if (dev->sub_error) {
+		ct_say("opening a sub-channel: %d\n", dev->sub_error);
+		return dev->sub_error;
+	}
+	for (i = 0; i < dev->nr_subs && !ret; i++)
+		ret = ct_echo_one(dev, dev->subs[i], 1000 + i);
+	ct_say("%u sub-channels\n", dev->nr_subs);
+	return ret;
+}
+
+static int cmd_subecho(struct ct_device *dev, struct ct_args *a)
+{
+	u32 size, count, i, sub;
+	int ret;
+
+	ret = ct_number(a, 1, 100, &size) ?: ct_number(a, 2, 1, &count);
+	if (!ret && !dev->nr_subs)
+		return -ENOENT;
+	for (i = 0; i < count && !ret; i++)
+		for (sub = 0; sub < dev->nr_subs && !ret; sub++)
+			ret = ct_echo_one(dev, dev->subs[sub], size);
+	return ret;
+}
+
+/* late 1: the host rescinds sub-channels not at their close but at "late 0" */
+static int cmd_late(struct ct_device *dev, struct ct_args *a)
+{
+	u32 late;
+	int ret = ct_number(a, 1, 1, &late);
+
+	return ret ?: ct_call(dev, dev->primary, SYNTHIO_TEST_LATE, late, 0,
+			      NULL, 0);
+}
+
+/* modify VP CPU: the channel's interrupts then come to CPU */
+static int cmd_modify(struct ct_device *dev, struct ct_args *a)
+{
+	struct ct_channel *c = dev->primary;
+	u32 vp, cpu;
+	int ret;
+
+	ret = ct_number(a, 1, 0, &vp) ?: ct_number(a, 2, vp, &cpu);
+	if (ret)
+		return ret;
+	ret = vmbus_send_modifychannel(c->vc, vp);
+	if (ret) {
+		ct_say("modify: %d\n", ret);
+		return ret;
+	}
+	/* Older hosts don't confirm: an echo later it has been done */
+	msleep(50);
+	ret = ct_echo_one(dev, c, 64) ?: ct_echo_one(dev, c, 64);
+	ct_say("called back on CPU %u\n", c->callback_cpu);
+	if (!ret && c->callback_cpu != cpu)
+		ret = -ERANGE;
+	return ret;
+}
+
+static int cmd_where(struct ct_device *dev, struct ct_args *a)
+{
+	int ret = ct_echo_one(dev, dev->primary, 64);
+
+	ct_say("%u\n", dev->primary->callback_cpu);
+	return ret;
+}
+
+/* offer: what the bus keeps of our offer, in hex, for message */
+static int cmd_offer(struct ct_device *dev, struct ct_args *a)
+{
+	struct vmbus_channel *vc = dev->hv->channel;
+
+	ct_say("relid %u connection %u\n%*phN\n", vc->offermsg.child_relid,
+	       vc->offermsg.connection_id, (int)sizeof(vc->offermsg.header),
+	       &vc->offermsg.header);
+	return 0;
+}
+
+const struct ct_command ct_manage[] = {
+	{ "open", false, true, cmd_open,
+	  "[batched|direct|isr] [copy] [ring=BYTES] [rqstor=N]" },
+	{ "close", false, false, cmd_close, "" },
+	{ "loop", false, true, cmd_loop, "ROUNDS [as open]: open, echo, close" },
+	{ "subchannels", true, false, cmd_subchannels, "COUNT: have that many, in all" },
+	{ "subecho", true, false, cmd_subecho, "SIZE [COUNT]" },
+	{ "late", true, false, cmd_late, "[0|1]: rescinds of sub-channels" },
+	{ "modify", true, false, cmd_modify, "VP [CPU]" },
+	{ "where", true, false, cmd_where, ": the CPU that is called back on" },
+	{ "offer", false, false, cmd_offer, "" },
+	{}
+};

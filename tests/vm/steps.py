@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Steps that tests of several suites take in a guest.
+
+Each takes a guest.Guest first, and raises AssertionError or GuestError where
+what it is about does not happen.
+"""
+
+import base64
+import hashlib
+import os
+import re
+import struct
+import time
+
+MB = 1 << 20
+# make test LONG=1: each test as long as it deserves; else as short as makes sense
+LONG = os.environ.get("LONG") == "1"
+
+
+def image(g, name, megabytes):
+    """Makes a disk image of zeros in the scratch directory, returns its path."""
+    path = os.path.join(g.scratch, name)
+    with open(path, "wb") as f:
+        f.truncate(megabytes * MB)
+    return path
+
+
+def random_image(g, name, megabytes):
+    """Makes a disk image of random data, returns its path and checksum."""
+    path = os.path.join(g.scratch, name)
+    data = os.urandom(megabytes * MB)
+    with open(path, "wb") as f:
+        f.write(data)
+    return path, hashlib.sha256(data).hexdigest()
+
+
+def file_sum(g, name):
+    """Checksum of a file in the scratch directory, as it is on this side."""
+    with open(os.path.join(g.scratch, name), "rb") as f:
+        return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def disk_sum(g, dev):
+    """Checksum of all that a disk of the guest reads, past its cache."""
+    return g.run(f"dd if=/dev/{dev} bs=1M iflag=direct 2>/run/dd |"
+                 " sha256sum || cat /run/dd", 60).out.split()[0]
+
+
+def wait_for(g, script, what, timeout=30):
+    """Waits until a script succeeds in the guest, returns its output.
+
+    what: the complaint if it never does
+    """
+    deadline = time.monotonic() + timeout * g.scale
+    while True:
+        done = g.sh(script)
+        if done.rc == 0:
+            return done.out
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what}\n{done.out}\n{g.tail()}")
+        time.sleep(0.2)
+
+
+def disk(g, lun):
+    """Waits for a LUN's disk, returns its name: sd probes in any order."""
+    where = f"/sys/class/scsi_device/*:0:0:{lun}/device/block/sd*"
+    name = wait_for(g, f"basename $(ls -d {where}) && test -b /dev/$(basename "
+                    f"{where})", f"no disk of LUN {lun}")
+    return name.split()[0]
+
+
+def io_flows(g, dev, more=50):
+    """Waits until so many more requests of a disk have ended."""
+    done = f"$(awk '{{ print $1 + $5 }}' /sys/block/{dev}/stat)"
+    goal = int(g.run(f"echo {done}").out) + more
+    wait_for(g, f"test {done} -ge {goal}", "I/O has stopped")
+
+
+def type_keys(g, text, codes):
+    """Types text on the host; in the guest just these keys are pressed.
+
+    codes: of the keys in their order, a shift's (42) too
+    """
+    dev = wait_for(g, "cd /sys/bus/vmbus/devices/*/serio*/input/input*/ &&"
+                   "ls -d event*", "no keyboard").strip()
+    job = g.spawn(f"rm -f /run/keys; cat /dev/input/{dev} >/run/keys", 60)
+    wait_for(g, f"ls -l /proc/[0-9]*/fd 2>/dev/null | grep -q input/{dev}",
+             "nobody reads the events")
+    g.ctl("key", text)
+    # struct input_event: 16 bytes of time, then type, code, value; each key
+    # goes down and up, in three events
+    wait_for(g, f"test $(stat -c %s /run/keys) -ge {len(codes) * 2 * 3 * 24}",
+             "not all of the events came")
+    job.kill()
+    data = base64.b64decode(g.run("base64 /run/keys").out)
+    keys = [code for _, _, kind, code, value
+            in struct.iter_unpack("<QQHHi", data) if kind == 1 and value == 1]
+    assert keys == codes, f"{text!r} came as {keys}"
+
+
+def nothing_leaked(g):
+    """No page is lost to the host; returns what debugfs tells."""
+    out = g.run("cat /sys/kernel/debug/synth_vmbus/connection").out
+    assert re.search(r"leaked pages +0$", out, re.M), out
+    return out
