@@ -533,7 +533,7 @@ LIES = (
     ("answer op=0x12 hex=7f00000000", False),
     ("sense op=0x12 key=3 asc=1100", False),
     ("status op=0x12 scsi=08 count=2", True),
-    ("sense op=0x9e key=6 asc=2900", True),
+    ("sense op=0x9e key=6 asc=2900 count=2", True),
     ("answer op=0x12 page=00 hex=0000ffff80838384b0b1b2", True),
     ("answer op=0x12 page=80 hex=00800005", True),
     ("answer op=0x12 page=83 hex=0083ffff0103", True),
@@ -544,7 +544,8 @@ LIES = (
     ("answer op=0x12 page=b2 hex=00b20004", True),
     ("answer op=0x1a hex=ff", True),
     ("answer op=0x1a hex=ff0000ff0810ff", True),
-    ("srb op=0x1a status=04", True),
+    ("srb op=0x1a status=04", False),
+    ("srb op=0x1a status=06", True),
     ("answer op=0xa0 hex=ffffffff00000000" + "0000000000000000", True),
     ("answer op=0xa0 hex=00000018000000000000000000000000"
      "00ff0000000000004100000000000000", True),
