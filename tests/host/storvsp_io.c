@@ -78,12 +78,19 @@ static void fill_reply(struct storvsp_reply *reply, uint32_t status)
 	reply->pkt.status = status;
 }
 
+/*
+ * What takes long to transfer is worth an interrupt of its own: held, it would
+ * only keep the disk idle
+ */
+#define LARGE_TRANSFER	(64u << 10)
+
 void storvsp_complete(struct storvsp_reply *reply, uint32_t status)
 {
 	fill_reply(reply, status);
 	if (reply->fault)
 		fault_completes(reply);
-	else if (reply->soon && status == STORVSP_STATUS_SUCCESS)
+	else if (reply->soon && status == STORVSP_STATUS_SUCCESS &&
+		 reply->pkt.srb.data_transfer_length < LARGE_TRANSFER)
 		channel_complete_soon(reply->sc->ch, reply->trans_id,
 				      &reply->pkt, reply->len,
 				      reply->sc->in_flight - 1);
