@@ -143,8 +143,15 @@ static int blockio_open_fd(struct blockio *b, struct text *err)
 	if (b->is_device && !b->read_only)
 		flags |= O_EXCL;
 	b->fd = open(b->path, flags);
-	if (b->fd >= 0)
-		return 0;
+	if (b->fd >= 0) {
+		int ro = 0;
+
+		/* the kernel lets root open it all the same */
+		if (!b->is_device || b->read_only ||
+		    ioctl(b->fd, BLKROGET, &ro) || !ro)
+			return 0;
+		errno = EROFS;
+	}
 	if (errno == EACCES || errno == EROFS || errno == EPERM)
 		return text_add(err, "%s cannot be opened for %s: %s%s",
 				b->path, b->read_only ? "reading" : "writing",
