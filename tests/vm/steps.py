@@ -69,6 +69,39 @@ def disk(g, lun):
     return name.split()[0]
 
 
+def sleep_on_disk(g, swap, load):
+    """The guest hibernates to a disk, and another QEMU wakes it from there.
+
+    swap: the disk's name
+    load: function that loads what the disk needs in the new boot, and returns
+        its name there
+    """
+    mark = os.urandom(8).hex()
+    g.run(f"mkswap /dev/{swap} >/dev/null && swapon /dev/{swap} &&"
+          f"echo {mark} >/run/mark && echo none >/sys/power/pm_test &&"
+          "echo shutdown >/sys/power/disk")
+    g.post("echo disk >/sys/power/state; echo image said $? >/dev/kmsg")
+    deadline = time.monotonic() + 120 * g.scale
+    while g.running():
+        assert time.monotonic() < deadline, "it does not end:\n" + g.tail()
+        time.sleep(0.2)
+
+    # nothing of the guest is left but what is on its disk
+    with open(g.ram_file, "r+b") as f:
+        f.truncate(0)
+        f.truncate(g.ram)
+    g.start_qemu()
+    g.wait_boot()
+    number = g.run(f"cat /sys/block/{load()}/dev").out.strip()
+    assert g.sh("cat /run/mark").rc, "this is no new boot"
+    at = len(g.console_text())
+    g.post(f"echo {number} >/sys/power/resume; echo no image: $? >/dev/kmsg")
+    m = g.wait_console(r"image said (\d+)|no image", 120, at)
+    assert m[1] == "0", g.tail()
+    g.run("true")
+    assert g.run("cat /run/mark").out.strip() == mark
+
+
 def io_flows(g, dev, more=50):
     """Waits until so many more requests of a disk have ended."""
     done = f"$(awk '{{ print $1 + $5 }}' /sys/block/{dev}/stat)"

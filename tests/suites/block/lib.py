@@ -14,15 +14,13 @@ Disks are found by their serial number, which names controller and LUN.
 import os
 import re
 import sys
-import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../../vm"))
 # pylint: disable=wrong-import-position
 from guest import Guest, GuestError     # noqa: E402
+from steps import LONG, MB, wait_for    # noqa: E402,F401
 
-MB = 1 << 20
-LONG = os.environ.get("LONG") == "1"
 DEBUGFS = "/sys/kernel/debug/synth_blk"
 
 
@@ -136,18 +134,6 @@ class BlockGuest(Guest):
 
 
 # -- finding ------------------------------------------------------------------
-
-def wait_for(g, script, what, timeout=30):
-    """Waits until a script succeeds in the guest, returns its output."""
-    deadline = time.monotonic() + timeout * g.scale
-    while True:
-        done = g.sh(script)
-        if done.rc == 0:
-            return done.out
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what}\n{done.out}\n{g.tail()}")
-        time.sleep(0.2)
-
 
 def disk(g, serial, timeout=30):
     """Waits for the disk with this serial, returns its name."""

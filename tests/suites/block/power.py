@@ -15,6 +15,7 @@ import time
 
 from lib import (BlockGuest, contents, DEBUGFS, disk, Load, Lun, MB,
                  nothing_leaked, OWN, wait_for)
+from steps import sleep_on_disk
 from tap import Tap
 
 OWN_USER_SPACE = """
@@ -111,32 +112,13 @@ def s2idle(g):
 def real_image(g):
     """The guest goes to one of our disks, and another QEMU wakes it there."""
     swap = disk(g, "c1-7")
-    mark = os.urandom(8).hex()
-    g.run(f"mkswap /dev/{swap} >/dev/null && swapon /dev/{swap} &&"
-          f"echo {mark} >/run/mark && echo none >/sys/power/pm_test &&"
-          "echo shutdown >/sys/power/disk")
-    g.post("echo disk >/sys/power/state; echo image said $? >/dev/kmsg")
-    deadline = time.monotonic() + 120 * g.scale
-    while g.running():
-        assert time.monotonic() < deadline, "it does not end:\n" + g.tail()
-        time.sleep(0.2)
 
-    # nothing of the guest is left but what is on its disk
-    with open(g.ram_file, "r+b") as f:
-        f.truncate(0)
-        f.truncate(g.ram)
-    g.start_qemu()
-    g.wait_boot()
-    g.load("own")
-    g.driver.load(g)
-    number = g.run(f"cat /sys/block/{disk(g, 'c1-7')}/dev").out.strip()
-    assert g.sh("cat /run/mark").rc, "this is no new boot"
-    at = len(g.console_text())
-    g.post(f"echo {number} >/sys/power/resume; echo no image: $? >/dev/kmsg")
-    m = g.wait_console(r"image said (\d+)|no image", 120, at)
-    assert m[1] == "0", g.tail()
-    g.run("true")
-    assert g.run("cat /run/mark").out.strip() == mark
+    def load():
+        g.load("own")
+        g.driver.load(g)
+        return disk(g, "c1-7")
+
+    sleep_on_disk(g, swap, load)
     goes_on(g)
     g.run(f"swapoff /dev/{swap}")
 

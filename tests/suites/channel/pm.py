@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../../vm"))
 # pylint: disable=wrong-import-position
 from guest import Guest     # noqa: E402
-from steps import MB, disk, disk_sum, file_sum, image, io_flows, \
+from steps import MB, disk, disk_sum, file_sum, image, io_flows, sleep_on_disk, \
     nothing_leaked, random_image, type_keys, wait_for   # noqa: E402
 from tap import Tap         # noqa: E402
 
@@ -291,32 +291,13 @@ def real_image(g):
     """The guest goes to our disk, and another QEMU wakes it from there."""
     before = devices(g)
     swap = disk(g, 7)
-    mark = os.urandom(8).hex()
-    g.run(f"mkswap /dev/{swap} >/dev/null && swapon /dev/{swap} &&"
-          f"echo {mark} >/run/mark && echo none >/sys/power/pm_test &&"
-          "echo shutdown >/sys/power/disk")
-    g.post("echo disk >/sys/power/state; echo image said $? >/dev/kmsg")
-    deadline = time.monotonic() + 90 * g.scale
-    while g.running():
-        assert time.monotonic() < deadline, "it does not end:\n" + g.tail()
-        time.sleep(0.2)
 
-    # nothing of the guest is left but what is on its disk
-    with open(g.ram_file, "r+b") as f:
-        f.truncate(0)
-        f.truncate(g.ram)
-    g.start_qemu()
-    g.wait_boot()
-    g.load("stock")
-    g.run("modprobe hv_storvsc && modprobe sd_mod")
-    number = g.run(f"cat /sys/block/{disk(g, 7)}/dev").out.strip()
-    assert g.sh("cat /run/mark").rc, "this is no new boot"
-    at = len(g.console_text())
-    g.post(f"echo {number} >/sys/power/resume; echo no image: $? >/dev/kmsg")
-    m = g.wait_console(r"image said (\d+)|no image", 90, at)
-    assert m[1] == "0", g.tail()
-    g.run("true")
-    assert g.run("cat /run/mark").out.strip() == mark
+    def load():
+        g.load("stock")
+        g.run("modprobe hv_storvsc && modprobe sd_mod")
+        return disk(g, 7)
+
+    sleep_on_disk(g, swap, load)
     all_works(g, before)
     g.run(f"swapoff /dev/{swap}")
 
