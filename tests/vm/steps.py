@@ -69,6 +69,16 @@ def disk(g, lun):
     return name.split()[0]
 
 
+def forget_files(g):
+    """The guest remembers no file of 9p any more, before it goes to sleep.
+
+    When it is short of memory it gives back what it knows of them, and has to
+    tell the server, which never answers if it was slept through.
+    """
+    g.run("sync; for x in 1 2 3; do echo 3 >/proc/sys/vm/drop_caches; done",
+          120)
+
+
 def sleep_on_disk(g, swap, load):
     """The guest hibernates to a disk, and another QEMU wakes it from there.
 

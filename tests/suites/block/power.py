@@ -15,7 +15,7 @@ import time
 
 from lib import (BlockGuest, contents, DEBUGFS, disk, Load, Lun, MB,
                  nothing_leaked, OWN, wait_for)
-from steps import sleep_on_disk
+from steps import forget_files, sleep_on_disk
 from tap import Tap
 
 OWN_USER_SPACE = """
@@ -45,6 +45,7 @@ def begin(g):
     # what wakes it; built in where there is no such module
     g.sh("modprobe button")
     g.run(OWN_USER_SPACE.format(" ".join(fio_files())), 180)
+    forget_files(g)
     g.notes["load"] = Load(g, disk(g, "c0-0"), verify=True)
 
 

@@ -16,8 +16,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../../vm"))
 # pylint: disable=wrong-import-position
 from guest import Guest     # noqa: E402
-from steps import MB, disk, disk_sum, file_sum, image, io_flows, sleep_on_disk, \
-    nothing_leaked, random_image, type_keys, wait_for   # noqa: E402
+from steps import MB, disk, disk_sum, file_sum, forget_files, image, \
+    io_flows, nothing_leaked, random_image, sleep_on_disk, type_keys, wait_for   # noqa: E402
 from tap import Tap         # noqa: E402
 
 VERSIONS = ("6.0", "5.3", "5.2", "5.1", "5.0", "4.1", "4.0", "3.0", "2.4")
@@ -53,15 +53,10 @@ def pm_guest(name, more=(), **kw):
 # -- what both builds share --------------------------------------------------
 
 def own_user_space(g):
-    """From here on the guest asks nothing of 9p.
-
-    Not even when it is short of memory: what it gives back of 9p's names, it
-    has to tell the server, and a server that was slept through never answers.
-    """
+    """From here on the guest asks nothing of 9p."""
     g.run(OWN_USER_SPACE)
     g.run("ls -l /bin/sh | grep -q busybox")
-    g.run("sync; for x in 1 2 3; do echo 3 >/proc/sys/vm/drop_caches; done",
-          120)
+    forget_files(g)
 
 
 def devices(g):
