@@ -226,6 +226,9 @@ def verify_4k(g):
 
 def odd_alignment(g):
     """Direct I/O of memory at any multiple of 4 bytes."""
+    if not g.driver.synthetic and g.kernel.name == "debug":
+        # the DMA API's check: two buffers may lie in one cache line here
+        raise Skip("hv_storvsc maps memory for DMA, a cache line only once")
     out = ""
     for serial, sector in (("c0-0", 512), ("c0-1", 4096)):
         out = g.run(f"python3 /synthio/tests/suites/block/odd.py /dev/"
