@@ -287,7 +287,7 @@ class Load:
     def ends_well(self):
         """All that it has read back was right; ends it."""
         assert not self.job.done(), self.job.output()
-        self.g.run("pkill -INT -x fio")
+        self.g.run("kill -INT $(pidof fio)")
         done = self.job.wait()
         assert "err= 0" in done.out and "verify:" not in done.out, done.out
 
