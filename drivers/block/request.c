@@ -525,11 +525,6 @@ static void synd_complete(struct request *rq)
 	blk_mq_end_request(rq, error_of(d, rq));
 }
 
-static void end_batch(struct io_comp_batch *iob)
-{
-	blk_mq_end_request_batch(iob);
-}
-
 /* What came back is what was asked for, entirely */
 static bool plain_success(const struct storvsp_packet *pkt, u32 len,
 			  u32 expected)
@@ -632,7 +627,8 @@ void synd_request_completed(struct synd_chan *ch, u64 id, const void *payload,
 	}
 	if (unlikely(cmd->param || cmd->bounce) ||
 	    !blk_mq_add_to_batch(rq, &batch->iob,
-				 cmd->verdict.outcome != SBC_OK, end_batch)) {
+				 cmd->verdict.outcome != SBC_OK,
+				 blk_mq_end_request_batch)) {
 		cmd->next = batch->others;
 		batch->others = rq;
 	}

@@ -23,7 +23,6 @@
 
 enum sbc_type {
 	SBC_TYPE_DISK		= 0x00,
-	SBC_TYPE_DVD		= 0x05,
 	SBC_TYPE_UNKNOWN	= 0x1f,
 };
 

@@ -66,9 +66,6 @@ struct synd_disk;
  * 0 is what the host sends on its own. Two things of the same tag never share
  * an id in 2^24 uses, so an answer that comes late or twice names nothing.
  */
-#define SYND_ID_TAG_BITS	16
-#define SYND_ID_DISK_BITS	16
-#define SYND_ID_QUEUE_BITS	8
 #define SYND_ID_GEN_MASK	0xffffffu
 #define SYND_ID_SINGLE		0xffffu	/* disk number of single commands */
 

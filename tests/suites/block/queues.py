@@ -6,11 +6,16 @@ Costs are counted, never timed: interrupts, and signals to the host, for each
 request.
 """
 
+import os
 import re
+import signal
+import threading
+import time
 
 from lib import (BlockGuest, channels, console_says, controller, disk,
                  fio_verify, LONG, Lun, nothing_leaked, OWN, same_data,
                  wait_for)
+from guest import _child
 from tap import Tap
 
 SECONDS = 20 if LONG else 3
@@ -156,12 +161,28 @@ def verify_jobs(g):
     same_data(g, "c0-0")
 
 
+def stand_still(pid, times):
+    """Stops a process for moments."""
+    for _ in range(times):
+        time.sleep(0.4)
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(0.3)
+        os.kill(pid, signal.SIGCONT)
+
+
 def small_ring(g):
     """Rings of 16 KiB, 512 requests: no room is a pause, never a loss."""
     g.driver.unload(g)
     g.driver.load(g, "ring_size=16 queue_depth=512")
     dev = disk(g, "c0-0")
-    out = fio_verify(g, ["c0-0"], SECONDS, "4k-64k", depth=512)
+    # a host that is fast enough never lets it fill: now and then it stands still
+    pid = _child(g.host)
+    lazy = threading.Thread(target=stand_still, args=(pid, 4 * SECONDS))
+    lazy.start()
+    try:
+        out = fio_verify(g, ["c0-0"], SECONDS, "4k-64k", depth=512)
+    finally:
+        lazy.join()
     assert any(c["full"] for c in channels(g, dev)), channels(g, dev)
     return out
 
