@@ -222,6 +222,7 @@ class Guest:
         self.bar = bar
         self.allow = list(allow)
         self.host_allow = list(host_allow)
+        self.host_prefix = []   # what runs synthhost elsewhere
         self.reboot = reboot
         self.shares = list(shares)
         self.scale = time_scale()
@@ -308,7 +309,8 @@ class Guest:
         self.host_status = None
         self._host_signal = None
         with open(self.host_log, "ab") as log:
-            self.host = _spawn(argv, self.limit + 30, self.dir, log, env)
+            self.host = _spawn(self.host_prefix + argv, self.limit + 30,
+                               self.dir, log, env)
         deadline = time.monotonic() + 15 * self.scale
         path = os.path.join(self.dir, "control")
         while not (os.path.exists(path)

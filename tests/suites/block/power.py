@@ -10,31 +10,12 @@ with libaio: what it has sent is still on its way when it is frozen.
 import hashlib
 import os
 import re
-import subprocess
 import time
 
 from lib import (BlockGuest, contents, DEBUGFS, disk, Load, Lun, MB,
                  nothing_leaked, OWN, wait_for)
-from steps import forget_files, sleep_on_disk
+from steps import forget_files, own_user_space, sleep_on_disk
 from tap import Tap
-
-OWN_USER_SPACE = """
-mkdir -p /run/own/bin /run/own/lib64 && cp /run/vm/busybox /run/own/bin &&
-/run/own/bin/busybox --install -s /run/own/bin &&
-ln -sf /usr/bin/busybox /run/own/bin/sh && ln -s bin /run/own/sbin
-for f in {}; do
-	to=/run/own/${{f#/usr}}
-	mkdir -p ${{to%/*}} && cp -L $f $to || exit
-done
-mount --bind /run/own /usr && ls -l /bin/sh | grep -q busybox && fio --version
-"""
-
-
-def fio_files():
-    """fio and its libraries."""
-    out = subprocess.run(["ldd", "/usr/bin/fio"], stdout=subprocess.PIPE,
-                         text=True, check=True).stdout
-    return ["/usr/bin/fio"] + re.findall(r"(/\S+) \(0x", out)
 
 
 def begin(g):
@@ -44,7 +25,7 @@ def begin(g):
     disk(g, "c1-7")
     # what wakes it; built in where there is no such module
     g.sh("modprobe button")
-    g.run(OWN_USER_SPACE.format(" ".join(fio_files())), 180)
+    own_user_space(g, ["/usr/bin/fio"])
     forget_files(g)
     g.notes["load"] = Load(g, disk(g, "c0-0"), verify=True)
 

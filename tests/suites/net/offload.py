@@ -1,0 +1,443 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Offloads, and all else that ethtool sets: each followed by traffic.
+
+What leaves the guest is looked at behind the host's tap, frame by frame: every
+checksum is right, or is left to who has been told where it is. What comes in
+with a wrong one is not taken.
+"""
+
+import itertools
+import re
+import struct
+import time
+
+import far
+import packets
+from lib import (alive, BUSYBOX, Capture, carrier, channels, dev, digest_down,
+                 digest_up, ethtool_stats, features, iperf, Load, NETVSC,
+                 NetGuest, Nic, OWN, ping, queue_packets, run_tests,
+                 set_feature, stat, up, wait_for)
+
+TX = ("tx", "tso", "sg", "gso")
+NAMES = {"tx": ("tx-checksum-ipv4", "tx-checksum-ipv6",
+                "tx-checksum-ip-generic"),
+         "tso": ("tx-tcp-segmentation", "tx-tcp6-segmentation")}
+
+
+def begin(g):
+    """Loads all."""
+    packets.self_test()
+    g.driver.load_all(g)
+
+
+def traffic(g, count=1 << 20):
+    """Some of every kind, both ways."""
+    for to in (g.nic().far4, g.nic().far6):
+        digest_up(g, to, count)
+        digest_down(g, to, count)
+        g.run(f"head -c 60000 /run/data >/run/part; for n in 1 700 1472 9000; do"
+              f" head -c $n /run/part | timeout 5 {BUSYBOX} nc -u -w 1 {to}"
+              f" {far.ECHO} >/run/back & done; wait; true", 60)
+
+
+def kinds(checker):
+    """What was seen of TCP: (in large pieces, with checksums left out)."""
+    return (any("gso" in k for k in checker.counts),
+            any("partial" in k for k in checker.counts))
+
+
+def offloads(g):
+    """Each combination that can be set; no wrong checksum in any of them."""
+    said = []
+    settings = [dict(zip(("tx", "tso", "sg"), on))
+                for on in ((True, True, True), (False, False, True),
+                           (True, False, True), (True, False, False),
+                           (False, False, False))]
+    settings += [{"tx": True, "sg": True, "tso": True, "gso": False}]
+    for wanted in settings:
+        set_feature(g, "n0", **wanted)
+        with Capture(g.space(), "n0") as c:
+            traffic(g)
+        large, partial = kinds(c.checker)
+        now = features(g)
+        if not now["tx-checksumming"][0]:
+            assert not partial, (wanted, c.checker.counts)
+        if not now["tcp-segmentation-offload"][0]:
+            assert not large, (wanted, c.checker.counts)
+        else:
+            assert large, (wanted, c.checker.counts)
+        said.append(f"{wanted}: {c.said()}")
+    set_feature(g, "n0", gso=True)
+    return "\n".join(said)
+
+
+def one_by_one(g):
+    """Each single feature of sending, off and on again."""
+    done = []
+    for name, (on, fixed) in features(g).items():
+        if not re.match(r"tx-(checksum|tcp|udp|scatter|vlan)", name) or fixed \
+           or name == "tx-checksumming":
+            continue
+        with Capture(g.space(), "n0") as c:
+            for state in (not on, on):
+                g.run(f"ethtool -K {dev(g)} {name}"
+                      f" {'on' if state else 'off'}")
+                for to in (g.nic().far4, g.nic().far6):
+                    digest_up(g, to, 300000)
+        assert c.checker.counts, name
+        done.append(name)
+    assert len(done) >= 3, features(g)
+    return ", ".join(done)
+
+
+def segments(g):
+    """Segments are as long as they may be, for any MTU."""
+    for mtu in (1500, 1400, 4000):
+        g.space().ip("link", "set", "n0", "mtu", str(mtu))
+        g.run(f"ip link set {dev(g)} mtu {mtu}")
+        carrier(g, "n0", True)
+        up(g, g.nic())
+        with Capture(g.space(), "n0", mtu=mtu, keep=True) as c:
+            for to in (g.nic().far4, g.nic().far6):
+                digest_up(g, to, 1 << 20)
+        sizes = {v[3] for _, v in c.frames if v[1] & ~packets.GSO_ECN}
+        # TCP's time stamps take 12 bytes
+        for head in (52, 72):
+            assert any(s == mtu - head for s in sizes), (mtu, sizes)
+    g.space().ip("link", "set", "n0", "mtu", "1500")
+    g.run(f"ip link set {dev(g)} mtu 1500")
+    up(g, g.nic())
+
+
+def snmp(g, key):
+    """A counter of UDP or TCP, such as Udp InCsumErrors, both versions."""
+    proto, name = key
+    out = g.run("cat /proc/net/snmp /proc/net/snmp6").out
+    heads = re.findall(rf"^{proto}: (.*)$", out, re.M)
+    found = dict(zip(heads[0].split(), heads[1].split()))
+    m = re.search(rf"^{proto}6{name}\s+(\d+)", out, re.M)
+    return int(found[name]) + int(m[1] if m else 0)
+
+
+def received(g):
+    """Wrong checksums are refused, right ones taken, offload on or off.
+
+    The far end's frames carry them complete, so the host says nothing of them,
+    or has looked.
+    """
+    nic = g.nic()
+    g.run("ip addr show >/dev/null")
+    for state in (True, False):
+        set_feature(g, "n0", rx=state)
+        wrong = snmp(g, ("Udp", "InCsumErrors"))
+        tcp = snmp(g, ("Tcp", "InCsumErrors"))
+        reset = snmp(g, ("Tcp", "OutRsts"))
+        heads = int(re.search(r"^Ip: \d+ \d+ \d+ (\d+)", g.run(
+            "cat /proc/net/snmp").out, re.M)[1])
+        with g.space().packet("n0", 0) as s:
+            s.bind(("n0", packets.ETH_TEST))
+            for src, dst in ((nic.far4, nic.near4), (nic.far6, nic.near6)):
+                kind = packets.ETH_IP if "." in src else packets.ETH_IP6
+                for i in range(20):
+                    for bad in (True, False):
+                        s.send(packets.ether(
+                            nic.mac, "02:00:00:00:00:09", kind, packets.udp(
+                                src, dst, 100 + i, 4321, b"x" * 40, bad)))
+                        s.send(packets.ether(
+                            nic.mac, "02:00:00:00:00:09", kind, packets.syn(
+                                src, dst, 2000 + i, 4321, bad)))
+            for i in range(20):
+                s.send(packets.ether(
+                    nic.mac, "02:00:00:00:00:09", packets.ETH_IP, packets.udp(
+                        nic.far4, nic.near4, 1, 4321, b"x", wrong_ip=True)))
+        alive(g, "n0")
+        after = int(re.search(r"^Ip: \d+ \d+ \d+ (\d+)", g.run(
+            "cat /proc/net/snmp").out, re.M)[1])
+        assert after - heads == 20, (state, after - heads)
+        # a closed port of UDP looks at the checksum before it says so
+        assert snmp(g, ("Udp", "InCsumErrors")) - wrong == 40, state
+        assert snmp(g, ("Tcp", "InCsumErrors")) - tcp == 40, state
+        # one that is right is answered
+        assert snmp(g, ("Tcp", "OutRsts")) - reset == 40, state
+    set_feature(g, "n0", rx=True)
+
+
+def large_receive(g):
+    """GRO, and what the host has put together, on and off: bytes are right."""
+    now = features(g)
+    for name in ("generic-receive-offload", "large-receive-offload",
+                 "rx-gro-hw"):
+        if name not in now or now[name][1]:
+            continue
+        for state in (not now[name][0], now[name][0]):
+            g.run(f"ethtool -K {dev(g)} {name} {'on' if state else 'off'}")
+            for to in (g.nic().far4, g.nic().far6):
+                digest_down(g, to, 3 << 20)
+            assert iperf(g, g.nic().far4, "-t 1 -R").received > 1 << 20
+
+
+# -- queues -------------------------------------------------------------------
+
+def change_channels(g):
+    """ethtool -L, while iperf3 runs."""
+    name, (most, now) = dev(g), channels(g)
+    assert most >= 2, (most, now)
+    load = Load(g, opts="--bidir -P 2")
+    for n in (1, most, 1, 2, most):
+        g.run(f"ethtool -L {name} combined {n}")
+        assert channels(g) == (most, n), (channels(g), n)
+        carrier(g, "n0", True)
+        load.flows()
+    load.stop()
+    assert g.sh(f"ethtool -L {name} combined {most + 1}").rc
+    assert g.sh(f"ethtool -L {name} combined 0").rc
+    alive(g)
+
+
+def all_queues(g):
+    """Many connections: each queue carries some, each way."""
+    before = queue_packets(g), queue_packets(g, way="tx")
+    for opts in ("-P 8", "-P 8 -R"):
+        iperf(g, g.nic().far4, "-t 1", opts)
+    after = queue_packets(g), queue_packets(g, way="tx")
+    grown = [[y - x for x, y in zip(b, a)] for b, a in zip(before, after)]
+    assert len(grown[0]) == channels(g)[1], grown
+    assert all(n > 20 for n in grown[0] + grown[1]), grown
+    return f"received {grown[0]}, sent {grown[1]}"
+
+
+def rings(g):
+    """ethtool -G: each size carries traffic; nonsense is refused."""
+    name = dev(g)
+    out = g.run(f"ethtool -g {name}").out
+    rx, tx = ([int(x) for x in re.findall(rf"^{k}:\s*(\d+)", out, re.M)]
+              for k in ("RX", "TX"))
+    load = Load(g)
+    for r, t in ((rx[1] // 2, tx[1] // 2), (rx[0], tx[0]), (rx[1], tx[1])):
+        g.run(f"ethtool -G {name} rx {r} tx {t}")
+        now = g.run(f"ethtool -g {name}").out
+        got = [int(re.findall(rf"^{k}:\s*(\d+)", now, re.M)[1])
+               for k in ("RX", "TX")]
+        # the host has the last word on slots and sections
+        assert abs(got[0] - r) <= r // 4 and abs(got[1] - t) <= t // 4, \
+            (r, t, got)
+        carrier(g, "n0", True)
+        load.flows()
+    load.stop()
+    assert g.sh(f"ethtool -G {name} rx {rx[0] * 4}").rc
+    alive(g)
+    return out
+
+
+def toeplitz(key, data):
+    """The hash that RSS is made of: data and key as bytes."""
+    window = int.from_bytes(key, "big")
+    bits, out = len(key) * 8, 0
+    for i, byte in enumerate(data):
+        for b in range(8):
+            if byte & 0x80 >> b:
+                out ^= window >> (bits - 32 - (i * 8 + b)) & 0xffffffff
+    return out
+
+
+def rss(g):
+    """ethtool -x: (table, key)."""
+    out = g.run(f"ethtool -x {dev(g)}").out
+    table = [int(x) for line in re.findall(r"^\s*\d+:\s+(.*)$", out, re.M)
+             for x in line.split()]
+    key = bytes.fromhex(re.search(
+        r"^((?:[0-9a-f]{2}:){39}[0-9a-f]{2})$", out, re.M)[1].replace(":", ""))
+    return table, key
+
+
+def spread(g, sources):
+    """Sends a SYN from each (address, port); packets of each queue by it."""
+    nic = g.nic()
+    before = queue_packets(g)
+    with g.space().packet("n0", 0) as s:
+        s.bind(("n0", packets.ETH_TEST))
+        for src, dst, port in sources:
+            kind = packets.ETH_IP if "." in src else packets.ETH_IP6
+            s.send(packets.ether(nic.mac, "02:00:00:00:00:09", kind,
+                                 packets.syn(src, dst, port, 4321)))
+    time.sleep(0.5 * g.scale)
+    return [y - x for x, y in zip(before, queue_packets(g))]
+
+
+def flows(g):
+    """What spread() takes: 96 of IPv4 and as many of IPv6."""
+    nic = g.nic()
+    return [(a, b, port) for a, b in ((nic.far4, nic.near4),
+                                      (nic.far6, nic.near6))
+            for port in range(3000, 3096)]
+
+
+def predicted(g):
+    """How many of flows() each queue gets, by table and key."""
+    table, key = rss(g)
+    wanted = [0] * channels(g)[1]
+    for src, dst, port in flows(g):
+        data = b"".join(packets.ipaddress.ip_address(x).packed
+                        for x in (src, dst)) + struct.pack("!HH", port, 4321)
+        wanted[table[toeplitz(key, data) % len(table)]] += 1
+    return wanted
+
+
+def steering(g):
+    """Table and key of ethtool -X are what decides over an arriving packet."""
+    name = dev(g)
+    assert toeplitz(bytes.fromhex(
+        "6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c"
+        "6a42b73bbeac01fa"), bytes([66, 9, 149, 187, 161, 142, 100, 80])
+        + struct.pack("!HH", 2794, 1766)) == 0x51ccc178
+    count = channels(g)[1]
+    key = ":".join(f"{(i * 37 + 11) % 256:02x}" for i in range(40))
+    said = []
+    for what in ("equal 2", "weight 0 1", "weight 3 1", f"hkey {key}",
+                 "weight 1 0", f"equal {count}"):
+        g.run(f"ethtool -X {name} {what}")
+        if "hkey" in what:
+            assert rss(g)[1].hex(":") == key
+        wanted, got = predicted(g), spread(g, flows(g))
+        # ARP and such may come beside them
+        assert all(0 <= y - x <= 6 for x, y in zip(wanted, got)), \
+            (what, wanted, got)
+        said.append(f"{what[:12]}: {got}")
+    # a queue that there is not
+    assert g.sh(f"ethtool -X {name} weight {'0 ' * count}1").rc
+    alive(g)
+    return ", ".join(said)
+
+
+def kept(g):
+    """Table and key outlive what has the channels opened anew."""
+    name = dev(g)
+    key = ":".join(f"{(i * 91 + 5) % 256:02x}" for i in range(40))
+    g.run(f"ethtool -X {name} weight 3 1 hkey {key}")
+    before = rss(g)
+    for what in (f"ip link set {name} down && ip link set {name} up",
+                 f"ip link set {name} mtu 1400 && ip link set {name} mtu 1500",
+                 f"ethtool -G {name} rx $(ethtool -g {name} |"
+                 " awk '/^RX:/ { n = $2 } END { print int(n / 2) }')"):
+        g.run(what)
+        up(g, g.nic())
+        assert rss(g) == before, what
+        wanted, got = predicted(g), spread(g, flows(g))
+        assert all(0 <= y - x <= 6 for x, y in zip(wanted, got)), \
+            (what, wanted, got)
+    g.run(f"ethtool -X {name} default")
+    alive(g)
+
+
+def flow_hash(g):
+    """ethtool -N rx-flow-hash: UDP spreads by ports only where it is asked."""
+    name, nic = dev(g), g.nic()
+
+    def used():
+        before = queue_packets(g)
+        with g.space().packet("n0", 0) as s:
+            s.bind(("n0", packets.ETH_TEST))
+            for port in range(5000, 5096):
+                s.send(packets.ether(
+                    nic.mac, "02:00:00:00:00:09", packets.ETH_IP, packets.udp(
+                        nic.far4, nic.near4, port, 4321, b"hello")))
+        time.sleep(0.5 * g.scale)
+        return [y - x for x, y in zip(before, queue_packets(g))]
+
+    g.run(f"ethtool -N {name} rx-flow-hash udp4 sd")
+    got = used()
+    assert sum(n > 20 for n in got) == 1, got
+    g.run(f"ethtool -N {name} rx-flow-hash udp4 sdfn")
+    got = used()
+    assert sum(n > 20 for n in got) > 1, got
+    out = g.run(f"ethtool -n {name} rx-flow-hash udp4").out
+    assert "L4 bytes 0 & 1" in out, out
+
+
+def coalescing(g):
+    """ethtool -C: what was set is there, and traffic goes on."""
+    name = dev(g)
+    load = Load(g)
+    for words in ("adaptive-rx off rx-usecs 100", "adaptive-rx off rx-usecs 0",
+                  "adaptive-rx on"):
+        g.run(f"ethtool -C {name} {words}")
+        out = g.run(f"ethtool -c {name}").out
+        if "usecs" in words:
+            assert re.search(rf"^rx-usecs:\s+{words.split()[-1]}$", out,
+                             re.M), out
+        assert re.search(r"^Adaptive RX: " + words.split()[1], out), out
+        load.flows()
+    load.stop()
+    alive(g)
+
+
+def busy_poll(g):
+    """Sockets that poll get their data."""
+    g.run("echo 50 >/proc/sys/net/core/busy_read;"
+          "echo 50 >/proc/sys/net/core/busy_poll")
+    ping(g, count=5)
+    digest_down(g, g.nic().far4, 1 << 20)
+    g.run("echo 0 >/proc/sys/net/core/busy_read;"
+          "echo 0 >/proc/sys/net/core/busy_poll")
+
+
+def says(g):
+    """ethtool -S, -i, -l, -g, -x, -k: all there, and in agreement."""
+    name = dev(g)
+    found = ethtool_stats(g)
+    digest_up(g, g.nic().far4, 1 << 20)
+    more = ethtool_stats(g)
+    assert sum(more.values()) > sum(found.values()), more
+    for way in ("rx", "tx"):
+        total = sum(queue_packets(g, way=way))
+        seen = stat(g, "n0", f"{way}_packets")[0]
+        assert 0.9 * seen <= total <= seen + 200, (way, total, seen)
+    out = g.run(f"ls -d /sys/class/net/{name}/queues/[rt]x-* | wc -l").out
+    assert int(out) >= 2 * channels(g)[1], out
+    # BQL counts what is on its way
+    out = g.run(f"grep -H . /sys/class/net/{name}/queues/tx-*/byte_queue_limits"
+                "/limit").out
+    if g.driver.synthetic:
+        assert re.search(r"limit:[1-9]", out), out
+    return f"{len(found)} counters"
+
+
+def quiet_again(g):
+    """Nothing is wrong after all of that; all unloads."""
+    alive(g)
+    g.driver.unload(g)
+    g.driver.load(g)
+    g.notes.clear()
+    up(g, g.nic())
+    alive(g)
+    g.driver.unload(g)
+
+
+def main():
+    """Runs the tests."""
+    common = (
+        ("loads", begin),
+        ("checksums with each set of offloads", offloads),
+        ("each feature off and on", one_by_one),
+        ("segments of each MTU", segments),
+        ("wrong checksums are refused", received),
+        ("large receives", large_receive),
+        ("channels change under load", change_channels),
+        ("each queue is used", all_queues),
+        ("rings", rings),
+        ("table and key decide", steering),
+        ("hash of UDP", flow_hash))
+    run_tests(
+        ("own", NetGuest("net-offload", OWN, [Nic("n0", opts="queues=4")],
+                         smp=4, limit=900), *common,
+         ("table and key are kept", kept), ("coalescing", coalescing),
+         ("busy polling", busy_poll), ("what it says of itself", says),
+         ("all unloads", quiet_again)),
+        ("hv_netvsc", NetGuest("net-offload-netvsc", NETVSC,
+                               [Nic("n0", opts="queues=4")], smp=4, limit=900),
+         *common, ("all unloads", quiet_again)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,223 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Suspend to idle and hibernation, with TCP connections that live on.
+
+9p, which brings the guest its user space, lives through neither, so a busybox
+and what else is needed lie in memory before the first one. The guest serves
+connections that the far ends keep open all the time, and what they send while
+nobody is at home arrives in the end.
+"""
+
+import os
+import re
+import socket
+import time
+
+from lib import (BUSYBOX, carrier, dev, NetGuest, Nic, nothing_leaked, OWN,
+                 run_tests, up, wait_for)
+from steps import forget_files, image, own_user_space, sleep_on_disk
+
+PORT = 4444
+SWAP = 400
+
+
+class Conversation:
+    """A connection to the guest, which gives back what it is told."""
+
+    def __init__(self, g, host):
+        with g.space().inside():
+            deadline = time.monotonic() + 30 * g.scale
+            while True:
+                try:
+                    self.socket = socket.create_connection((host, PORT), 5)
+                    break
+                except OSError:
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(0.2)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.count = 0
+        self.owed = b""
+
+    def say(self):
+        """Tells the guest something new, and does not wait."""
+        self.count += 1
+        text = b"line %d " % self.count + os.urandom(40).hex().encode() + b"\n"
+        self.socket.sendall(text)
+        self.owed += text
+
+    def hear(self, seconds):
+        """What is owed comes back, as it was."""
+        self.socket.settimeout(seconds)
+        while self.owed:
+            try:
+                data = self.socket.recv(1 << 16)
+            except socket.timeout:
+                raise AssertionError("the guest does not answer on its "
+                                     "connection") from None
+            assert data and self.owed.startswith(data), (data, self.owed)
+            self.owed = self.owed[len(data):]
+
+
+def begin(g):
+    """Loads all; from then on nothing is asked of 9p."""
+    g.load("own")
+    g.run(f"insmod /synthio/build/{g.kernel.release}/own/drivers/block/"
+          "synth_blk.ko")
+    g.driver.load(g)
+    g.notes["modules"] = g.run("cat /proc/modules").out
+    g.sh("modprobe button")
+    own_user_space(g, ["/usr/sbin/ip", "/usr/sbin/ethtool"])
+    forget_files(g)
+    for nic in g.nics:
+        up(g, nic)
+    g.run(f"{BUSYBOX} nohup {BUSYBOX} nc -ll -p {PORT} -e {BUSYBOX} cat"
+          " >/dev/null 2>&1 </dev/null &")
+    g.notes["talk"] = [Conversation(g, host) for host in (g.nic().near4,
+                                                          g.nic().near6)]
+    name = dev(g)
+    g.run(f"ip link set {name} mtu 1400; ip maddr add 01:00:5e:11:22:33 dev"
+          f" {name}; ethtool -X {name} weight 3 1")
+    g.notes["is"] = says(g)
+    goes_on(g)
+
+
+def says(g):
+    """What has to outlive all of this."""
+    out = "".join(g.run(f"ip addr show {n}; ip maddr show {n}; ethtool -x {n};"
+                        f"ethtool -g {n}; ethtool -l {n}; ethtool -k {n}").out
+                  for n in (dev(g, x.name) for x in g.nics))
+    # who joined it is told, and how long an address is still valid
+    return re.sub(r"valid_lft.*", "", out)
+
+
+def goes_on(g):
+    """Connections, addresses and settings are what they were."""
+    for nic in g.nics:
+        carrier(g, nic.name, True)
+    for x in g.notes["talk"]:
+        x.say()
+        x.hear(60 * g.scale)
+    out = g.space("n1").run("ping", "-n", "-q", "-c", "3", g.nic("n1").near4)
+    assert " 0% packet loss" in out, out
+    found = says(g)
+    assert found == g.notes["is"], f"{g.notes['is']}\nis now\n{found}"
+    nothing_leaked(g)
+
+
+def hibernate(g, level):
+    """Hibernates as far as /sys/power/pm_test says, and comes back."""
+    at = len(g.console_text())
+    g.post(f"echo {level} >/sys/power/pm_test; echo disk >/sys/power/state;"
+           f"echo {level} said $? >/dev/kmsg")
+    time.sleep(1)
+    for x in g.notes["talk"]:
+        x.say()
+    said = g.wait_console(rf"{level} said (\d+)", 90, at)
+    assert said[1] == "0", g.tail(60)
+    g.run("true")
+
+
+def frozen(level):
+    """Makes a test of a hibernation that goes so far."""
+    def test(g):
+        hibernate(g, level)
+        goes_on(g)
+    return test
+
+
+def unplugged(g):
+    """The cable is pulled while the guest is frozen: it knows afterwards."""
+    at = len(g.console_text())
+    g.post("echo devices >/sys/power/pm_test; echo disk >/sys/power/state;"
+           "echo devices said $? >/dev/kmsg")
+    g.wait_console(r"debug: Waiting for 5 seconds", 60, at)
+    g.ctl("nic", "n0", "link", "down")
+    said = g.wait_console(r"devices said (\d+)", 90, at)
+    assert said[1] == "0", g.tail(60)
+    carrier(g, "n0", False)
+    g.ctl("nic", "n0", "link", "up")
+    carrier(g, "n0", True)
+    goes_on(g)
+
+
+def s2idle(g):
+    """A packet or the power button wakes it; channels stay open."""
+    host, at = len(g.host_text()), len(g.console_text())
+    g.post("echo freeze >/sys/power/state; echo idle said $? >/dev/kmsg")
+    g.wait_console(r"PM: suspend entry \(s2idle\)", 30, at)
+    time.sleep(2)
+    g.qmp("system_powerdown")
+    said = g.wait_console(r"idle said (\d+)", 60, at)
+    assert said[1] == "0", g.tail()
+    g.run("true")
+    assert not re.search(r"closed|detached", g.host_text()[host:]), \
+        g.host_text()[host:]
+    goes_on(g)
+
+
+def down(g):
+    """An interface that is down stays down, and can be brought up."""
+    name = dev(g, "n1")
+    g.run(f"ip link set {name} down")
+    hibernate(g, "devices")
+    assert "state DOWN" in g.run(f"ip link show {name}").out
+    up(g, g.nic("n1"))
+    goes_on(g)
+
+
+def real_image(g):
+    """The guest goes to a disk, and another QEMU wakes it there."""
+    find = "ls /sys/block | grep -m 1 synd"
+
+    def load():
+        g.load("own")
+        g.run(f"insmod /synthio/build/{g.kernel.release}/own/drivers/block/"
+              "synth_blk.ko")
+        # in the new boot the card is another driver's instance, and is in use
+        g.driver.load(g)
+        return wait_for(g, find, "no disk").strip()
+
+    for x in g.notes["talk"]:
+        x.say()
+        x.hear(60)
+    swap = wait_for(g, find, "no disk").strip()
+    sleep_on_disk(g, swap, load)
+    g.run(f"{BUSYBOX} swapoff /dev/{swap}")
+    goes_on(g)
+
+
+def ends(g):
+    """All of it was right, and all unloads."""
+    for x in g.notes["talk"]:
+        x.socket.close()
+    g.run("rmmod synth_net && rmmod synth_blk && rmmod synth_vmbus")
+
+
+class PowerGuest(NetGuest):
+    """One with a disk to sleep on, made before the host looks for it."""
+
+    def start_host(self):
+        os.makedirs(self.scratch, exist_ok=True)
+        image(self, "swap.img", SWAP)
+        super().start_host()
+
+
+def main():
+    """Runs the tests."""
+    run_tests(
+        ("power", PowerGuest(
+            "net-power", OWN, [Nic("n0"), Nic("n1", "b")],
+            ["--scsi", "c1", "--disk", "c1,lun=7,file={}/swap.img"],
+            mem="512M", limit=900, cmdline="no_console_suspend"),
+         ("connections that go on", begin), ("suspend to idle", s2idle),
+         ("hibernation, devices", frozen("devices")),
+         ("hibernation, all but the image", frozen("core")),
+         ("a cable pulled while the guest is frozen", unplugged),
+         ("an interface that is down", down),
+         ("hibernation to a disk, resume in another QEMU", real_image),
+         ("all unloads", ends)))
+
+
+if __name__ == "__main__":
+    main()
