@@ -252,8 +252,6 @@ def tcp_source(conn):
     with conn.makefile("rb") as f:
         seed, count = f.readline().split()
     conn.sendall(source_data(seed, int(count)))
-    conn.shutdown(socket.SHUT_WR)
-    conn.recv(1)
 
 
 class Tcp:

