@@ -76,4 +76,11 @@ struct netback {
 struct netback *netback_tap(struct loop *loop, const char *name, int fd,
 			    unsigned int queues, struct text *err);
 
+/**
+ * netback_user() - user networking by libslirp: 10.0.2.0/24 and fec0::/64
+ *
+ * Return: the backend, or NULL with the reason in @err.
+ */
+struct netback *netback_user(struct loop *loop, struct text *err);
+
 #endif

@@ -17,7 +17,7 @@
 #define MAX_CHANNELS	(1u + DEVICE_MAX_SUBCHANNELS)
 
 #define CARD_OPTIONS \
-	"tap=NAME|fd=N[,queues=N][,mac=XX:XX:XX:XX:XX:XX][,mtu=N]" \
+	"tap=NAME|fd=N|user[,queues=N][,mac=XX:XX:XX:XX:XX:XX][,mtu=N]" \
 	"[,speed=MBIT][,link=up|down][,max-version=1|2|4|5|6|6.1]" \
 	"[,slot=BYTES][,section=BYTES][,batch=N][,rsc=on|off][,lso=on|off]" \
 	"[,csum=on|off][,coalesce=auto|off|USECS]"
@@ -26,6 +26,7 @@
 struct parsed {
 	char tap[IFNAMSIZ];
 	int fd;
+	bool user;
 	bool has_mac;
 };
 
@@ -128,6 +129,8 @@ static int parse_option(struct netvsp *n, struct parsed *p, const char *name,
 		if (parse_number(name, value, 0, 65535, &number, err))
 			return -EINVAL;
 		p->fd = number;
+	} else if (!strcmp(name, "user") && !value) {
+		p->user = true;
 	} else if (!strcmp(name, "queues")) {
 		return parse_number(name, value, 1, MAX_CHANNELS, &n->queues,
 				    err);
@@ -185,10 +188,13 @@ static void make_mac(struct netvsp *n)
 static int open_backend(struct bus *bus, struct netvsp *n,
 			const struct parsed *p, struct text *err)
 {
-	if (!!p->tap[0] == (p->fd >= 0))
-		return text_add(err, "one of tap=NAME and fd=N is needed");
-	n->back = netback_tap(bus_loop(bus), p->tap[0] ? p->tap : NULL, p->fd,
-			      n->queues, err);
+	if (!!p->tap[0] + (p->fd >= 0) + p->user != 1)
+		return text_add(err, "one of tap=NAME, fd=N and user is needed");
+	if (p->user)
+		n->back = netback_user(bus_loop(bus), err);
+	else
+		n->back = netback_tap(bus_loop(bus), p->tap[0] ? p->tap : NULL,
+				      p->fd, n->queues, err);
 	if (!n->back)
 		return -EINVAL;
 	n->back->readable = rx_readable;
@@ -391,7 +397,7 @@ void netvsp_status(struct device *dev, struct text *out)
 
 const struct device_option netvsp_options[] = {
 	{ "net", "ID," CARD_OPTIONS,
-	  "a network card on a tap; docs/host-network.md says what the options do",
+	  "a network card on a tap, or with user networking; docs/host-network.md says what the options do",
 	  net_option },
 	{ 0 },
 };
@@ -400,6 +406,8 @@ const struct device_command netvsp_commands[] = {
 	{ "net-link", "ID up|down", "plug a network card's cable in or out",
 	  link_command },
 	{ "net-speed", "ID MBIT", "change the speed that it says", speed_command },
+	{ "net-fault", NETVSP_FAULT_ARGS, NETVSP_FAULT_HELP,
+	  netvsp_fault_command },
 	{ "net-stat", "ID", "what it has negotiated and counted", stat_command },
 	{ 0 },
 };
