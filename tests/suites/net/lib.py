@@ -348,9 +348,10 @@ def queue_packets(g, name="n0", way="rx"):
     """Packets of each queue: [number]."""
     found = {}
     for key, value in ethtool_stats(g, name).items():
-        m = re.fullmatch(rf"{way}_queue_(\d+)_packets", key)
+        m = re.fullmatch(rf"{way}_queue_(\d+)_packets|"
+                         rf"queue_(\d+)_{way}_packets", key)
         if m:
-            found[int(m[1])] = value
+            found[int(m[1] or m[2])] = value
     assert found, ethtool_stats(g, name)
     return [found[i] for i in sorted(found)]
 

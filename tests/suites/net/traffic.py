@@ -135,7 +135,9 @@ def vlan(g):
             ping(g, "198.19.7.1", 2, 4000)
             digest_up(g, "198.19.7.1", 1 << 20)
             digest_down(g, "198.19.7.1", 1 << 19)
-        assert all(t == 77 | 5 << 13 for t in there.tags), set(there.tags)
+        # ARP and such have a priority of their own
+        assert {t & 0xfff for t in there.tags} == {77}, set(there.tags)
+        assert 77 | 5 << 13 in there.tags, set(there.tags)
         tagged = [k for k in c.checker.counts if "tcp4" in k and "vlan" in k]
         assert tagged, c.checker.counts
         g.run("ip link del v77")
@@ -218,16 +220,25 @@ def multicast(g):
     assert "group!" in job.wait().out, job.output()
 
 
+def set_mac(g, name, mac):
+    """Sets it; hv_netvsc takes none while it is up."""
+    if g.driver.synthetic:
+        g.run(f"ip link set {name} address {mac}")
+    else:
+        g.run(f"ip link set {name} down && ip link set {name} address {mac}")
+    up(g, g.nic())
+    g.space().ip("neigh", "flush", "dev", "n0")
+
+
 def new_mac(g):
     """Another MAC address, while the link is in use."""
     name, mac = dev(g), "02:18:00:00:aa:01"
-    g.space().ip("neigh", "flush", "dev", "n0")
-    g.run(f"ip link set {name} address {mac}")
+    set_mac(g, name, mac)
     alive(g, "n0")
     assert mac in g.space().ip("neigh", "show", "dev", "n0")
     arrives(g, mac, True, "the new address")
     arrives(g, g.nic().mac, False, "the old address")
-    g.run(f"ip link set {name} address {g.nic().mac}")
+    set_mac(g, name, g.nic().mac)
     alive(g, "n0")
     assert g.sh(f"ip link set {name} address 01:00:00:00:00:01").rc
 
@@ -242,7 +253,8 @@ def flaps(g):
         g.ctl("net-link", "n0", "up")
         carrier(g, "n0", True)
     load.flows()
-    for _ in range(20):
+    # hv_netvsc takes two seconds for each
+    for _ in range(20 if g.driver.synthetic else 2):
         g.ctl("net-link", "n0", "down")
         g.ctl("net-link", "n0", "up")
     carrier(g, "n0", True)
@@ -267,8 +279,10 @@ def routed(g):
     g.far["a"].ip("route", "add", f"{b.far4}/32", "via", a.near4)
     g.far["b"].ip("route", "add", f"{a.far4}/32", "via", b.near4)
     with Capture(g.far["b"], "n1") as c, Capture(g.far["a"], "n0") as d:
-        out = g.far["a"].run("ping", "-n", "-q", "-c", "20", "-i", "0.02", "-s",
-                             "4000", b.far4)
+        # who is asked first has to ask for addresses himself
+        g.far["a"].run("ping", "-n", "-q", "-c", "3", "-W", "5", b.far4)
+        out = g.far["a"].run("ping", "-n", "-q", "-c", "20", "-i", "0.02", "-W",
+                             "5", "-s", "4000", b.far4)
         assert " 0% packet loss" in out, out
         for opts in ((), ("-R",)):
             g.far["a"].run("iperf3", "-c", b.far4, "-p", str(far.IPERF), "-n",
