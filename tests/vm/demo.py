@@ -3,9 +3,9 @@
 """The demo: what `make demo` runs when all is built.
 
 Boots the distribution's kernel in plain QEMU and puts our channel into it. On
-the channel run our disk driver and, unmodified, the distribution's own disk and
-keyboard drivers; all are used, and in the end the disks are compared with an
-emulated one. What is printed also goes to build/demo/demo.log. Exits 0 only if
+the channel run our drivers of disk and network card and, unmodified, the
+distribution's own, and its keyboard driver; all are used, and in the end disks
+and cards are compared with emulated ones. What is printed also goes to build/demo/demo.log. Exits 0 only if
 every step was true.
 """
 
@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -29,6 +30,18 @@ LINE = "hello from the host 2026"
 SECONDS, ROUNDS, SPAN, DEPTHS = 3, 2, 256, (1, 32)
 DRIVERS = ("synth_blk", "hv_storvsc")
 
+# network cards: each has user networking behind it, no root and no tap; to the
+# guest this machine is 10.0.2.2
+CARDS = ("e1000", "hv_netvsc", "synth_net")
+HOST = "10.0.2.2"
+MACS = {x: f"02:18:00:00:00:{i:02x}" for i, x in enumerate(CARDS, 1)}
+DHCP = """#!/bin/sh
+[ "$1" = bound ] || exit 0
+ip addr replace $ip/$mask dev $interface
+ip route replace default via $router
+echo "$interface: $ip/$mask, router $router, DNS $dns, for $lease s"
+"""
+
 
 class Demo:
     """The steps, what they found, and the log."""
@@ -41,6 +54,8 @@ class Demo:
         self.table = []
         self.sums = {}
         self.devices = {}       # of each driver
+        self.iperf = None       # its server, and where that listens
+        self.port = 0
         self.g = None
 
     @staticmethod
@@ -102,6 +117,8 @@ class Demo:
         runs synthhost, the reference host; the two share the guest's memory
         and an ivshmem-doorbell device."""
         host = ["--keyboard"]
+        for i, driver in enumerate(CARDS[1:]):
+            host += ["--net", f"n{i},user,mac={MACS[driver]}"]
         for i, driver in enumerate(DRIVERS):
             host += ["--scsi", f"c{i}",
                      "--disk", f"c{i},lun=0,file={self.file(driver)},"
@@ -110,7 +127,9 @@ class Demo:
         self.g = Guest("demo", kernel="distro", mem="1G", limit=900, smp=1,
                        machine="pc", host_build="host", host=host, qemu=[
                            "-drive", f"file={self.file('ide', 'span')},if=ide,"
-                           "format=raw,cache=none,aio=io_uring"])
+                           "format=raw,cache=none,aio=io_uring",
+                           "-netdev", "user,id=user", "-device",
+                           f"e1000,netdev=user,mac={MACS['e1000']}"])
         self.g.start()
         self.show("uname -srv")
         out = self.show("dmesg | grep -i 'hypervisor detected' || "
@@ -139,17 +158,34 @@ class Demo:
         g.run(f"insmod /synthio/build/{g.kernel.release}/stock/drivers/block/"
               "synth_blk.ko")
         self.say("    guest# insmod synth_blk.ko           (ours)")
+        self.cards()
         self.show("modprobe -v hv_storvsc | sed s,.*/modules/,,")
+        self.show("modprobe -v hv_netvsc | sed s,.*/modules/,,")
         self.show("modprobe -v hyperv-keyboard | sed s,.*/modules/,,")
         g.run("modprobe -a sd_mod ext4 evdev ata_piix")
-        for mod in ("hv_storvsc", "hyperv_keyboard"):
+        for mod in ("hv_storvsc", "hv_netvsc", "hyperv_keyboard"):
             taint = g.run(f"cat /sys/module/{mod}/taint").out.strip()
             if taint:
                 raise GuestError(f"{mod} is tainted: {taint}")
             who = g.run(f"modinfo -F signer {mod}").out.strip()
             self.say(f"    {mod}: signed by '{who}', not forced, no taint")
         self.show("dmesg | grep -iE 'vmbus|hv_|synd|synth' | tail -n 8")
-        return "synth_blk; hv_storvsc, hyperv-keyboard unmodified, unforced"
+        return ("synth_blk, synth_net; hv_storvsc, hv_netvsc, hyperv-keyboard "
+                "unmodified, unforced")
+
+    def cards(self):
+        """One card for our driver, the other one for the distribution's."""
+        g = self.g
+        keep = g.run("cd /sys/bus/vmbus/devices; "
+                     "grep -l f8615163 */class_id | cut -d/ -f1").out.split()
+        if len(keep) != 2:
+            raise GuestError(f"not two network cards: {keep}")
+        self.show(f"echo hv_netvsc >/sys/bus/vmbus/devices/{keep[1]}/"
+                  "driver_override")
+        g.run(f"insmod /synthio/build/{g.kernel.release}/stock/drivers/net/"
+              "synth_net.ko")
+        self.say("    guest# insmod synth_net.ko           (ours)")
+        g.run("modprobe e1000")
 
     def find_disks(self):
         """The block device of each driver's big disk, and of its span."""
@@ -174,7 +210,7 @@ class Demo:
         """The kernel's own lsvmbus lists what the host offers."""
         out = self.show("python3 /synthio/source/tools/hv/lsvmbus",
                         say="lsvmbus")
-        for want in ("SCSI", "keyboard"):
+        for want in ("SCSI", "network", "keyboard"):
             if want.lower() not in out.lower():
                 raise GuestError(f"lsvmbus shows no {want}")
         return f"{len(out.splitlines())} devices"
@@ -311,6 +347,103 @@ class Demo:
         events.kill()
         return f"\"{LINE}\" arrived"
 
+    # -- network ------------------------------------------------------------
+
+    def interface(self, driver):
+        """The interface of a driver, and all others are down."""
+        out = self.g.run(
+            "for i in /sys/class/net/*/device/driver; do n=${i#/sys/class/net/}"
+            "; n=${n%%/*}; ip link set $n down; echo $(basename $(readlink $i))"
+            " $n; done").out
+        found = dict(x.split() for x in out.splitlines())
+        name = found[driver]
+        self.g.run(f"ip addr flush dev {name}; ip link set {name} up")
+        return name
+
+    def network(self):
+        """The card comes up, DHCP gives it an address, data goes both ways.
+        Behind it the host has user networking (libslirp): no tap and no root.
+        What is sent is random; its checksum is made on both sides."""
+        g = self.g
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            self.port = s.getsockname()[1]
+        self.iperf = subprocess.Popen(
+            ["iperf3", "-s", "-B", "127.0.0.1", "-p", str(self.port)],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        name = self.interface("synth_net")
+        self.show(f"ethtool -i {name} | head -n 3")
+        g.run(f"cat >/run/dhcp <<'END'\n{DHCP}END\nchmod +x /run/dhcp")
+        out = self.show(f"/run/vm/busybox udhcpc -i {name} -n -q -f -t 10"
+                        " -s /run/dhcp", say=f"udhcpc -i {name}")
+        if "10.0.2.15/24" not in out:
+            raise GuestError("no address by DHCP")
+        self.show(f"ping -c 2 {HOST} | tail -n 2")
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            server.settimeout(60)
+            job = g.spawn("head -c 16777216 /dev/urandom >/tmp/sent;"
+                          "sha256sum </tmp/sent; /run/vm/busybox nc "
+                          f"{HOST} {server.getsockname()[1]} </tmp/sent")
+            conn = server.accept()[0]
+            digest = hashlib.sha256()
+            with conn:
+                while data := conn.recv(1 << 18):
+                    digest.update(data)
+        sent = job.wait().out.split()[0]
+        self.say(f"    16 MiB sent, SHA-256 {sent[:16]}..., "
+                 f"arrived {digest.hexdigest()[:16]}...")
+        if sent != digest.hexdigest():
+            raise GuestError("what arrived is not what was sent")
+        out = self.show(f"iperf3 -c {HOST} -p {self.port} -t 2 | tail -n 4")
+        if "receiver" not in out:
+            raise GuestError("iperf3 moved nothing")
+        return "DHCP, 16 MiB sent, checksums equal"
+
+    def iperf_rate(self, opts):
+        """Mbit/s of iperf3, and interrupts for each MiB."""
+        count = ("grep -E 'eth|vmbus|ivshmem' /proc/interrupts | "
+                 "awk '{ n += $2 } END { print n + 0 }'")
+        out = self.g.run(f"{count}; iperf3 -J -c {HOST} -p {self.port}"
+                         f" -t {SECONDS} {opts}; {count}", 60).out
+        start, end = out.index("{"), out.rindex("}") + 1
+        got = json.loads(out[start:end])["end"]["sum_received"]
+        irqs = int(out[end:]) - int(out[:start].split()[0])
+        return (got["bits_per_second"] / 1e6,
+                irqs / max(1, got["bytes"] / (1 << 20)))
+
+    def compare_cards(self):
+        """iperf3 over each card, one stream, turn by turn, the best of each.
+        Behind all of them lies the same user networking, the e1000's in QEMU;
+        to move a packet the e1000 leaves the guest for each register."""
+        best = {}
+        ways = (("send", ""), ("receive", "-R"))
+        for _ in range(ROUNDS):
+            for name in CARDS:
+                dev = self.interface(name)
+                self.g.run(f"/run/vm/busybox udhcpc -i {dev} -n -q -f -t 10"
+                           " -s /run/dhcp")
+                for way, opts in ways:
+                    got = self.iperf_rate(opts)
+                    best[name, way] = max(best.get((name, way), (0, 0)), got)
+        label = {"e1000": "e1000, emulated",
+                 "hv_netvsc": "hv_netvsc, our channel",
+                 "synth_net": "synth_net, our channel"}
+        table = [f"   {'TCP, one stream':<26}" + "".join(
+            f"{way + ', Mbit/s':>17}{'interrupts/MiB':>17}"
+            for way, _ in ways)]
+        for name in CARDS:
+            table.append(f"   {label[name]:<26}" + "".join(
+                f"{best[name, w][0]:>10.0f} "
+                f"({best[name, w][0] / best['e1000', w][0]:.1f} x)"
+                f"{best[name, w][1]:>15.2f}  " for w, _ in ways))
+        for line in table:
+            self.say(line)
+        self.table += ["", *table]
+        ratio = [best["synth_net", w][0] / best["e1000", w][0]
+                 for w, _ in ways]
+        return (f"synth_net {ratio[0]:.1f} times emulated e1000 sending, "
+                f"{ratio[1]:.1f} times receiving")
+
     def statistics(self):
         """What went through the rings, as the host counted it."""
         for line in self.g.ctl("stats").splitlines()[:20]:
@@ -320,7 +453,8 @@ class Demo:
     def leave(self):
         """All modules go out again; kernel log and host log are searched for
         complaints."""
-        self.show("rmmod hyperv_keyboard hv_storvsc synth_blk hv_vmbus && "
+        self.show("rmmod hyperv_keyboard hv_storvsc hv_netvsc synth_blk "
+                  "synth_net hv_vmbus && "
                   "ls /sys/bus | grep -c vmbus || true")
         self.g.close()
         return "no warning, no error"
@@ -334,8 +468,10 @@ class Demo:
                  ("use our disk", self.our_disk),
                  ("use the distribution's", self.their_disk),
                  ("look at the host's files", self.host_side),
+                 ("use our network card", self.network),
                  ("type a line", self.keyboard),
                  ("compare with IDE", self.compare),
+                 ("compare with e1000", self.compare_cards),
                  ("count packets", self.statistics), ("leave", self.leave)]
         good = True
         try:
@@ -350,6 +486,9 @@ class Demo:
                 self.say("   synthhost's log ends with:")
                 self.say("\n".join(self.g.host_text().splitlines()[-15:]))
         finally:
+            if self.iperf:
+                self.iperf.terminate()
+                self.iperf.wait()
             if self.g:
                 for path in (self.g.console, self.g.host_log):
                     if os.path.exists(path):

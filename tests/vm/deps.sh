@@ -14,9 +14,8 @@ set -eu
 build="gcc gcc-12 libc6-dev make liburing-dev libslirp-dev rsync"
 vm="$build qemu-system-x86 busybox-static python3 kmod xz-utils cpio
 	ca-certificates debian-archive-keyring"
-demo="$vm e2fsprogs util-linux fio"
-tests="$demo perl procps fdisk xfsprogs udev
-	iproute2 ethtool iperf3 iputils-ping tcpdump clang llvm libbpf-dev"
+demo="$vm e2fsprogs util-linux fio iproute2 ethtool iperf3 iputils-ping"
+tests="$demo perl procps fdisk xfsprogs udev clang llvm libbpf-dev"
 # qemu-system-common: qemu-storage-daemon
 bench="$vm qemu-system-common fio gnuplot-nox util-linux"
 lint="$build sparse shellcheck perl xz-utils"
