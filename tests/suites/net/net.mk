@@ -19,6 +19,6 @@ $(OUT)/%.bpf.o: $(SRC)/%.bpf.c $(SRC)/actions.h
 
 $(OUT)/load: $(SRC)/load.c $(SRC)/xsk.c $(wildcard $(SRC)/*.h)
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -o $@.tmp \
+	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -o $@.tmp \
 		$(filter %.c,$^) -lbpf
 	mv $@.tmp $@

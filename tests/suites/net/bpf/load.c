@@ -17,17 +17,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
 #include "actions.h"
 #include "xsk.h"
 
-static volatile sig_atomic_t ended;
+/* SIGTERM and SIGINT are blocked, and looked for */
+static sigset_t endings;
 
-static void end(int sig)
+static bool ended(void)
 {
-	(void)sig;
-	ended = 1;
+	const struct timespec now = { 0 };
+
+	return sigtimedwait(&endings, NULL, &now) > 0;
 }
 
 static void show_counts(int map)
@@ -72,7 +74,7 @@ static bool reflect(struct bpf_object *object, int ifindex, uint32_t queue)
 	fflush(stdout);
 	do {
 		good = xsk_reflect(x, 50, &seen, &sent);
-	} while (good && !ended);
+	} while (good && !ended());
 	/* what is on its way is still confirmed */
 	for (fd = 0; good && sent < seen && fd < 40; fd++)
 		good = xsk_reflect(x, 50, &seen, &sent);
@@ -82,7 +84,6 @@ static bool reflect(struct bpf_object *object, int ifindex, uint32_t queue)
 
 int main(int argc, char **argv)
 {
-	struct sigaction sa = { .sa_handler = end };
 	struct bpf_object *object;
 	struct bpf_program *p;
 	uint32_t zero = 0, to;
@@ -91,8 +92,10 @@ int main(int argc, char **argv)
 
 	if (argc < 4)
 		return 2;
-	sigaction(SIGTERM, &sa, NULL);
-	sigaction(SIGINT, &sa, NULL);
+	sigemptyset(&endings);
+	sigaddset(&endings, SIGTERM);
+	sigaddset(&endings, SIGINT);
+	sigprocmask(SIG_BLOCK, &endings, NULL);
 	ifindex = (int)if_nametoindex(argv[2]);
 	object = bpf_object__open_file(argv[1], NULL);
 	if (!ifindex || !object)
@@ -122,8 +125,7 @@ int main(int argc, char **argv)
 	} else {
 		puts("attached");
 		fflush(stdout);
-		while (!ended)
-			pause();
+		sigwaitinfo(&endings, NULL);
 	}
 	err = bpf_xdp_detach(ifindex, XDP_FLAGS_DRV_MODE, NULL);
 	if (err)
