@@ -41,18 +41,6 @@ bool synn_wait(struct synn_card *c, struct completion *done)
 }
 
 /**
- * synn_control_wake() - the card was rescinded: nothing is answered any more
- * @c: card
- *
- * Context: any.
- */
-void synn_control_wake(struct synn_card *c)
-{
-	/* waiters look at that within WAIT_SLICE; a reset must not come first */
-	wake_up(&c->chan_wait);
-}
-
-/**
  * synn_control_begin() - a new session: nothing is on its way
  * @c: card
  *
