@@ -189,7 +189,9 @@ static void take_down(struct synn_card *c)
 			synn_tx_stop(c->chans[i]);
 	}
 	if (c->nr_open && !READ_ONCE(c->hv->channel->rescind)) {
-		synn_control_halt(c);
+		/* what was not initialised can't be halted */
+		if (c->link.limits.max_packets)
+			synn_control_halt(c);
 		synn_nvsp_revoke(c);
 	}
 	synn_chan_stop(c);
