@@ -158,6 +158,7 @@ static int bring_up(struct synn_card *c)
 	if (!ret) {
 		/* the host sends nothing there before INITIALIZE */
 		c->chans[0]->rx.buffer = c->link.receive.data;
+		/* the size last: NAPI, which runs, goes by it */
 		smp_store_release(&c->chans[0]->rx.size, c->link.receive.bytes);
 		ret = synn_control_initialise(c);
 	}
