@@ -55,7 +55,8 @@ struct netback_ops {
  * struct netback - a backend
  * @queues: that frames come from and go to
  * @can_lso: it takes frames without checksums, and large ones to be cut
- * @readable: set by its user: frames may have come. Called from the loop
+ * @readable: set by its user: frames may have come. Called from the loop, once a
+ *	receive has said -EAGAIN; before the first there may be frames
  */
 struct netback {
 	const struct netback_ops *ops;

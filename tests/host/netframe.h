@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include <linux/virtio_net.h>
 
@@ -72,13 +73,13 @@ uint16_t netframe_fold(uint64_t sum);
 
 /**
  * netframe_fill() - put in the checksum that a sender has left to others
- * @frame: all @len bytes
- * @start: where the sum begins
+ * @iov: the frame's @len bytes; all pieces but the last of an even length
+ * @start: where the sum begins, in the first piece
  * @offset: of the checksum, behind that; it holds the pseudo header's sum
  *
- * Return: false if that is not inside the frame, which stays as it is.
+ * Return: false if that is not inside the first piece; the frame stays as it is.
  */
-bool netframe_fill(uint8_t *frame, size_t len, unsigned int start,
+bool netframe_fill(const struct iovec *iov, size_t len, unsigned int start,
 		   unsigned int offset);
 
 /**

@@ -253,7 +253,7 @@ static bool send_frame(struct netvsp_channel *nc, const struct tx_message *m,
 	if (count < 0)
 		return false;
 
-	if (!n->carrier) {
+	if (!n->carrier || n->dev.retiring) {
 		n->stats.tx_dropped++;
 		return true;
 	}
