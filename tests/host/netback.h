@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What is behind a network card: a tap, or user networking. Frames go both ways
- * with a struct virtio_net_hdr before them, without blocking.
+ * with a struct netframe_header (netframe.h) before them, without blocking.
  */
 #ifndef SYNTHHOST_NETBACK_H
 #define SYNTHHOST_NETBACK_H

@@ -13,10 +13,10 @@
 
 #include <linux/if.h>
 #include <linux/if_tun.h>
-#include <linux/virtio_net.h>
 
 #include "device.h"
 #include "netback.h"
+#include "netframe.h"
 
 /* @armed: it is told when there is something to read; else its user reads */
 struct tap_queue {
@@ -176,7 +176,7 @@ static int tap_open_queue(const char *name, short flags)
 static int tap_prepare(struct tap *tap, int fd)
 {
 	struct tap_queue *q = &tap->queue[tap->nb.queues];
-	int bytes = sizeof(struct virtio_net_hdr);
+	int bytes = sizeof(struct netframe_header);
 	struct ifreq ifr = { 0 };
 
 	if (ioctl(fd, TUNGETIFF, &ifr))

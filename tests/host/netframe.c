@@ -175,7 +175,7 @@ bool netframe_fill(const struct iovec *iov, size_t len, unsigned int start,
 	return true;
 }
 
-bool netframe_offload_csum(struct virtio_net_hdr *vh, bool udp,
+bool netframe_offload_csum(struct netframe_header *vh, bool udp,
 			   unsigned int l4, size_t frame_len)
 {
 	if (l4 < NETFRAME_ETH ||
@@ -187,7 +187,7 @@ bool netframe_offload_csum(struct virtio_net_hdr *vh, bool udp,
 	return true;
 }
 
-size_t netframe_offload_lso(struct virtio_net_hdr *vh, uint8_t *head,
+size_t netframe_offload_lso(struct netframe_header *vh, uint8_t *head,
 			    size_t head_len, size_t frame_len, bool ip6,
 			    unsigned int l4, unsigned int mss)
 {

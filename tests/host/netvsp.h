@@ -19,8 +19,6 @@
 #include <synthio/netvsp.h>
 #include <synthio/rndis.h>
 
-#include <linux/virtio_net.h>
-
 #include "device.h"
 #include "netback.h"
 #include "netframe.h"
@@ -245,7 +243,7 @@ struct netvsp {
 	unsigned int rx_held_count, rx_want;
 	uint32_t rx_held[NETVSP_SLOT_MAX / 1024];
 	struct iovec rx_iov[2 + NETVSP_SLOT_MAX / 1024];
-	struct virtio_net_hdr vh;
+	struct netframe_header vh;
 	uint16_t rsc_id;
 	struct netback_offloads back_offloads;
 	uint8_t overflow[NETFRAME_MAX];

@@ -221,7 +221,7 @@ static void test_sum(void)
 
 static void test_csum_offload(void)
 {
-	struct virtio_net_hdr vh = { 0 };
+	struct netframe_header vh = { 0 };
 
 	CHECK(netframe_offload_csum(&vh, false, 34, 60) &&
 	      vh.flags == VIRTIO_NET_HDR_F_NEEDS_CSUM && vh.csum_start == 34 &&
@@ -241,7 +241,7 @@ static void test_csum_offload(void)
 static void test_lso(void)
 {
 	static const size_t lens[] = { 1515, 4000, 65535 };
-	struct virtio_net_hdr vh;
+	struct netframe_header vh;
 	unsigned int i, ip6, tagged;
 	uint8_t *f = calloc(1, 65536 + 64);
 

@@ -231,7 +231,7 @@ static struct {
 	struct netback nb;
 	struct netback_offloads offloads;
 	bool link;
-	struct virtio_net_hdr sent_header, header;
+	struct netframe_header sent_header, header;
 	uint8_t sent[NETFRAME_MAX];
 	size_t sent_len;
 	unsigned int sends;
