@@ -275,7 +275,7 @@ static const char *bus_check_ring(const struct bus *bus,
 {
 	if (!g)
 		return "its ring's GPADL does not exist, or is another channel's";
-	if (g->in_ring)
+	if (g->in_ring || g->mapped)
 		return "its ring's GPADL is in use";
 	if (g->range_count != 1 || g->ranges[0].offset ||
 	    g->ranges[0].bytes % RAM_PAGE)

@@ -20,6 +20,7 @@ UNIT_SRCS_test_ring := channel/ring.c
 UNIT_SRCS_test_ring_api := channel/ring_api.c channel/ring.c
 UNIT_CFLAGS_test_ring_api := -Itests/unit/kernel -Ichannel
 UNIT_SRCS_test_sbc := drivers/block/sbc.c
+UNIT_SRCS_test_rndis := drivers/net/rndis.c
 UNIT_SRCS_stress_ring := channel/ring.c tests/host/ring.c
 
 # test_host_*: the whole reference host but its main(), and a guest for it
@@ -44,6 +45,13 @@ $(foreach t,$(UNIT_STORVSP),\
 	$(eval UNIT_SRCS_$(t) := $(UNIT_STORVSP_SRCS))\
 	$(eval UNIT_CFLAGS_$(t) := -Wl,--wrap=open)\
 	$(eval UNIT_LIBS_$(t) := $(HOST_LIBS)))
+UNIT_SRCS_test_host_netframe := tests/host/netframe.c tests/host/toeplitz.c
+UNIT_LIBS_test_host_netframe :=
+UNIT_SRCS_test_host_netvsp := $(patsubst %,tests/host/%.c,netvsp \
+	netvsp_nvsp netvsp_rndis netvsp_oid netvsp_tx netvsp_rx netvsp_slots \
+	netvsp_options netvsp_fault netvsp_fault_command netframe toeplitz \
+	text log)
+UNIT_LIBS_test_host_netvsp :=
 UNIT_SRCS_test_host_moderate := tests/host/moderate.c
 UNIT_LIBS_test_host_moderate :=
 UNIT_SRCS_test_host_blockdev := $(patsubst %,tests/host/%.c,\
@@ -56,7 +64,8 @@ UNIT_LIBS_test_host_loop := $(HOST_LIBS)
 UNIT_NAMES := $(patsubst tests/unit/%.c,%,$(sort \
 	$(wildcard tests/unit/test_*.c tests/unit/stress_*.c)))
 UNIT_HDRS := $(wildcard tests/unit/*.h tests/unit/kernel/*/*.h \
-	channel/ring*.h channel/trace.h drivers/block/sbc*.h tests/host/*.h \
+	channel/ring*.h channel/trace.h drivers/block/sbc*.h \
+	drivers/net/rndis*.h tests/host/*.h \
 	include/synthio/*.h)
 UNIT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -g -Wall -Wextra -Werror -Iinclude
 UNIT_SAN := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined \
