@@ -303,7 +303,7 @@ def under_load(g):
                  "count=20", "pages ranges=0xffffffff count=20",
                  "tx status=2 count=50", "frame type=7 count=20"):
         fault(g, text)
-        load.flows(1 << 18)
+        load.flows(1 << 16)
         clear(g)
         complaints(g)
     load.flows()
@@ -335,10 +335,13 @@ def unasked(g):
 
 
 def flood(g):
-    """Thousands of messages of no use: the log stays readable."""
+    """Thousands of messages of no use: the log stays readable.
+
+    The host takes it amiss if more than 64 control messages wait.
+    """
     at = len(g.console_text())
-    for text in ("send hex=ffffffff count=3000", "rndis hex=ffffffff08000000"
-                 " count=1000", "send packet-type=11 id=77 hex=- count=3000"):
+    for text in ("send hex=ffffffff count=3000", *["rndis hex=ffffffff08000000"
+                 " count=40"] * 5, "send packet-type=11 id=77 hex=- count=3000"):
         fault(g, text)
         ping(g, g.nic().far4, 2)
     lines = g.console_text()[at:].count("\n")

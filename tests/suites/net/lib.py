@@ -128,6 +128,7 @@ class NetGuest(Guest):
         self.nics = list(nics)
         self.more = more
         self.far = None
+        self.ip = "ip"          # how that is called in the guest
         self.notes = {}         # what one test leaves for another
 
     def nic(self, name="n0"):
@@ -222,7 +223,7 @@ def up(g, nic):
     addresses = "" if nic.space is None else (
         f"addr replace {nic.near4}/24 dev {name}\n"
         f"addr replace {nic.near6}/64 dev {name} nodad\n")
-    g.run(f"ip -batch - <<'END'\nlink set {name} up\n{addresses}END")
+    g.run(f"{g.ip} -batch - <<'END'\nlink set {name} up\n{addresses}END")
     carrier(g, nic.name, True)
     return name
 
@@ -248,7 +249,8 @@ def ping(g, to=None, count=3, size=56, opts="", timeout=60):
 def answered(out, count):
     """So many pings were, and not many more had to be sent for it."""
     m = re.search(r"(\d+) packets transmitted, (\d+) received", out)
-    assert m and int(m[2]) == count and int(m[1]) <= 2 * count + 20, out
+    # some more may be on their way by then
+    assert m and int(m[2]) >= count and int(m[1]) <= 2 * int(m[2]) + 20, out
 
 
 def alive(g, *names):
@@ -311,7 +313,7 @@ class Load:
                          "statistics && cat rx_bytes tx_bytes").out
         return [int(x) for x in out.split()]
 
-    def flows(self, more=1 << 20, timeout=60):
+    def flows(self, more=1 << 18, timeout=120):
         """Waits until so much more has gone each way."""
         goal = [x + more for x in self.count()]
         deadline = time.monotonic() + timeout * self.g.scale

@@ -13,8 +13,8 @@ import re
 import socket
 import time
 
-from lib import (answered, BUSYBOX, carrier, dev, NetGuest, Nic, nothing_leaked, OWN,
-                 run_tests, up, wait_for)
+from lib import (answered, BUSYBOX, carrier, dev, NetGuest, Nic,
+                 nothing_leaked, OWN, run_tests, up, wait_for)
 from steps import forget_files, image, own_user_space, sleep_on_disk
 
 PORT = 4444
@@ -69,6 +69,8 @@ def begin(g):
     g.sh("modprobe button")
     own_user_space(g, ["/usr/sbin/ip", "/usr/sbin/ethtool"])
     forget_files(g)
+    # busybox's shell knows no other ip by that name
+    g.ip = "/usr/sbin/ip"
     for nic in g.nics:
         up(g, nic)
     g.run(f"{BUSYBOX} nohup {BUSYBOX} nc -ll -p {PORT} -e {BUSYBOX} cat"
@@ -76,15 +78,15 @@ def begin(g):
     g.notes["talk"] = [Conversation(g, host) for host in (g.nic().near4,
                                                           g.nic().near6)]
     name = dev(g)
-    g.run(f"ip link set {name} mtu 1400; ip maddr add 01:00:5e:11:22:33 dev"
-          f" {name}; ethtool -X {name} weight 3 1")
+    g.run(f"{g.ip} link set {name} mtu 1400 && {g.ip} maddr add 01:00:5e:11:22:33 dev"
+          f" {name} && ethtool -X {name} weight 3 1")
     g.notes["is"] = says(g)
     goes_on(g)
 
 
 def says(g):
     """What has to outlive all of this."""
-    out = "".join(g.run(f"ip addr show {n}; ip maddr show {n}; ethtool -x {n};"
+    out = "".join(g.run(f"{g.ip} addr show {n}; {g.ip} maddr show {n}; ethtool -x {n};"
                         f"ethtool -g {n}; ethtool -l {n}; ethtool -k {n}").out
                   for n in (dev(g, x.name) for x in g.nics))
     # who joined it is told, and how long an address is still valid
@@ -159,9 +161,9 @@ def s2idle(g):
 def down(g):
     """An interface that is down stays down, and can be brought up."""
     name = dev(g, "n1")
-    g.run(f"ip link set {name} down")
+    g.run(f"{g.ip} link set {name} down")
     hibernate(g, "devices")
-    assert "state DOWN" in g.run(f"ip link show {name}").out
+    assert "state DOWN" in g.run(f"{g.ip} link show {name}").out
     up(g, g.nic("n1"))
     goes_on(g)
 
@@ -207,7 +209,7 @@ def main():
     """Runs the tests."""
     run_tests(
         ("power", PowerGuest(
-            "net-power", OWN, [Nic("n0"), Nic("n1", "b")],
+            "net-power", OWN, [Nic("n0", opts="queues=2"), Nic("n1", "b")],
             ["--scsi", "c1", "--disk", "c1,lun=7,file={}/swap.img"],
             mem="512M", limit=900, cmdline="no_console_suspend"),
          ("connections that go on", begin), ("suspend to idle", s2idle),

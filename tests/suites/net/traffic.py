@@ -8,13 +8,12 @@ far as each claims to do it.
 """
 
 import re
-import select
 import time
 
 import far
 import packets
-from lib import (alive, answered, BUSYBOX, Capture, carrier, dev, digest_down, digest_up,
-                 ethtool_stats, forget, GuestError, guid, INSIDE, iperf, Load,
+from lib import (alive, answered, BUSYBOX, Capture, carrier, dev, digest_down,
+                 digest_up, ethtool_stats, forget, guid, INSIDE, iperf, Load,
                  LONG, NETVSC, NetGuest, Nic, nothing_leaked, OWN, ping,
                  run_tests, stat, STOCK, up, wait_for)
 
@@ -404,8 +403,6 @@ def netconsole(g):
             "link", "show", "n0"))[1]
         g.run(f"modprobe netconsole netconsole=+5555@{g.nic().near4}/{name},"
               f"6666@{g.nic().far4}/{mac}")
-        for i in range(50):
-            g.run(f"echo netconsole-{i} >/dev/kmsg") if i % 25 == 0 else None
         g.run("for i in $(seq 40); do echo said-$i >/dev/kmsg; done;"
               "echo h >/proc/sysrq-trigger")
         lines.wait("said-40", 20 * g.scale)

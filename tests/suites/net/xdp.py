@@ -33,6 +33,8 @@ class Program:
     def __init__(self, g, name, program, target="0"):
         self.g = g
         self.name = name
+        if not g.driver.synthetic:      # which wants to be asked
+            g.run(f"ethtool -K {dev(g, name)} lro off")
         self.job = g.spawn(f"exec {TOOLS_INSIDE}/load {TOOLS_INSIDE}/"
                            f"actions.bpf.o {dev(g, name)} {program} {target}",
                            300)
