@@ -13,7 +13,7 @@ unloads. docs/faults.md says what the host can do wrong.
 import re
 import time
 
-from lib import (alive, carrier, dev, digest_down, digest_up, ethtool_stats,
+from lib import (alive, carrier, dev, digest_down, ethtool_stats,
                  forget, guid, GuestError, Load, NetGuest, Nic, nothing_leaked,
                  OWN, ping, run_tests, up, wait_for)
 

@@ -7,7 +7,6 @@ checksum is right, or is left to who has been told where it is. What comes in
 with a wrong one is not taken.
 """
 
-import itertools
 import re
 import struct
 import time
@@ -17,7 +16,7 @@ import packets
 from lib import (alive, BUSYBOX, Capture, carrier, channels, dev, digest_down,
                  digest_up, ethtool_stats, features, iperf, Load, NETVSC,
                  NetGuest, Nic, OWN, ping, queue_packets, run_tests,
-                 set_feature, stat, up, wait_for)
+                 set_feature, stat, up)
 
 TX = ("tx", "tso", "sg", "gso")
 NAMES = {"tx": ("tx-checksum-ipv4", "tx-checksum-ipv6",

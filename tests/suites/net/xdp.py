@@ -6,15 +6,13 @@ The far ends send frames that the programs of bpf/actions.bpf.c act upon, and
 look at what comes back; other traffic goes on beside them.
 """
 
-import os
 import re
 import select
-import signal
 import time
 
 import packets
 from lib import (alive, build_tools, channels, dev, digest_down, digest_up,
-                 ethtool_stats, Load, NETVSC, NetGuest, Nic, OWN, ping,
+                 ethtool_stats, Load, NETVSC, NetGuest, Nic, OWN,
                  run_tests, stat, TOOLS_INSIDE, up, wait_for)
 
 FRAMES = 300
