@@ -13,7 +13,7 @@ KDIR ?= /lib/modules/$(KVER)/build
 KERNEL ?=
 SUITE ?=
 JOBS ?= 2
-export LONG DEBUG_KERNEL KEEP
+export LONG DEBUG_KERNEL KEEP JOBS_TEST
 export PYTHONDONTWRITEBYTECODE := 1
 
 GUEST_KERNEL := $(if $(filter 1,$(DEBUG_KERNEL)),debug,distro)
@@ -219,7 +219,9 @@ help:
 	@echo "make test               all test suites; SUITE=unit|channel|block|net|input|"
 	@echo "                        video|hyperv|package; LONG=1 adds soak;"
 	@echo "                        DEBUG_KERNEL=1: in a kernel with KASAN and lockdep;"
-	@echo "                        KEEP=1 keeps build/run/NAME.PID of each guest"
+	@echo "                        KEEP=1 keeps build/run/NAME.PID of each guest;"
+	@echo "                        JOBS_TEST=N programs at once: by default as many as"
+	@echo "                        CPUs, 2 at most, and 1 with LONG=1 or DEBUG_KERNEL=1"
 	@echo "make unit-test          parts of SUITE=unit by themselves; fuzz-test"
 	@echo "make host               synthhost, the reference host; host-asan: for tests"
 	@echo "make vm                 a guest to play in (BUS= chooses its channel)"
