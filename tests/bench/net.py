@@ -256,7 +256,8 @@ class SynthhostPeer(NetPeer):
     irq = r"synth_ivshmem"
 
     def describe(self, setup):
-        return {"host": ["--nic", f"n0,tap={self.far.name}"]}
+        return {"host": ["--net", f"n0,tap={self.far.name},"
+                         f"queues={self.queues(setup)}"]}
 
     def counters(self):
         # synthhost counts what rings its doorbell, channel by channel
