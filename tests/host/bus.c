@@ -441,11 +441,12 @@ static void bus_gpadl_teardown(struct bus *bus, uint32_t conn_id,
 	if (!ch)
 		return;
 	g = gpadl_find(&bus->gpadls, m->child_relid, m->gpadl);
-	if (!g || g->in_ring) {
+	if (!g || g->in_ring || g->mapped) {
 		guest_error(bus->guest, "teardown of GPADL 0x%x of %s/%u, %s",
 			    m->gpadl, ch->dev->id, ch->index,
-			    g ? "which is the ring of an open channel" :
-			    "which does not exist");
+			    !g ? "which does not exist" : g->in_ring ?
+			    "which is the ring of an open channel" :
+			    "which its device still uses");
 		return;
 	}
 	channel_drain(ch);
