@@ -96,6 +96,6 @@ bool synn_coalesce_sleep(struct synn_chan *ch, int work)
 	usecs = READ_ONCE(ch->usecs);
 	if (likely(!usecs) || !work)
 		return false;
-	hrtimer_start(&ch->timer, us_to_ktime(usecs), HRTIMER_MODE_REL_PINNED);
+	hrtimer_start(&ch->timer, ns_to_ktime(usecs * NSEC_PER_USEC), HRTIMER_MODE_REL_PINNED);
 	return true;
 }

@@ -41,7 +41,7 @@ static int synn_get_link_ksettings(struct net_device *dev,
 
 /* ---- statistics ------------------------------------------------------------------- */
 
-struct stat {
+struct synn_stat {
 	char name[ETH_GSTRING_LEN];
 	size_t at;
 };
@@ -50,7 +50,7 @@ struct stat {
 #define RX(field)	{ "rx_" #field, offsetof(struct synn_chan, rx.stats.field) }
 
 /* of the card: sums over all queues */
-static const struct stat sums[] = {
+static const struct synn_stat sums[] = {
 	TX(copied), TX(ring_packets), TX(tso), TX(csum_help), TX(linearized),
 	TX(ring_full), TX(stopped), TX(woken), TX(dropped), TX(errors),
 	TX(xdp_xmit), TX(xdp_xmit_dropped), TX(xdp_tx), TX(xdp_tx_dropped),
@@ -65,12 +65,12 @@ static const char card_stats[][ETH_GSTRING_LEN] = {
 };
 
 /* of each queue */
-static const struct stat queue_stats[] = {
+static const struct synn_stat queue_stats[] = {
 	TX(packets), TX(bytes), RX(packets), RX(bytes),
 	RX(xdp_drop), RX(xdp_tx), RX(xdp_redirect),
 };
 
-static u64 stat_of(const struct synn_chan *ch, const struct stat *s)
+static u64 stat_of(const struct synn_chan *ch, const struct synn_stat *s)
 {
 	return READ_ONCE(*(const u64 *)((const u8 *)ch + s->at));
 }

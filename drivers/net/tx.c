@@ -280,7 +280,7 @@ struct ranges {
 	u32 max;
 };
 
-static bool add_range(struct ranges *r, phys_addr_t from, u32 len)
+static bool put_range(struct ranges *r, phys_addr_t from, u32 len)
 {
 	do {
 		u32 offset = from & ~HV_HYP_PAGE_MASK;
@@ -314,7 +314,7 @@ static void begin_ranges(struct synn_chan *ch, struct ranges *r, void *header,
 		.at = &ch->tx.mpb.range,
 		.max = ch->card->link.max_ranges,
 	};
-	add_range(r, virt_to_phys(header), len);
+	put_range(r, virt_to_phys(header), len);
 }
 
 static bool add_skb(struct ranges *r, const struct sk_buff *skb)
@@ -322,13 +322,13 @@ static bool add_skb(struct ranges *r, const struct sk_buff *skb)
 	u32 head = skb_headlen(skb);
 	int i;
 
-	if (head && !add_range(r, virt_to_phys(skb->data), head))
+	if (head && !put_range(r, virt_to_phys(skb->data), head))
 		return false;
 	for (i = 0; i < skb_shinfo(skb)->nr_frags; i++) {
 		const skb_frag_t *f = &skb_shinfo(skb)->frags[i];
 
 		if (skb_frag_size(f) &&
-		    !add_range(r, page_to_phys(skb_frag_page(f)) +
+		    !put_range(r, page_to_phys(skb_frag_page(f)) +
 				  skb_frag_off(f), skb_frag_size(f)))
 			return false;
 	}
@@ -612,7 +612,7 @@ int synn_tx_frame(struct synn_chan *ch, void *data, u32 len,
 	to = header_of(tx, slot);
 	rndis_put_packet(to, &t);
 	begin_ranges(ch, &r, to, header);
-	if (!add_range(&r, virt_to_phys(data), len)) {
+	if (!put_range(&r, virt_to_phys(data), len)) {
 		untake(&tx->plain);
 		return -EBUSY;
 	}
