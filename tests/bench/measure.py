@@ -40,15 +40,25 @@ def plugin_counts(path):
     return {"insns": insns, "exits": port + mmio, "apic": apic}
 
 
+class Counters:
+    """What a function counts, as {name: number}, and when that was: it may have
+    to ask another process, which takes its time on a busy machine."""
+
+    def __init__(self, function):
+        before = time.monotonic()
+        self.values = function()
+        self.time = (before + time.monotonic()) / 2
+
+
 class HostSample:
     """What the host sees at one moment.
 
-    pids: of what serves the guest; counters: {name: number}
+    pids: of what serves the guest; counters: a Counters, which may come later
     load: pids of what loads the guest from this side; traffic: function that
     returns what has passed, as {name: number}
     """
 
-    def __init__(self, pids, counters, load=(), traffic=dict):
+    def __init__(self, pids, counters=None, load=(), traffic=dict):
         self.time = time.monotonic()
         self.traffic = traffic()
         self.cpu = cpu_seconds(pids)
@@ -104,8 +114,9 @@ def traffic_rate(before, after, name):
 def costs(window, before, after, rate=None):
     """Costs of one I/O, as {metric: number}.
 
-    The host's window lies inside the guest's, and is a little shorter: what
-    the host counts is divided by the I/Os that fall into its own.
+    The host's window lies inside the guest's, and is a little shorter, and that
+    of its counters a little longer: what is counted in one is divided by the
+    I/Os that fall into it.
     rate: I/Os in a second, where the guest does not count them
     """
     rate = rate or window.ios / window.seconds
@@ -121,6 +132,7 @@ def costs(window, before, after, rate=None):
         # CPU that something else on this machine has used, in CPUs
         "others": max(0.0, (after.busy - before.busy - cpu - load) / length),
     }
-    for name, value in after.counters.items():
-        out[name] = (value - before.counters[name]) / ios
+    a, b = before.counters, after.counters
+    for name, value in b.values.items():
+        out[name] = (value - a.values[name]) / ((b.time - a.time) * rate)
     return out

@@ -54,7 +54,7 @@ class NetPeer(GuestPeer):
     modules = ()
     far = None
     dev = None
-    program = None          # that loads the guest from the far end
+    lro = False             # it receives large frames
 
     def missing(self):
         return farend.missing()
@@ -98,17 +98,24 @@ class NetPeer(GuestPeer):
                    "nud permanent && for i in $(seq 100); do "
                    f"[ \"$(cat /sys/class/net/{self.dev}/carrier)\" != 1 ] || "
                    "exit 0; sleep .1; done; exit 1", 60)
+        self.lro = "\nlarge-receive-offload: on\n" in self.g.run(
+            f"ethtool -k {self.dev}", 60).out
         # so that the first measurement does not load them over 9p
         self.g.run(f"iperf3 --version; {TOOLS}/rr; {TOOLS}/udp; {TOOLS}/xdp;"
                    "cat /synthio/tests/bench/window.sh", 120)
 
+    def _set_lro(self, on):
+        """What receives large frames takes no XDP program."""
+        if self.lro:
+            self.g.run(f"ethtool -K {self.dev} lro {on}", 60)
+
     def cannot(self, setup, row):
-        if row.options["load"] == "xdp":
-            done = self.g.sh(f"{TOOLS}/xdp {self.dev} try")
-            if done.rc:
-                # without the driver's own words, which come on the console
-                return "no XDP in the driver: " + done.out.strip()
-        return None
+        if row.options["load"] != "xdp":
+            return None
+        self._set_lro("off")
+        done = self.g.sh(f"{TOOLS}/xdp {self.dev} try")
+        self._set_lro("on")
+        return f"no XDP in its driver: {done.out.strip()}" if done.rc else None
 
     # -- what is counted ---------------------------------------------------------
 
@@ -169,9 +176,11 @@ class NetPeer(GuestPeer):
                 **costs(window, before, after, rate)}
 
     def _xdp(self, way, size, seconds):
+        self._set_lro("off")
         window, before, after = self._watch(
             "asked", 143, [f"{TOOLS}/xdp", self.dev, way], seconds,
             lambda: self._blast(size))
+        self._set_lro("on")
         # those that have come back
         rate = (traffic_rate(before, after, "from_guest") if way == "tx"
                 else window.ios / window.seconds)
@@ -256,7 +265,8 @@ class SynthhostPeer(NetPeer):
     irq = r"synth_ivshmem"
 
     def describe(self, setup):
-        return {"host": ["--nic", f"n0,tap={self.far.name}"]}
+        return {"host": ["--net", f"n0,tap={self.far.name},"
+                         f"queues={self.queues(setup)}"]}
 
     def counters(self):
         # synthhost counts what rings its doorbell, channel by channel

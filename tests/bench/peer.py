@@ -7,7 +7,7 @@ import tempfile
 
 from guest import Guest, GuestError
 from kernels import BUILD, Kernel
-from measure import HostSample, cpu_seconds, plugin_counts
+from measure import Counters, HostSample, cpu_seconds, plugin_counts
 
 # Time is read from the TSC: the HPET, which the kernel would choose on an
 # emulated CPU, costs an exit for each look at the clock.
@@ -173,7 +173,7 @@ class GuestPeer:
         samples, seen = {}, b""
         pids = self.g.pids()
 
-        def sample(counters):
+        def sample(counters=None):
             return HostSample(pids, counters, self.load_pids(), self.traffic)
 
         def mark(data):
@@ -184,10 +184,10 @@ class GuestPeer:
                 begin = None
             # what the samples cost themselves lies outside the window
             if b"A000" in seen and "A" not in samples:
-                samples["A"] = sample(self._all_counters())
+                samples["A"] = sample(Counters(self._all_counters))
             if b"B000" in seen and "B" not in samples:
-                samples["B"] = sample({})
-                samples["B"].counters = self._all_counters()
+                samples["B"] = sample()
+                samples["B"].counters = Counters(self._all_counters)
 
         done = self.g.sh("exec /synthio/tests/bench/window.sh " + argv, limit,
                          mark)

@@ -43,16 +43,20 @@ count_disk()
 	count=$((f[0] + f[1] + f[4] + f[5]))
 }
 
-# two lines of a protocol: names, and values in their order
+# two lines of a protocol: names, and values in their order. All of it at once:
+# what "read" leaves it would find elsewhere, since the numbers have grown
 count_snmp()
 {
-	local line i names=() values=()
+	local all line i names=() values=()
 
-	while read -ra line; do
-		[ "${line[0]}" = "$name:" ] || continue
-		[ ${#names[@]} = 0 ] || { values=("${line[@]}"); break; }
-		names=("${line[@]}")
-	done </proc/net/snmp
+	mapfile -t all </proc/net/snmp
+	for line in "${all[@]}"; do
+		[ "${line%% *}" = "$name:" ] || continue
+		# shellcheck disable=SC2206 # words and numbers
+		[ ${#names[@]} = 0 ] || { values=($line); break; }
+		# shellcheck disable=SC2206
+		names=($line)
+	done
 	for i in "${!names[@]}"; do
 		[ "${names[i]}" != "$field" ] || count=${values[i]}
 	done
