@@ -20,7 +20,7 @@ FUZZ_SRCS_sbc := drivers/block/sbc.c
 FUZZ_SRCS_bus := $(filter-out tests/host/main.c,$(wildcard tests/host/*.c)) \
 	tests/unit/fake_guest.c
 FUZZ_CFLAGS_bus := -Itests/host
-FUZZ_LIBS_bus := -luring
+FUZZ_LIBS_bus := -luring -lvncserver -lpng -lpthread
 
 FUZZ_SECONDS ?= 30
 FUZZ_CC ?= $(shell command -v clang || command -v clang-14)

@@ -33,6 +33,9 @@ $(foreach t,$(UNIT_HOST),\
 	$(eval UNIT_LIBS_$(t) := $(HOST_ASAN_LIB_OBJS) $(HOST_LIBS)))
 $(UNIT_HOST:%=build/unit/%): $(HOST_ASAN_LIB_OBJS)
 
+# a viewer
+UNIT_LIBS_test_host_mouse += -lvncclient
+
 # these bring a bus of their own instead, or need none
 UNIT_SRCS_test_host_scsi := tests/host/scsi.c
 UNIT_LIBS_test_host_scsi :=

@@ -11,7 +11,7 @@
 set -eu
 
 # build: modules and the reference host; vm: boots guests
-build="gcc gcc-12 libc6-dev make liburing-dev rsync"
+build="gcc gcc-12 libc6-dev make liburing-dev libvncserver-dev libpng-dev rsync"
 vm="$build qemu-system-x86 busybox-static python3 kmod xz-utils cpio
 	ca-certificates debian-archive-keyring"
 demo="$vm e2fsprogs util-linux fio"
