@@ -23,6 +23,7 @@ FIND_SOURCES = find $(SOURCES) -type f \( -name '*.[ch]' -o -name Kbuild \
 	-o -name Makefile \) ! -name '*.mod.c' 2>/dev/null
 
 -include tests/host/host.mk
+-include tests/guest/guest.mk
 
 ifneq ($(filter-out own stock,$(BUS)),)
 $(error BUS is own or stock, not $(BUS))
@@ -121,7 +122,7 @@ guest-modules:
 # in this order, whatever -j says
 guest-ready:
 	@$(MAKE) guest-modules
-	@$(MAKE) -j$(JOBS) host host-asan
+	@$(MAKE) -j$(JOBS) host host-asan guest-tools
 
 # what lacks its packages is skipped (tests/run), the rest is run
 .PHONY: test
@@ -199,7 +200,7 @@ fresh-debian:
 
 .PHONY: clean distclean
 clean:
-	rm -rf build/host build/host-asan build/unit build/fuzz build/demo \
+	rm -rf build/host build/host-asan build/guest build/unit build/fuzz build/demo \
 		build/bench build/lint build/logs build/vm build/[0-9]*.[0-9]*
 
 distclean:

@@ -137,18 +137,14 @@ static bool synthvid_resize(struct console_sink *sink, uint32_t width,
 	return true;
 }
 
-static int cmd_resize(struct bus *bus, int argc, char **argv,
-		      struct text *out)
+static int cmd_resize(struct synthvid *v, const char *word, struct text *out)
 {
-	struct synthvid *v = video_first(bus, out);
 	uint64_t width, height;
 
-	if (!v)
-		return -ENODEV;
-	if (argc != 2 || parse_size(argv[1], &width, &height))
-		return text_add(out, "needs WxH");
+	if (parse_size(word, &width, &height))
+		return text_add(out, "'%s' is no WxH", word);
 	if (!synthvid_resize(&v->sink, width, height))
-		return text_add(out, "%s does not fit into the VRAM", argv[1]);
+		return text_add(out, "%s does not fit into the VRAM", word);
 	return 0;
 }
 
@@ -243,6 +239,8 @@ static int cmd_video(struct bus *bus, int argc, char **argv, struct text *out)
 		memset(&v->counts, 0, sizeof(v->counts));
 	else if (argc >= 2 && !strcmp(argv[1], "features"))
 		return cmd_features(v, argc, argv, out);
+	else if (argc == 3 && !strcmp(argv[1], "resize"))
+		return cmd_resize(v, argv[2], out);
 	else if (argc == 3 && !strcmp(argv[1], "fill"))
 		return cmd_fill(v, argv[2], out);
 	else if (argc == 3 && !strcmp(argv[1], "differs"))
@@ -364,10 +362,8 @@ const struct device_option synthvid_options[] = {
 
 const struct device_command synthvid_commands[] = {
 	{ "screenshot", "FILE [pointer]", "write a PNG of the screen", cmd_screenshot },
-	{ "resize", "WxH", "ask the guest for another size of its screen",
-	  cmd_resize },
-	{ "video", "stats | reset | features DIRT POSITION SHAPE SITUATION | fill BYTE | differs BYTE",
-	  "what the guest has sent; what it should send; its VRAM",
+	{ "video", "resize WxH | stats | reset | features DIRT POSITION SHAPE SITUATION | fill BYTE | differs BYTE",
+	  "ask the guest for another size; what it has sent; what it should send; its VRAM",
 	  cmd_video },
 	{ 0 }
 };

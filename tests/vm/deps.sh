@@ -15,7 +15,7 @@ build="gcc gcc-12 libc6-dev make liburing-dev libvncserver-dev libpng-dev rsync"
 vm="$build qemu-system-x86 busybox-static python3 kmod xz-utils cpio
 	ca-certificates debian-archive-keyring"
 demo="$vm e2fsprogs util-linux fio"
-tests="$demo perl procps fdisk xfsprogs udev"
+tests="$demo perl procps fdisk xfsprogs udev libdrm-dev"
 # qemu-system-common: qemu-storage-daemon
 bench="$vm qemu-system-common fio gnuplot-nox util-linux"
 lint="$build sparse shellcheck perl xz-utils"
