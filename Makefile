@@ -162,7 +162,8 @@ build/bench/count.so: tests/bench/count.c tests/bench/qemu_plugin.h
 
 VM_DISK := build/vm/disk.img
 # the distribution's drivers run on the drop-in: so there is a disk, and keys
-# arrive. BUS=own on the command line: our own drivers
+# arrive. BUS=own on the command line: our own drivers. VNC=[ADDR:]PORT: where
+# the screen can be seen
 VM_BUS := $(if $(filter command%,$(origin BUS)),$(BUS),stock)
 .PHONY: vm
 vm:
@@ -171,7 +172,9 @@ vm:
 	@$(MAKE) modules KERNEL=$(GUEST_KERNEL) BUS=$(VM_BUS)
 	@mkdir -p $(dir $(VM_DISK)); [ -e $(VM_DISK) ] || truncate -s 1G $(VM_DISK)
 	@tests/vm/run --shell --name vm --limit 86400 --host-build host \
-		--mem 1G --load $(VM_BUS) --host "--scsi c0 --keyboard" \
+		--mem 1G --load $(VM_BUS) --bar 32M \
+		--host "--scsi c0 --keyboard --mouse --video video,vram=16M" \
+		--host "--vnc $(or $(VNC),0)" \
 		--host "--disk c0,lun=0,file=$(CURDIR)/$(VM_DISK)"
 
 # these look for compilers when they are read, so they are no part of this file
@@ -223,7 +226,8 @@ help:
 	@echo "                        KEEP=1 keeps build/run/NAME.PID of each guest"
 	@echo "make unit-test          parts of SUITE=unit by themselves; fuzz-test"
 	@echo "make host               synthhost, the reference host; host-asan: for tests"
-	@echo "make vm                 a guest to play in (BUS= chooses its channel)"
+	@echo "make vm                 a guest to play in (BUS= chooses its channel), its"
+	@echo "                        screen at VNC=[ADDR:]PORT, or a free port"
 	@echo "make bench              our devices against their peers, an hour; CASES=disk,"
 	@echo "                        QUICK=1: 5 minutes; ROUNDS=, PEERS=a,b, ROWS=a,b,"
 	@echo "                        SETUPS=a,b: less of it; docs/benchmark.md says which"

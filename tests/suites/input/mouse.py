@@ -61,8 +61,10 @@ class MouseGuest(Guest):
 
 
 def event(g, timeout=30):
-    """Waits for the mouse's evdev node, returns its name."""
-    return wait_for(g, f"cd {DEVICE}/*/input/input*/ && ls -d event*",
+    """Waits for the mouse's evdev node, returns its name. hid-hyperv's has no
+    parent."""
+    return wait_for(g, "basename $(dirname $(dirname $(dirname $(grep -l 0621"
+                    " /sys/class/input/event*/device/id/product))))",
                     "no mouse", timeout).strip()
 
 

@@ -227,7 +227,7 @@ check "dkms-install succeeds" dkms_make "$top" dkms-install
 check "DKMS says that it is installed" is_installed
 
 # dkms.conf names the modules; they and nothing else are installed
-sed -n 's/^BUILT_MODULE_NAME.*="\(.*\)"/\1.ko/p' "$top/dkms.conf" |
+sed -n 's/^[[:space:]]*BUILT_MODULE_NAME.*="\(.*\)"/\1.ko/p' "$top/dkms.conf" |
 	sort >"$tmp/wanted"
 (cd "/lib/modules/$kver/updates" && find . -type f -printf '%P\n') |
 	sed 's|^dkms/||' | sort >"$tmp/got"
