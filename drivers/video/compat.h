@@ -15,19 +15,19 @@
 #include <drm/drm_drv.h>
 #include <drm/drm_plane.h>
 
-#if __has_include(<drm/clients/drm_client_setup.h>)
+#if __has_include("drm/clients/drm_client_setup.h")
 #include <drm/clients/drm_client_setup.h>
 #include <drm/drm_fbdev_shmem.h>
 #include <drm/drm_fourcc.h>
-#elif __has_include(<drm/drm_fbdev_shmem.h>)
+#elif __has_include("drm/drm_fbdev_shmem.h")
 #include <drm/drm_fbdev_shmem.h>
-#elif __has_include(<drm/drm_fbdev_generic.h>)
+#elif __has_include("drm/drm_fbdev_generic.h")
 #include <drm/drm_fbdev_generic.h>
 #else
 #include <drm/drm_fb_helper.h>
 #endif
 
-#if __has_include(<drm/drm_panic.h>)
+#if __has_include("drm/drm_panic.h")
 #include <drm/drm_panic.h>
 #define COMPAT_PANIC	1
 #endif
@@ -37,10 +37,10 @@
 #define COMPAT_REMOVE_DONE	((compat_remove_t)0)
 
 /* struct drm_atomic_state, which is drm_atomic_commit later */
-typedef typeof(*((struct drm_plane_state *)NULL)->state) compat_atomic;
+#define compat_atomic		typeof(*((struct drm_plane_state *)NULL)->state)
 
 /* The console on the screen */
-#if __has_include(<drm/clients/drm_client_setup.h>)
+#if __has_include("drm/clients/drm_client_setup.h")
 #define COMPAT_DRIVER_OPS	DRM_FBDEV_SHMEM_DRIVER_OPS,
 static inline void compat_fbdev_setup(struct drm_device *dev)
 {
@@ -50,7 +50,7 @@ static inline void compat_fbdev_setup(struct drm_device *dev)
 #define COMPAT_DRIVER_OPS
 static inline void compat_fbdev_setup(struct drm_device *dev)
 {
-#if __has_include(<drm/drm_fbdev_shmem.h>)
+#if __has_include("drm/drm_fbdev_shmem.h")
 	drm_fbdev_shmem_setup(dev, 32);
 #else
 	drm_fbdev_generic_setup(dev, 32);

@@ -275,7 +275,10 @@ static int cmd_test(uint32_t *n)
 	drmModeAtomicReq *req = drmModeAtomicAlloc();
 	struct buffer b = { 0 };
 	uint32_t blob = 0, i;
-	const struct { const char *name; uint64_t value; } props[] = {
+	const struct {
+		const char *name;
+		uint64_t value;
+	} props[] = {
 		{ "CRTC_ID", crtc }, { "SRC_X", 0 }, { "SRC_Y", 0 },
 		{ "SRC_W", (uint64_t)n[0] << 16 },
 		{ "SRC_H", (uint64_t)n[1] << 16 }, { "CRTC_X", 0 },

@@ -18,7 +18,7 @@ demo="$vm e2fsprogs util-linux fio"
 tests="$demo perl procps fdisk xfsprogs udev libdrm-dev"
 # qemu-system-common: qemu-storage-daemon
 bench="$vm qemu-system-common fio gnuplot-nox util-linux"
-lint="$build sparse shellcheck perl xz-utils"
+lint="$build libdrm-dev sparse shellcheck perl xz-utils"
 fresh="debootstrap git e2fsprogs"
 debug="flex bison bc libelf-dev libssl-dev"
 
