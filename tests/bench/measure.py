@@ -41,11 +41,18 @@ def plugin_counts(path):
 
 
 class HostSample:
-    """What the host sees at one moment. counters: {name: number}."""
+    """What the host sees at one moment.
 
-    def __init__(self, pids, counters):
+    pids: of what serves the guest; counters: {name: number}
+    load: pids of what loads the guest from this side; traffic: function that
+    returns what has passed, as {name: number}
+    """
+
+    def __init__(self, pids, counters, load=(), traffic=dict):
         self.time = time.monotonic()
+        self.traffic = traffic()
         self.cpu = cpu_seconds(pids)
+        self.load = cpu_seconds(load)
         self.busy = machine_busy()
         self.counters = counters
 
@@ -88,21 +95,31 @@ class GuestWindow:
                      - _irqs(f["irq_a"], irq_pattern))
 
 
-def costs(window, before, after):
+def traffic_rate(before, after, name):
+    """How much of what a HostSample calls traffic has passed in a second."""
+    return ((after.traffic[name] - before.traffic[name])
+            / (after.time - before.time))
+
+
+def costs(window, before, after, rate=None):
     """Costs of one I/O, as {metric: number}.
 
     The host's window lies inside the guest's, and is a little shorter: what
     the host counts is divided by the I/Os that fall into its own.
+    rate: I/Os in a second, where the guest does not count them
     """
+    rate = rate or window.ios / window.seconds
     length = after.time - before.time
-    ios = window.ios / window.seconds * length
+    inside, ios = rate * window.seconds, rate * length
     cpu = after.cpu - before.cpu
+    load = after.load - before.load
     out = {
-        "irqs": window.irqs / window.ios,
-        "guest_us": window.cpu / window.ios * 1e6,
+        "irqs": window.irqs / inside,
+        "guest_us": window.cpu / inside * 1e6,
         "host_us": cpu / ios * 1e6,
+        "load_us": load / ios * 1e6,
         # CPU that something else on this machine has used, in CPUs
-        "others": max(0.0, (after.busy - before.busy - cpu) / length),
+        "others": max(0.0, (after.busy - before.busy - cpu - load) / length),
     }
     for name, value in after.counters.items():
         out[name] = (value - before.counters[name]) / ios

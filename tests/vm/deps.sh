@@ -17,7 +17,7 @@ vm="$build qemu-system-x86 busybox-static python3 kmod xz-utils cpio
 demo="$vm e2fsprogs util-linux fio"
 tests="$demo perl procps fdisk xfsprogs udev"
 # qemu-system-common: qemu-storage-daemon
-bench="$vm qemu-system-common fio gnuplot-nox util-linux"
+bench="$vm qemu-system-common fio gnuplot-nox util-linux iperf3 iproute2 procps"
 lint="$build sparse shellcheck perl xz-utils"
 fresh="debootstrap git e2fsprogs"
 debug="flex bison bc libelf-dev libssl-dev"
