@@ -32,8 +32,7 @@ struct loop_io {
  * struct loop_fd - a file descriptor that is watched for events
  * @event: called from the loop with the poll events that came (POLLIN, ...)
  *
- * Zero it before its first use. Level triggered, unless it is watched for
- * EPOLLET, too.
+ * Zero it before its first use. Level triggered.
  */
 struct loop_fd {
 	void (*event)(struct loop_fd *lfd, uint32_t events);

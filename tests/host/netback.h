@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What is behind a network card: a tap, or user networking. Frames go both ways
- * with a struct virtio_net_hdr before them, without blocking.
+ * with a struct netframe_header (netframe.h) before them, without blocking.
  */
 #ifndef SYNTHHOST_NETBACK_H
 #define SYNTHHOST_NETBACK_H
@@ -55,7 +55,8 @@ struct netback_ops {
  * struct netback - a backend
  * @queues: that frames come from and go to
  * @can_lso: it takes frames without checksums, and large ones to be cut
- * @readable: set by its user: frames may have come. Called from the loop
+ * @readable: set by its user: frames may have come. Called from the loop, once a
+ *	receive has said -EAGAIN; before the first there may be frames
  */
 struct netback {
 	const struct netback_ops *ops;

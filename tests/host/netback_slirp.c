@@ -19,7 +19,6 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#include <linux/virtio_net.h>
 #include <slirp/libslirp.h>
 
 #include "device.h"
@@ -291,13 +290,13 @@ static ssize_t user_receive(struct netback *nb, unsigned int queue,
 	(void)queue;
 	if (!f)
 		return -EAGAIN;
-	memset(iov[0].iov_base, 0, sizeof(struct virtio_net_hdr));
+	memset(iov[0].iov_base, 0, sizeof(struct netframe_header));
 	for (i = 1; i < count && at < f->len; i++, at += part) {
 		part = f->len - at < iov[i].iov_len ? f->len - at :
 						      iov[i].iov_len;
 		memcpy(iov[i].iov_base, f->bytes + at, part);
 	}
-	total = sizeof(struct virtio_net_hdr) + f->len;
+	total = sizeof(struct netframe_header) + f->len;
 	u->frames = f->next;
 	if (!u->frames)
 		u->frames_end = &u->frames;

@@ -8,25 +8,29 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <linux/if.h>
 #include <linux/if_tun.h>
-#include <linux/virtio_net.h>
 
 #include "device.h"
 #include "netback.h"
+#include "netframe.h"
 
+/* @armed: it is told when there is something to read; else its user reads */
 struct tap_queue {
-	struct loop_fd fd;
+	struct loop_io io;
 	struct tap *tap;
 	unsigned int index;
+	int fd;
+	bool armed;
 };
 
 struct tap {
 	struct netback nb;
+	struct loop *loop;
+	bool closing;
 	char name[IFNAMSIZ];
 	struct tap_queue queue[NETBACK_MAX_QUEUES];
 };
@@ -36,15 +40,43 @@ static struct tap *to_tap(struct netback *nb)
 	return container_of(nb, struct tap, nb);
 }
 
+static void tap_polled(struct loop_io *io, int res)
+{
+	struct tap_queue *q = container_of(io, struct tap_queue, io);
+	struct netback *nb = &q->tap->nb;
+
+	(void)res;	/* whatever it is, reading says it, too */
+	q->armed = false;
+	if (!q->tap->closing)
+		nb->readable(nb, q->index);
+}
+
+/*
+ * Not by the loop's epoll descriptor: that is three system calls for each time
+ * that a frame comes to a queue that was empty, this is none.
+ */
+static void tap_arm(struct tap_queue *q)
+{
+	if (q->armed)
+		return;
+	q->armed = true;
+	io_uring_prep_poll_add(loop_sqe(q->tap->loop, &q->io), q->fd, POLLIN);
+}
+
 static ssize_t tap_receive(struct netback *nb, unsigned int queue,
 			   const struct iovec *iov, int count)
 {
+	struct tap_queue *q = &to_tap(nb)->queue[queue];
 	ssize_t ret;
 
 	do {
-		ret = readv(to_tap(nb)->queue[queue].fd.fd, iov, count);
+		ret = readv(q->fd, iov, count);
 	} while (ret < 0 && errno == EINTR);
-	return ret < 0 ? -errno : ret;
+	if (ret >= 0)
+		return ret;
+	ret = -errno;
+	tap_arm(q);
+	return ret;
 }
 
 static int tap_send(struct netback *nb, unsigned int queue,
@@ -53,7 +85,7 @@ static int tap_send(struct netback *nb, unsigned int queue,
 	ssize_t ret;
 
 	do {
-		ret = writev(to_tap(nb)->queue[queue].fd.fd, iov, count);
+		ret = writev(to_tap(nb)->queue[queue].fd, iov, count);
 	} while (ret < 0 && errno == EINTR);
 	return ret < 0 ? -errno : 0;
 }
@@ -73,7 +105,7 @@ static void tap_set_offloads(struct netback *nb,
 			flags |= TUN_F_TSO_ECN;
 	}
 	/* Of the interface, not of the queue */
-	if (ioctl(to_tap(nb)->queue[0].fd.fd, TUNSETOFFLOAD, flags))
+	if (ioctl(to_tap(nb)->queue[0].fd, TUNSETOFFLOAD, flags))
 		log_warn("tap %s: TUNSETOFFLOAD: %s", to_tap(nb)->name,
 			 strerror(errno));
 }
@@ -82,7 +114,7 @@ static void tap_set_link(struct netback *nb, bool up)
 {
 	int carrier = up;
 
-	if (ioctl(to_tap(nb)->queue[0].fd.fd, TUNSETCARRIER, &carrier))
+	if (ioctl(to_tap(nb)->queue[0].fd, TUNSETCARRIER, &carrier))
 		log_debug("tap %s: TUNSETCARRIER: %s", to_tap(nb)->name,
 			  strerror(errno));
 }
@@ -93,14 +125,24 @@ static void tap_status(struct netback *nb, struct text *out)
 		 nb->queues == 1 ? "" : "s");
 }
 
+static bool tap_disarmed(void *arg)
+{
+	return !((struct tap_queue *)arg)->armed;
+}
+
 static void tap_close(struct netback *nb)
 {
 	struct tap *tap = to_tap(nb);
 	unsigned int i;
 
+	tap->closing = true;
 	for (i = 0; i < nb->queues; i++) {
-		loop_del_fd(&tap->queue[i].fd);
-		close(tap->queue[i].fd.fd);
+		struct tap_queue *q = &tap->queue[i];
+
+		if (q->armed)
+			loop_cancel(tap->loop, &q->io);
+		loop_wait_io(tap->loop, tap_disarmed, q);
+		close(q->fd);
 	}
 	free(tap);
 }
@@ -113,15 +155,6 @@ static const struct netback_ops tap_ops = {
 	.status		= tap_status,
 	.close		= tap_close,
 };
-
-static void tap_event(struct loop_fd *lfd, uint32_t events)
-{
-	struct tap_queue *q = container_of(lfd, struct tap_queue, fd);
-	struct netback *nb = &q->tap->nb;
-
-	if (events & POLLIN && nb->readable)
-		nb->readable(nb, q->index);
-}
 
 /* One more queue; a descriptor or -errno */
 static int tap_open_queue(const char *name, short flags)
@@ -140,12 +173,11 @@ static int tap_open_queue(const char *name, short flags)
 	return ret;
 }
 
-static int tap_prepare(struct loop *loop, struct tap *tap, int fd)
+static int tap_prepare(struct tap *tap, int fd)
 {
 	struct tap_queue *q = &tap->queue[tap->nb.queues];
-	int bytes = sizeof(struct virtio_net_hdr);
+	int bytes = sizeof(struct netframe_header);
 	struct ifreq ifr = { 0 };
-	int ret;
 
 	if (ioctl(fd, TUNGETIFF, &ifr))
 		return -errno;
@@ -158,12 +190,10 @@ static int tap_prepare(struct loop *loop, struct tap *tap, int fd)
 	memcpy(tap->name, ifr.ifr_name, IFNAMSIZ - 1);
 	q->tap = tap;
 	q->index = tap->nb.queues;
-	q->fd.event = tap_event;
-	/* A queue that stays full, because the guest has no room, says so once */
-	ret = loop_add_fd(loop, &q->fd, fd, POLLIN | EPOLLET);
-	if (!ret)
-		tap->nb.queues++;
-	return ret;
+	q->fd = fd;
+	q->io.done = tap_polled;
+	tap->nb.queues++;
+	return 0;
 }
 
 struct netback *netback_tap(struct loop *loop, const char *name, int fd,
@@ -176,6 +206,7 @@ struct netback *netback_tap(struct loop *loop, const char *name, int fd,
 	if (!tap)
 		return NULL;
 	tap->nb.ops = &tap_ops;
+	tap->loop = loop;
 	tap->nb.can_lso = true;
 	if (queues > NETBACK_MAX_QUEUES)
 		queues = NETBACK_MAX_QUEUES;
@@ -187,7 +218,7 @@ struct netback *netback_tap(struct loop *loop, const char *name, int fd,
 			flags ^= IFF_MULTI_QUEUE;
 			fd = tap_open_queue(name, flags);
 		}
-		ret = fd < 0 ? fd : tap_prepare(loop, tap, fd);
+		ret = fd < 0 ? fd : tap_prepare(tap, fd);
 		if (ret && fd >= 0 && name)
 			close(fd);
 		if (ret || !name || !(flags & IFF_MULTI_QUEUE))

@@ -113,16 +113,23 @@ unsigned int netframe_tuple(const uint8_t *head, const struct netframe *nf,
 uint64_t netframe_sum(uint64_t sum, const void *data, size_t len)
 {
 	const uint8_t *p = data;
-	uint64_t a = 0, b = 0;
-	uint32_t w[4];
+	uint64_t a = 0, b = 0, w[4];
 	uint16_t half;
 
-	/* 32 bits at a time: no carry is lost in 64 within any frame */
+	/* Two sums, so that one's carries need not wait for the other's */
 	for (; len >= sizeof(w); len -= sizeof(w), p += sizeof(w)) {
 		memcpy(w, p, sizeof(w));
-		a += (uint64_t)w[0] + w[1];
-		b += (uint64_t)w[2] + w[3];
+		a += w[0];
+		a += a < w[0];
+		b += w[1];
+		b += b < w[1];
+		a += w[2];
+		a += a < w[2];
+		b += w[3];
+		b += b < w[3];
 	}
+	a = (a & 0xffffffff) + (a >> 32);
+	b = (b & 0xffffffff) + (b >> 32);
 	for (; len >= 2; len -= 2, p += 2) {
 		memcpy(&half, p, 2);
 		a += half;
@@ -144,22 +151,31 @@ uint16_t netframe_fold(uint64_t sum)
 	return sum;
 }
 
-bool netframe_fill(uint8_t *frame, size_t len, unsigned int start,
+bool netframe_fill(const struct iovec *iov, size_t len, unsigned int start,
 		   unsigned int offset)
 {
-	uint16_t sum;
+	uint8_t *first = iov->iov_base;
+	size_t part = len < iov->iov_len ? len : iov->iov_len;
+	uint64_t sum;
+	uint16_t folded;
 
-	if (start > len || offset + 2ul > len - start)
+	if (start > part || offset + 2ul > part - start)
 		return false;
-	sum = ~netframe_fold(netframe_sum(0, frame + start, len - start));
+	sum = netframe_sum(0, first + start, part - start);
+	while (len -= part) {
+		iov++;
+		part = len < iov->iov_len ? len : iov->iov_len;
+		sum = netframe_sum(sum, iov->iov_base, part);
+	}
+	folded = ~netframe_fold(sum);
 	/* UDP: 0 says that there is none. TCP takes one zero for the other */
-	if (!sum)
-		sum = 0xffff;
-	memcpy(frame + start + offset, &sum, 2);
+	if (!folded)
+		folded = 0xffff;
+	memcpy(first + start + offset, &folded, 2);
 	return true;
 }
 
-bool netframe_offload_csum(struct virtio_net_hdr *vh, bool udp,
+bool netframe_offload_csum(struct netframe_header *vh, bool udp,
 			   unsigned int l4, size_t frame_len)
 {
 	if (l4 < NETFRAME_ETH ||
@@ -171,7 +187,7 @@ bool netframe_offload_csum(struct virtio_net_hdr *vh, bool udp,
 	return true;
 }
 
-size_t netframe_offload_lso(struct virtio_net_hdr *vh, uint8_t *head,
+size_t netframe_offload_lso(struct netframe_header *vh, uint8_t *head,
 			    size_t head_len, size_t frame_len, bool ip6,
 			    unsigned int l4, unsigned int mss)
 {

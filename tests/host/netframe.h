@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include <linux/virtio_net.h>
 
@@ -24,8 +25,22 @@
 /* More than any header that is understood begins with */
 #define NETFRAME_HEAD		192u
 
-/* As long as what a tap is told to expect */
-_Static_assert(sizeof(struct virtio_net_hdr) == 10, "virtio_net_hdr");
+/**
+ * struct netframe_header - struct virtio_net_hdr in this machine's byte order
+ *
+ * Its fields are explained there; the first two are VIRTIO_NET_HDR_*.
+ */
+struct netframe_header {
+	uint8_t flags;
+	uint8_t gso_type;
+	uint16_t hdr_len;
+	uint16_t gso_size;
+	uint16_t csum_start;
+	uint16_t csum_offset;
+};
+
+_Static_assert(sizeof(struct netframe_header) == sizeof(struct virtio_net_hdr),
+	       "virtio_net_hdr");
 
 /**
  * struct netframe - the headers of a frame
@@ -72,13 +87,13 @@ uint16_t netframe_fold(uint64_t sum);
 
 /**
  * netframe_fill() - put in the checksum that a sender has left to others
- * @frame: all @len bytes
- * @start: where the sum begins
+ * @iov: the frame's @len bytes; all pieces but the last of an even length
+ * @start: where the sum begins, in the first piece
  * @offset: of the checksum, behind that; it holds the pseudo header's sum
  *
- * Return: false if that is not inside the frame, which stays as it is.
+ * Return: false if that is not inside the first piece; the frame stays as it is.
  */
-bool netframe_fill(uint8_t *frame, size_t len, unsigned int start,
+bool netframe_fill(const struct iovec *iov, size_t len, unsigned int start,
 		   unsigned int offset);
 
 /**
@@ -88,7 +103,7 @@ bool netframe_fill(uint8_t *frame, size_t len, unsigned int start,
  *
  * Return: false if @l4 is not inside the frame.
  */
-bool netframe_offload_csum(struct virtio_net_hdr *vh, bool udp,
+bool netframe_offload_csum(struct netframe_header *vh, bool udp,
 			   unsigned int l4, size_t frame_len);
 
 /**
@@ -99,7 +114,7 @@ bool netframe_offload_csum(struct virtio_net_hdr *vh, bool udp,
  *
  * Return: bytes of headers; 0: this is no such frame.
  */
-size_t netframe_offload_lso(struct virtio_net_hdr *vh, uint8_t *head,
+size_t netframe_offload_lso(struct netframe_header *vh, uint8_t *head,
 			    size_t head_len, size_t frame_len, bool ip6,
 			    unsigned int l4, unsigned int mss);
 

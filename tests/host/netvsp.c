@@ -38,6 +38,26 @@ void netvsp_set_speed(struct netvsp *n, unsigned int speed)
 			       sizeof(units));
 }
 
+/*
+ * A guest whose card goes while it sends is left with packets that nobody
+ * completes, and hv_netvsc waits for those for ever. So first the link goes down,
+ * which it heeds within two seconds.
+ */
+#define RETIRE_QUIET_NS	3000000000ull
+
+static bool netvsp_retire(struct device *dev)
+{
+	struct netvsp *n = to_netvsp(dev);
+
+	if (n->rndis != NETVSP_RNDIS_UP)
+		return false;
+	if (!dev->retiring) {
+		n->last_packet = loop_now();
+		rndis_indicate(n, NDIS_STATUS_MEDIA_DISCONNECT, NULL, 0);
+	}
+	return loop_now() - n->last_packet < RETIRE_QUIET_NS;
+}
+
 static bool length_ok(const struct netvsp *n, const struct packet *pkt,
 		      uint32_t type)
 {
@@ -48,6 +68,14 @@ static bool length_ok(const struct netvsp *n, const struct packet *pkt,
 		return true;
 	return pkt->len == old &&
 	       (type == NVSP_INIT || n->version < NVSP_VERSION_61);
+}
+
+static void rndis_packet(struct netvsp_channel *nc, const struct packet *pkt,
+			 const struct nvsp_message *msg)
+{
+	if (nc->n->dev.retiring)
+		nc->n->last_packet = loop_now();
+	tx_packet(nc, pkt, msg);
 }
 
 static void netvsp_packet(struct device *dev, struct channel *ch,
@@ -71,7 +99,7 @@ static void netvsp_packet(struct device *dev, struct channel *ch,
 			      "netvsp: message %u of %u bytes in version 0x%x",
 			      msg.type, pkt->len, n->version);
 	else if (msg.type == NVSP_SEND_RNDIS_PACKET)
-		tx_packet(nc, pkt, &msg);
+		rndis_packet(nc, pkt, &msg);
 	else if (nc->index)
 		channel_error(ch, "netvsp: message %u on a subchannel",
 			      msg.type);
@@ -155,6 +183,7 @@ static const struct device_ops netvsp_ops = {
 	.writable	= netvsp_writable,
 	.drain		= netvsp_drain,
 	.close		= netvsp_close,
+	.retire		= netvsp_retire,
 	.status		= netvsp_status,
 	.destroy	= netvsp_destroy,
 };

@@ -19,8 +19,6 @@
 #include <synthio/netvsp.h>
 #include <synthio/rndis.h>
 
-#include <linux/virtio_net.h>
-
 #include "device.h"
 #include "netback.h"
 #include "netframe.h"
@@ -192,7 +190,9 @@ struct netvsp_rss {
  * @offered: subchannels that were asked for
  * @table_due: the send indirection table follows when those are open
  * @slots, @free: of the receive buffer; @free is the first of the free ones
+ * @last_packet: while it retires: when the guest sent something, loop_now()
  * @rx_readable: bit mask of the backend's queues that may have frames
+ * @rx_starved: there was no slot for the next one
  * @rx_held, @rx_iov: slots that the next frame will be read into, and their memory
  *	behind the tap header's
  * @vh: that header
@@ -234,13 +234,16 @@ struct netvsp {
 	struct netvsp_offloads offloads;
 	struct netvsp_rss rss;
 
+	uint64_t last_packet;
+
 	struct loop_poller poller;
 	uint64_t rx_readable;
+	bool rx_starved;
 	unsigned int rx_queue;
 	unsigned int rx_held_count, rx_want;
 	uint32_t rx_held[NETVSP_SLOT_MAX / 1024];
 	struct iovec rx_iov[2 + NETVSP_SLOT_MAX / 1024];
-	struct virtio_net_hdr vh;
+	struct netframe_header vh;
 	uint16_t rsc_id;
 	struct netback_offloads back_offloads;
 	uint8_t overflow[NETFRAME_MAX];

@@ -34,17 +34,22 @@ static const struct {
 };
 
 #define NVSP(field) \
-	(offsetof(struct nvsp_message, field)), \
-	sizeof(((struct nvsp_message *)0)->field)
+	.offset = offsetof(struct nvsp_message, field), \
+	.bytes = sizeof(((struct nvsp_message *)0)->field)
 #define AFTER(type, field) \
-	(RNDIS_HEADER + offsetof(type, field)), sizeof(((type *)0)->field)
+	.offset = RNDIS_HEADER + offsetof(type, field), \
+	.bytes = sizeof(((type *)0)->field)
 #define PACKET(field)	AFTER(struct rndis_packet, field)
 #define INFO(field) \
-	(RNDIS_HEADER + sizeof(struct rndis_packet) + \
-	 offsetof(struct rndis_info, field)), \
-	sizeof(((struct rndis_info *)0)->field)
+	.offset = RNDIS_HEADER + sizeof(struct rndis_packet) + \
+		  offsetof(struct rndis_info, field), \
+	.bytes = sizeof(((struct rndis_info *)0)->field)
 #define HEADER(field) \
-	offsetof(struct rndis_header, field), sizeof(uint32_t)
+	.offset = offsetof(struct rndis_header, field), \
+	.bytes = sizeof(uint32_t)
+#define WORD(at) \
+	.offset = (at), \
+	.bytes = sizeof(uint32_t)
 
 static const struct field {
 	enum netvsp_point point;
@@ -53,86 +58,85 @@ static const struct field {
 	uint8_t bytes;
 	bool payload, last;
 } fields[] = {
-	{ POINT_INIT, "type", NVSP(type), 0, 0 },
-	{ POINT_INIT, "version", NVSP(init_complete.version), 0, 0 },
-	{ POINT_INIT, "status", NVSP(init_complete.status), 0, 0 },
-	{ POINT_RECEIVE_BUFFER, "type", NVSP(type), 0, 0 },
+	{ POINT_INIT, "type", NVSP(type) },
+	{ POINT_INIT, "version", NVSP(init_complete.version) },
+	{ POINT_INIT, "status", NVSP(init_complete.status) },
+	{ POINT_RECEIVE_BUFFER, "type", NVSP(type) },
 	{ POINT_RECEIVE_BUFFER, "status",
-	  NVSP(receive_buffer_complete.status), 0, 0 },
+	  NVSP(receive_buffer_complete.status) },
 	{ POINT_RECEIVE_BUFFER, "sections",
-	  NVSP(receive_buffer_complete.section_count), 0, 0 },
+	  NVSP(receive_buffer_complete.section_count) },
 	{ POINT_RECEIVE_BUFFER, "offset",
-	  NVSP(receive_buffer_complete.section.offset), 0, 0 },
+	  NVSP(receive_buffer_complete.section.offset) },
 	{ POINT_RECEIVE_BUFFER, "size",
-	  NVSP(receive_buffer_complete.section.size), 0, 0 },
+	  NVSP(receive_buffer_complete.section.size) },
 	{ POINT_RECEIVE_BUFFER, "slots",
-	  NVSP(receive_buffer_complete.section.count), 0, 0 },
+	  NVSP(receive_buffer_complete.section.count) },
 	{ POINT_RECEIVE_BUFFER, "end",
-	  NVSP(receive_buffer_complete.section.end), 0, 0 },
-	{ POINT_SEND_BUFFER, "type", NVSP(type), 0, 0 },
-	{ POINT_SEND_BUFFER, "status", NVSP(send_buffer_complete.status), 0, 0 },
+	  NVSP(receive_buffer_complete.section.end) },
+	{ POINT_SEND_BUFFER, "type", NVSP(type) },
+	{ POINT_SEND_BUFFER, "status", NVSP(send_buffer_complete.status) },
 	{ POINT_SEND_BUFFER, "size",
-	  NVSP(send_buffer_complete.section_size), 0, 0 },
-	{ POINT_SUBCHANNEL, "type", NVSP(type), 0, 0 },
-	{ POINT_SUBCHANNEL, "status", NVSP(subchannel_complete.status), 0, 0 },
+	  NVSP(send_buffer_complete.section_size) },
+	{ POINT_SUBCHANNEL, "type", NVSP(type) },
+	{ POINT_SUBCHANNEL, "status", NVSP(subchannel_complete.status) },
 	{ POINT_SUBCHANNEL, "channels",
-	  NVSP(subchannel_complete.count), 0, 0 },
-	{ POINT_TX, "type", NVSP(type), 0, 0 },
-	{ POINT_TX, "status", NVSP(rndis_complete.status), 0, 0 },
-	{ POINT_PAGES, "set", 0, 2, 0, 0 },
-	{ POINT_PAGES, "ranges", 4, 4, 0, 0 },
-	{ POINT_PAGES, "range-bytes", 8, 4, 0, 0 },
-	{ POINT_PAGES, "range-offset", 12, 4, 0, 0 },
-	{ POINT_PAGES, "last-bytes", 8, 4, 0, 1 },
-	{ POINT_PAGES, "last-offset", 12, 4, 0, 1 },
-	{ POINT_PAGES, "type", NVSP(type), 1, 0 },
-	{ POINT_PAGES, "channel-type", NVSP(rndis.channel_type), 1, 0 },
-	{ POINT_FRAME, "type", HEADER(type), 0, 0 },
-	{ POINT_FRAME, "len", HEADER(len), 0, 0 },
-	{ POINT_FRAME, "data-offset", PACKET(data_offset), 0, 0 },
-	{ POINT_FRAME, "data-len", PACKET(data_len), 0, 0 },
-	{ POINT_FRAME, "oob-offset", PACKET(oob_offset), 0, 0 },
-	{ POINT_FRAME, "oob-len", PACKET(oob_len), 0, 0 },
-	{ POINT_FRAME, "oob-count", PACKET(oob_count), 0, 0 },
-	{ POINT_FRAME, "info-offset", PACKET(info_offset), 0, 0 },
-	{ POINT_FRAME, "info-len", PACKET(info_len), 0, 0 },
-	{ POINT_FRAME, "info-size", INFO(size), 0, 0 },
-	{ POINT_FRAME, "info-type", INFO(type), 0, 0 },
-	{ POINT_FRAME, "info-at", INFO(offset), 0, 0 },
-	{ POINT_FRAME, "info-value", RNDIS_HEADER +
-	  sizeof(struct rndis_packet) + sizeof(struct rndis_info), 4, 0, 0 },
-	{ POINT_ANSWER, "type", HEADER(type), 0, 0 },
-	{ POINT_ANSWER, "len", HEADER(len), 0, 0 },
+	  NVSP(subchannel_complete.count) },
+	{ POINT_TX, "type", NVSP(type) },
+	{ POINT_TX, "status", NVSP(rndis_complete.status) },
+	{ POINT_PAGES, "set", .offset = 0, .bytes = 2 },
+	{ POINT_PAGES, "ranges", WORD(4) },
+	{ POINT_PAGES, "range-bytes", WORD(8) },
+	{ POINT_PAGES, "range-offset", WORD(12) },
+	{ POINT_PAGES, "last-bytes", WORD(8), .last = true },
+	{ POINT_PAGES, "last-offset", WORD(12), .last = true },
+	{ POINT_PAGES, "type", NVSP(type), .payload = true },
+	{ POINT_PAGES, "channel-type", NVSP(rndis.channel_type), .payload = true },
+	{ POINT_FRAME, "type", HEADER(type) },
+	{ POINT_FRAME, "len", HEADER(len) },
+	{ POINT_FRAME, "data-offset", PACKET(data_offset) },
+	{ POINT_FRAME, "data-len", PACKET(data_len) },
+	{ POINT_FRAME, "oob-offset", PACKET(oob_offset) },
+	{ POINT_FRAME, "oob-len", PACKET(oob_len) },
+	{ POINT_FRAME, "oob-count", PACKET(oob_count) },
+	{ POINT_FRAME, "info-offset", PACKET(info_offset) },
+	{ POINT_FRAME, "info-len", PACKET(info_len) },
+	{ POINT_FRAME, "info-size", INFO(size) },
+	{ POINT_FRAME, "info-type", INFO(type) },
+	{ POINT_FRAME, "info-at", INFO(offset) },
+	{ POINT_FRAME, "info-value", WORD(RNDIS_HEADER +
+	  sizeof(struct rndis_packet) + sizeof(struct rndis_info)) },
+	{ POINT_ANSWER, "type", HEADER(type) },
+	{ POINT_ANSWER, "len", HEADER(len) },
 	{ POINT_ANSWER, "request",
-	  AFTER(struct rndis_query_complete, request_id), 0, 0 },
+	  AFTER(struct rndis_query_complete, request_id) },
 	{ POINT_ANSWER, "status",
-	  AFTER(struct rndis_query_complete, status), 0, 0 },
+	  AFTER(struct rndis_query_complete, status) },
 	{ POINT_ANSWER, "info-len",
-	  AFTER(struct rndis_query_complete, info_len), 0, 0 },
+	  AFTER(struct rndis_query_complete, info_len) },
 	{ POINT_ANSWER, "info-offset",
-	  AFTER(struct rndis_query_complete, info_offset), 0, 0 },
-	{ POINT_ANSWER, "value", RNDIS_HEADER +
-	  sizeof(struct rndis_query_complete), 4, 0, 0 },
-	{ POINT_ANSWER, "value2", RNDIS_HEADER +
-	  sizeof(struct rndis_query_complete) + 4, 4, 0, 0 },
+	  AFTER(struct rndis_query_complete, info_offset) },
+	{ POINT_ANSWER, "value", WORD(RNDIS_HEADER +
+	  sizeof(struct rndis_query_complete)) },
+	{ POINT_ANSWER, "value2", WORD(RNDIS_HEADER +
+	  sizeof(struct rndis_query_complete) + 4) },
 	{ POINT_ANSWER, "max-packets",
-	  AFTER(struct rndis_initialize_complete, max_packets), 0, 0 },
+	  AFTER(struct rndis_initialize_complete, max_packets) },
 	{ POINT_ANSWER, "max-transfer",
-	  AFTER(struct rndis_initialize_complete, max_transfer), 0, 0 },
+	  AFTER(struct rndis_initialize_complete, max_transfer) },
 	{ POINT_ANSWER, "alignment",
-	  AFTER(struct rndis_initialize_complete, alignment), 0, 0 },
+	  AFTER(struct rndis_initialize_complete, alignment) },
 	{ POINT_ANSWER, "indicate-status",
-	  AFTER(struct rndis_indicate, status), 0, 0 },
+	  AFTER(struct rndis_indicate, status) },
 	{ POINT_ANSWER, "indicate-len",
-	  AFTER(struct rndis_indicate, info_len), 0, 0 },
+	  AFTER(struct rndis_indicate, info_len) },
 	{ POINT_ANSWER, "indicate-offset",
-	  AFTER(struct rndis_indicate, info_offset), 0, 0 },
-	{ POINT_TABLE, "type", NVSP(type), 0, 0 },
-	{ POINT_TABLE, "entries", NVSP(table.count), 0, 0 },
-	{ POINT_TABLE, "offset", NVSP(table.offset), 0, 0 },
-	{ POINT_TABLE, "entry", 12, 4, 0, 0 },
-	{ POINT_TABLE, "entry-last", 12 + 4 * (NVSP_TABLE_ENTRIES - 1), 4, 0,
-	  0 },
+	  AFTER(struct rndis_indicate, info_offset) },
+	{ POINT_TABLE, "type", NVSP(type) },
+	{ POINT_TABLE, "entries", NVSP(table.count) },
+	{ POINT_TABLE, "offset", NVSP(table.offset) },
+	{ POINT_TABLE, "entry", WORD(12) },
+	{ POINT_TABLE, "entry-last", WORD(12 + 4 * (NVSP_TABLE_ENTRIES - 1)) },
 };
 
 #define FIELDS	(sizeof(fields) / sizeof(fields[0]))
@@ -449,6 +453,10 @@ static void list(const struct netvsp *n, struct text *out)
 	}
 }
 
+static const char frame_help[] =
+	"\n    flags=N: it is a piece with these flags: 1 piece, 2 first, 4 last; 0: none\n"
+	"    piece=N|last: of a frame in pieces, this one's header (0)";
+
 static void help(struct text *out)
 {
 	unsigned int p, i;
@@ -472,8 +480,7 @@ static void help(struct text *out)
 		if (p == POINT_PAGES)
 			text_add(out, "\n    repeat=N: the last range so many times more");
 		if (p == POINT_FRAME)
-			text_add(out, "\n    flags=N: it is a piece with these flags: 1 piece, 2 first, 4 last; 0: none"
-				 "\n    piece=N|last: of a frame in pieces, this one's header (0)");
+			text_add(out, "%s", frame_help);
 		if (p == POINT_ANSWER) {
 			text_add(out, "\n    oid=N: only to this object; message=");
 			for (i = 0; i < MESSAGES; i++)

@@ -148,7 +148,7 @@ uint32_t oid_query(struct netvsp *n, uint32_t oid, const uint8_t *info,
 		*len = answer_u32(answer, n->filter);
 		break;
 	case OID_GEN_MEDIA_CONNECT_STATUS:
-		*len = answer_u32(answer, !n->carrier);
+		*len = answer_u32(answer, !n->carrier || n->dev.retiring);
 		break;
 	case OID_GEN_RECEIVE_SCALE_CAPABILITIES:
 		*len = answer_rss(n, answer);

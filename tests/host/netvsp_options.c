@@ -199,6 +199,7 @@ static int open_backend(struct bus *bus, struct netvsp *n,
 		return -EINVAL;
 	n->back->readable = rx_readable;
 	n->back->arg = n;
+	n->rx_readable = ~0ull >> (64 - n->back->queues);
 	if (n->back->ops->set_link)
 		n->back->ops->set_link(n->back, n->carrier);
 	return 0;

@@ -7,10 +7,9 @@
  * does not want, or can't take, are dropped here.
  *
  * A checksum that the sender has left out is put in, although the guest is told
- * that it need not look: it may send the frame on, or show it to somebody, and
- * Linux's own driver does not heed the flag that says that it is missing. Only
- * large TCP packets that are delivered whole (RSC) go without: they were never on
- * a wire, a guest that forwards has RSC off, and the flag is set.
+ * that it need not look: it may send the frame on, show it to somebody, or look
+ * after all, without a word to the host. Linux's own driver does, and does not
+ * heed the flag that says that the value is missing.
  *
  * With several channels, the hash that the guest has configured decides where a
  * frame goes, whatever queue of the backend it came from.
@@ -167,14 +166,13 @@ static bool frame_wanted(struct netvsp *n, size_t len, const uint8_t *head,
 /* --- what is said about them ------------------------------------------------------ */
 
 /* False: what the backend says of the checksum is not so */
-static bool judge_csum(struct netvsp *n, uint8_t *frame, size_t len,
-		       const struct netframe *nf, struct rx_info *info)
+static bool judge_csum(struct netvsp *n, size_t len, const struct netframe *nf,
+		       struct rx_info *info)
 {
 	bool udp = nf->proto == IPPROTO_UDP;
 
 	if (n->vh.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
-		if (!n->vh.gso_type &&
-		    !netframe_fill(frame, len, n->vh.csum_start,
+		if (!netframe_fill(n->rx_iov + 1, len, n->vh.csum_start,
 				   n->vh.csum_offset))
 			return false;
 		/* the sum of something inside that is not looked at here */
@@ -188,8 +186,6 @@ static bool judge_csum(struct netvsp *n, uint8_t *frame, size_t len,
 	info->has_csum = true;
 	info->csum = udp ? NDIS_RXCSUM_UDP_SUCCEEDED :
 			   NDIS_RXCSUM_TCP_SUCCEEDED;
-	if (n->vh.gso_type && n->vh.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
-		info->csum |= NDIS_RXCSUM_TCP_VALUE_INVALID;
 	n->stats.rx_csum++;
 	return true;
 }
@@ -360,7 +356,7 @@ static void take_frame(struct netvsp *n, size_t len)
 	netframe_parse(head, head_len, &nf);
 	if (!frame_wanted(n, len, head, &nf))
 		return;
-	if (!judge_csum(n, frame, len, &nf, &info)) {
+	if (!judge_csum(n, len, &nf, &info)) {
 		n->stats.rx_malformed++;
 		return;
 	}
@@ -388,7 +384,7 @@ static unsigned int next_queue(struct netvsp *n)
 	return n->rx_queue;
 }
 
-static ssize_t receive(struct netvsp *n, const struct iovec *iov, int count)
+static ssize_t read_frame(struct netvsp *n, const struct iovec *iov, int count)
 {
 	unsigned int queue = next_queue(n);
 	ssize_t ret = n->back->ops->receive(n->back, queue, iov, count);
@@ -405,7 +401,8 @@ static ssize_t receive(struct netvsp *n, const struct iovec *iov, int count)
 static bool guest_listens(const struct netvsp *n)
 {
 	return n->slots && n->rndis == NETVSP_RNDIS_UP && n->filter &&
-	       n->carrier && !channel_gone(n->channels[0]->ch);
+	       n->carrier && !n->dev.retiring &&
+	       !channel_gone(n->channels[0]->ch);
 }
 
 /* Nobody wants it, and nobody will want it when it is old */
@@ -418,7 +415,7 @@ static bool discard(struct netvsp *n)
 	int budget = RX_BUDGET;
 
 	while (n->rx_readable && budget--) {
-		if (receive(n, iov, 2) >= 0)
+		if (read_frame(n, iov, 2) >= 0)
 			n->stats.rx_discarded++;
 	}
 	return true;
@@ -462,10 +459,12 @@ bool rx_poll(struct loop_poller *poller)
 		return false;
 	while (n->rx_readable && budget--) {
 		if (!hold_slots(n)) {
-			n->stats.rx_no_slots++;
+			n->stats.rx_no_slots += !n->rx_starved;
+			n->rx_starved = true;
 			break;
 		}
-		ret = receive(n, n->rx_iov, 2 + n->rx_held_count);
+		n->rx_starved = false;
+		ret = read_frame(n, n->rx_iov, 2 + n->rx_held_count);
 		if (ret < 0)
 			continue;
 		any = true;

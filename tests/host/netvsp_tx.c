@@ -162,7 +162,7 @@ static bool fits(const struct netvsp *n, const struct tx_message *m)
 }
 
 static bool want_csum(const struct netvsp *n, uint32_t csum, size_t len,
-		      struct virtio_net_hdr *vh)
+		      struct netframe_header *vh)
 {
 	bool udp = csum & NDIS_TXCSUM_UDP, ip6 = csum & NDIS_TXCSUM_IPV6;
 	unsigned int l4 = csum >> NDIS_TXCSUM_L4_OFFSET_SHIFT &
@@ -183,7 +183,7 @@ static bool want_csum(const struct netvsp *n, uint32_t csum, size_t len,
  * their place; bytes of it, 0 if the frame is not what was said
  */
 static size_t want_lso(const struct netvsp *n, const struct tx_message *m,
-		       uint32_t lso, uint8_t *head, struct virtio_net_hdr *vh)
+		       uint32_t lso, uint8_t *head, struct netframe_header *vh)
 {
 	bool ip6 = lso & NDIS_LSO_IPV6;
 	size_t len = m->p.data_len < NETFRAME_HEAD ? m->p.data_len :
@@ -215,7 +215,7 @@ static bool send_frame(struct netvsp_channel *nc, const struct tx_message *m,
 {
 	size_t at = RNDIS_HEADER + m->p.data_offset, len = m->p.data_len;
 	size_t head_len = 0, macs = 0;
-	struct virtio_net_hdr vh = { 0 };
+	struct netframe_header vh = { 0 };
 	uint8_t head[NETFRAME_HEAD], tag[NETFRAME_TAG];
 	struct iovec out[TX_MAX_IOV];
 	struct netvsp *n = nc->n;
@@ -253,7 +253,7 @@ static bool send_frame(struct netvsp_channel *nc, const struct tx_message *m,
 	if (count < 0)
 		return false;
 
-	if (!n->carrier) {
+	if (!n->carrier || n->dev.retiring) {
 		n->stats.tx_dropped++;
 		return true;
 	}
@@ -364,8 +364,8 @@ static void complete(struct netvsp_channel *nc, const struct packet *pkt,
 		channel_complete_soon(nc->ch, pkt->trans_id, rsp, len, 0);
 }
 
-static void control(struct netvsp_channel *nc, const struct packet *pkt,
-		    uint8_t *section, size_t bytes)
+static void take_control(struct netvsp_channel *nc, const struct packet *pkt,
+			 uint8_t *section, size_t bytes)
 {
 	struct iovec in_section = { section, bytes };
 	uint8_t buf[NETVSP_CONTROL_MAX];
@@ -436,7 +436,8 @@ void tx_packet(struct netvsp_channel *nc, const struct packet *pkt,
 			return;
 	}
 	if (msg->rndis.channel_type == NVSP_CHANNEL_CONTROL) {
-		control(nc, pkt, section, section ? msg->rndis.section_bytes : 0);
+		take_control(nc, pkt, section,
+			     section ? msg->rndis.section_bytes : 0);
 		return;
 	}
 	if (msg->rndis.channel_type != NVSP_CHANNEL_DATA)

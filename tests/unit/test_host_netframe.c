@@ -181,6 +181,16 @@ static uint16_t plain_sum(const uint8_t *p, size_t len)
 	return sum;
 }
 
+/* In two pieces, if it is long */
+static bool fill(uint8_t *f, size_t len, unsigned int start,
+		 unsigned int offset)
+{
+	size_t first = len > 1000 ? 1000 : len;
+	const struct iovec iov[2] = { { f, first }, { f + first, len - first } };
+
+	return netframe_fill(iov, len, start, offset);
+}
+
 static void test_sum(void)
 {
 	uint8_t bytes[2048], f[64];
@@ -200,17 +210,18 @@ static void test_sum(void)
 	CHECK(ntohs(sum) == plain_sum(bytes, 118), "two pieces");
 
 	memset(f, 0, sizeof(f));
-	CHECK(netframe_fill(f, sizeof(f), 34, 6) && f[40] == 0xff &&
+	CHECK(fill(f, sizeof(f), 34, 6) && f[40] == 0xff &&
 	      f[41] == 0xff, "a sum of 0 is not sent as 0");
-	CHECK(!netframe_fill(f, sizeof(f), 65, 0), "start outside");
-	CHECK(!netframe_fill(f, sizeof(f), 60, 3), "field outside");
-	CHECK(!netframe_fill(f, sizeof(f), 34, ~0u), "offset wraps");
-	CHECK(netframe_fill(f, sizeof(f), 60, 2), "the last two bytes");
+	CHECK(!fill(f, sizeof(f), 65, 0), "start outside");
+	CHECK(!fill(f, sizeof(f), 60, 3), "field outside");
+	CHECK(!fill(f, sizeof(f), 34, ~0u), "offset wraps");
+	CHECK(fill(f, sizeof(f), 60, 2), "the last two bytes");
+	CHECK(!fill(bytes, sizeof(bytes), 990, 9), "field in the second piece");
 }
 
 static void test_csum_offload(void)
 {
-	struct virtio_net_hdr vh = { 0 };
+	struct netframe_header vh = { 0 };
 
 	CHECK(netframe_offload_csum(&vh, false, 34, 60) &&
 	      vh.flags == VIRTIO_NET_HDR_F_NEEDS_CSUM && vh.csum_start == 34 &&
@@ -230,7 +241,7 @@ static void test_csum_offload(void)
 static void test_lso(void)
 {
 	static const size_t lens[] = { 1515, 4000, 65535 };
-	struct virtio_net_hdr vh;
+	struct netframe_header vh;
 	unsigned int i, ip6, tagged;
 	uint8_t *f = calloc(1, 65536 + 64);
 
@@ -265,7 +276,7 @@ static void test_lso(void)
 			CHECK(plain_sum(f + l3, 20) == 0xffff, "IPv4 checksum");
 		}
 		/* the whole as one segment */
-		CHECK(netframe_fill(f, len, l4, 16), "fill");
+		CHECK(fill(f, len, l4, 16), "fill");
 		sum = plain_sum(f + l4, len - l4);
 		sum = netframe_fold((uint64_t)sum + (len - l4) + IPPROTO_TCP +
 				    plain_sum(f + l3 + (ip6 ? 8 : 12),

@@ -90,6 +90,11 @@ struct loop *bus_loop(struct bus *b)
 	return NULL;
 }
 
+uint64_t loop_now(void)
+{
+	return 0;
+}
+
 void loop_add_poller(struct loop *loop, struct loop_poller *p)
 {
 	(void)loop;
@@ -226,7 +231,7 @@ static struct {
 	struct netback nb;
 	struct netback_offloads offloads;
 	bool link;
-	struct virtio_net_hdr sent_header, header;
+	struct netframe_header sent_header, header;
 	uint8_t sent[NETFRAME_MAX];
 	size_t sent_len;
 	unsigned int sends;
