@@ -152,6 +152,16 @@ static int poll(struct napi_struct *napi, int budget)
 	return work;
 }
 
+/* All of the card: it is removed soon. A sub-channel alone: go on without it */
+static void rescinded(struct synn_chan *ch)
+{
+	struct synn_card *c = ch->card;
+
+	wake_up(&c->chan_wait);
+	if (!READ_ONCE(c->hv->channel->rescind))
+		synn_reset(c);
+}
+
 /* The bus' callback, in interrupt context */
 static void channel_callback(void *context)
 {
@@ -163,7 +173,7 @@ static void channel_callback(void *context)
 		__napi_schedule(&ch->napi);
 	}
 	if (unlikely(READ_ONCE(ch->vc->rescind)))
-		synn_control_wake(ch->card);
+		rescinded(ch);
 }
 
 /**

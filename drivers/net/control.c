@@ -41,18 +41,6 @@ bool synn_wait(struct synn_card *c, struct completion *done)
 }
 
 /**
- * synn_control_wake() - the card was rescinded: nothing is answered any more
- * @c: card
- *
- * Context: any.
- */
-void synn_control_wake(struct synn_card *c)
-{
-	/* waiters look at that within WAIT_SLICE; a reset must not come first */
-	wake_up(&c->chan_wait);
-}
-
-/**
  * synn_control_begin() - a new session: nothing is on its way
  * @c: card
  *
@@ -181,12 +169,13 @@ void synn_control_halt(struct synn_card *c)
 {
 	struct synn_control *t = &c->control;
 	u32 bytes;
+	int ret;
 
 	if (may_ask(c))
 		return;
 	bytes = rndis_put_halt(t->page, next_request(c));
-	trace_synn_request(c, RNDIS_TYPE_HALT, 0, bytes,
-			   exchange(c, bytes, 0));
+	ret = exchange(c, bytes, 0);
+	trace_synn_request(c, RNDIS_TYPE_HALT, 0, bytes, ret);
 }
 
 static int request(struct synn_card *c, u32 type, u32 oid, const void *info,
@@ -323,7 +312,7 @@ void synn_control_completed(struct synn_chan *ch, u64 id, const void *payload,
 		synn_bad(ch, "a completion that nothing waits for", id);
 }
 
-static void answer(struct synn_chan *ch, const u8 *msg, u32 len)
+static void take_answer(struct synn_chan *ch, const u8 *msg, u32 len)
 {
 	struct synn_card *c = ch->card;
 	struct synn_control *t = &c->control;
@@ -407,7 +396,7 @@ void synn_control_message(struct synn_chan *ch, const u8 *msg, u32 len)
 	case RNDIS_TYPE_QUERY | RNDIS_COMPLETION:
 	case RNDIS_TYPE_SET | RNDIS_COMPLETION:
 		/* what is longer than that answers nothing that is asked for */
-		answer(ch, copy, n);
+		take_answer(ch, copy, n);
 		break;
 	default:
 		synn_bad(ch, "a message of an unknown type", h->type);

@@ -139,11 +139,15 @@ static void ask_mtu(struct synn_card *c)
 
 static int bring_up(struct synn_card *c)
 {
+	unsigned int i;
 	int ret;
 
 	memset(&c->link, 0, sizeof(c->link));
 	synn_control_begin(c);
 	c->filter = 0;
+	/* until the host says something else; used modulo the number of queues */
+	for (i = 0; i < NVSP_TABLE_ENTRIES; i++)
+		c->send_table[i] = i;
 	ret = synn_chan_prepare(c, 0);
 	if (!ret)
 		ret = synn_chan_open_primary(c);
@@ -154,6 +158,7 @@ static int bring_up(struct synn_card *c)
 	if (!ret) {
 		/* the host sends nothing there before INITIALIZE */
 		c->chans[0]->rx.buffer = c->link.receive.data;
+		/* the size last: NAPI, which runs, goes by it */
 		smp_store_release(&c->chans[0]->rx.size, c->link.receive.bytes);
 		ret = synn_control_initialise(c);
 	}
@@ -185,7 +190,9 @@ static void take_down(struct synn_card *c)
 			synn_tx_stop(c->chans[i]);
 	}
 	if (c->nr_open && !READ_ONCE(c->hv->channel->rescind)) {
-		synn_control_halt(c);
+		/* what was not initialised can't be halted */
+		if (c->link.limits.max_packets)
+			synn_control_halt(c);
 		synn_nvsp_revoke(c);
 	}
 	synn_chan_stop(c);
@@ -283,6 +290,8 @@ int synn_link_again(struct synn_card *c)
 		netdev_err(c->dev, "can't be opened again: %d\n", ret);
 		set_state(c, SYNN_FAILED);
 		netif_carrier_off(c->dev);
+		/* for another try: without channels nothing is sent */
+		netif_device_attach(c->dev);
 		return ret;
 	}
 	if (c->dev->mtu > c->link.max_mtu)

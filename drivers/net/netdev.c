@@ -150,6 +150,7 @@ static void synn_get_stats64(struct net_device *dev,
 	unsigned int i, start;
 
 	for (i = 0; i < SYNN_MAX_QUEUES; i++) {
+		/* pairs with synn_chan_prepare() */
 		struct synn_chan *ch = smp_load_acquire(&c->chans[i]);
 		u64 packets, bytes;
 

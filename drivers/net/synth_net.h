@@ -632,7 +632,6 @@ int synn_control_set(struct synn_card *c, u32 oid, const void *info, u32 len);
 void synn_control_completed(struct synn_chan *ch, u64 id, const void *payload,
 			    u32 len);
 void synn_control_message(struct synn_chan *ch, const u8 *msg, u32 len);
-void synn_control_wake(struct synn_card *c);
 bool synn_wait(struct synn_card *c, struct completion *done);
 void synn_event(struct synn_card *c, unsigned int event);
 void synn_event_work(struct work_struct *work);

@@ -146,6 +146,7 @@ int synn_xdp_xmit(struct net_device *dev, int n, struct xdp_frame **frames,
 		return -EINVAL;
 	if (READ_ONCE(c->state) != SYNN_LIVE || !netif_running(dev))
 		return -ENETDOWN;
+	/* pairs with synn_chan_prepare() */
 	ch = smp_load_acquire(&c->chans[cpu % queues]);
 	if (!ch)
 		return -ENETDOWN;

@@ -22,6 +22,7 @@ UNIT_CFLAGS_test_ring_api := -Itests/unit/kernel -Ichannel
 UNIT_SRCS_test_sbc := drivers/block/sbc.c
 UNIT_SRCS_test_mouse := drivers/input/message.c
 UNIT_SRCS_test_video := drivers/video/message.c drivers/video/damage.c
+UNIT_SRCS_test_rndis := drivers/net/rndis.c
 UNIT_SRCS_stress_ring := channel/ring.c tests/host/ring.c
 
 # test_host_*: the whole reference host but its main(), and a guest for it
@@ -70,7 +71,8 @@ UNIT_NAMES := $(patsubst tests/unit/%.c,%,$(sort \
 UNIT_HDRS := $(wildcard tests/unit/*.h tests/unit/kernel/*/*.h \
 	channel/ring*.h channel/trace.h drivers/block/sbc*.h \
 	drivers/input/message*.h drivers/video/message*.h \
-	drivers/video/damage.h tests/host/*.h \
+	drivers/video/damage.h \
+	drivers/net/rndis*.h tests/host/*.h \
 	include/synthio/*.h)
 UNIT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -g -Wall -Wextra -Werror -Iinclude
 UNIT_SAN := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined \
