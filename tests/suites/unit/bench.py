@@ -140,13 +140,15 @@ def window():
     equal((w.ios, w.irqs), (4000, 1000))
     near(w.cpu, 2 * 2 - 200 / os.sysconf("SC_CLK_TCK"))
     raises(ValueError, GuestWindow, WINDOW.replace("5000", "1000"), "x")
+    # marks that came together, late: what lies between them is no window
+    raises(ValueError, costs, w, Sample(50, 7, 20, {}), Sample(50.3, 7, 20, {}))
 
 
 def per_io():
     """The host's window is shorter, so fewer I/Os fall into it."""
     w = GuestWindow(WINDOW, r"virtio\d+-req")
     c = costs(w, Sample(50, 7.0, 20.0, {"doorbells": 10}),
-              Sample(51, 8.5, 22.0, {"doorbells": 635}))
+              Sample(51.5, 9.25, 23.0, {"doorbells": 947.5}))
     near(c["irqs"], 1000 / 4000)
     near(c["host_us"], 1.5 / 2000 * 1e6)
     near(c["doorbells"], 500 / 2000)
@@ -158,7 +160,7 @@ def per_packet():
     the guest from this side is no cost, and nobody else's doing."""
     w = GuestWindow(WINDOW, r"virtio\d+-req")
     a = Sample(50, 7.0, 20.0, {"doorbells": 0}, 1.0, {"to_guest": 7})
-    b = Sample(50.5, 7.5, 21.25, {"doorbells": 50}, 1.5, {"to_guest": 5007})
+    b = Sample(51.5, 8.5, 23.75, {"doorbells": 150}, 2.5, {"to_guest": 15007})
     rate = traffic_rate(a, b, "to_guest")
     near(rate, 10000)
     c = costs(w, a, b, rate)
