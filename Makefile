@@ -23,6 +23,7 @@ FIND_SOURCES = find $(SOURCES) -type f \( -name '*.[ch]' -o -name Kbuild \
 	-o -name Makefile \) ! -name '*.mod.c' 2>/dev/null
 
 -include tests/host/host.mk
+-include tests/guest/guest.mk
 
 ifneq ($(filter-out own stock,$(BUS)),)
 $(error BUS is own or stock, not $(BUS))
@@ -121,7 +122,7 @@ guest-modules:
 # in this order, whatever -j says
 guest-ready:
 	@$(MAKE) guest-modules
-	@$(MAKE) -j$(JOBS) host host-asan
+	@$(MAKE) -j$(JOBS) host host-asan guest-tools
 
 # what lacks its packages is skipped (tests/run), the rest is run
 .PHONY: test
@@ -167,7 +168,8 @@ $(BENCH_TOOLS): build/bench/%: tests/bench/%.c
 
 VM_DISK := build/vm/disk.img
 # the distribution's drivers run on the drop-in: so there is a disk, and keys
-# arrive. BUS=own on the command line: our own drivers
+# arrive. BUS=own on the command line: our own drivers. VNC=[ADDR:]PORT: where
+# the screen can be seen
 VM_BUS := $(if $(filter command%,$(origin BUS)),$(BUS),stock)
 .PHONY: vm
 vm:
@@ -176,7 +178,9 @@ vm:
 	@$(MAKE) modules KERNEL=$(GUEST_KERNEL) BUS=$(VM_BUS)
 	@mkdir -p $(dir $(VM_DISK)); [ -e $(VM_DISK) ] || truncate -s 1G $(VM_DISK)
 	@tests/vm/run --shell --name vm --limit 86400 --host-build host \
-		--mem 1G --load $(VM_BUS) --host "--scsi c0 --keyboard" \
+		--mem 1G --load $(VM_BUS) --bar 32M \
+		--host "--scsi c0 --keyboard --mouse --video video,vram=16M" \
+		--host "--vnc $(or $(VNC),0)" \
 		--host "--disk c0,lun=0,file=$(CURDIR)/$(VM_DISK)"
 
 # these look for compilers when they are read, so they are no part of this file
@@ -205,7 +209,7 @@ fresh-debian:
 
 .PHONY: clean distclean
 clean:
-	rm -rf build/host build/host-asan build/unit build/fuzz build/demo \
+	rm -rf build/host build/host-asan build/guest build/unit build/fuzz build/demo \
 		build/bench build/lint build/logs build/vm build/[0-9]*.[0-9]*
 
 distclean:
@@ -230,7 +234,8 @@ help:
 	@echo "                        CPUs, 2 at most, and 1 with LONG=1 or DEBUG_KERNEL=1"
 	@echo "make unit-test          parts of SUITE=unit by themselves; fuzz-test"
 	@echo "make host               synthhost, the reference host; host-asan: for tests"
-	@echo "make vm                 a guest to play in (BUS= chooses its channel)"
+	@echo "make vm                 a guest to play in (BUS= chooses its channel), its"
+	@echo "                        screen at VNC=[ADDR:]PORT, or a free port"
 	@echo "make bench              our devices against their peers, an hour each;"
 	@echo "                        CASES=disk,net; QUICK=1: 5 minutes each; ROUNDS=,"
 	@echo "                        PEERS=a,b, ROWS=a,b, SETUPS=a,b: less of it;"

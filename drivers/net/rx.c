@@ -220,7 +220,9 @@ static bool leave_checksum_open(struct sk_buff *skb, bool joined, u32 mtu)
 static void take_checksum(struct synn_chan *ch, struct sk_buff *skb)
 {
 	const struct rndis_rx *f = &ch->rx.first;
-	bool joined = ch->rx.nr_pieces > 1;
+	u32 mtu = ch->card->dev->mtu;
+	/* it need not have come in pieces for that */
+	bool joined = ch->rx.total > mtu + ETH_HLEN + VLAN_HLEN;
 
 	if (f->csum & (NDIS_RXCSUM_TCP_FAILED | NDIS_RXCSUM_UDP_FAILED)) {
 		/* the stack sees for itself */
@@ -230,9 +232,10 @@ static void take_checksum(struct synn_chan *ch, struct sk_buff *skb)
 	if (!(f->csum & (NDIS_RXCSUM_TCP_SUCCEEDED | NDIS_RXCSUM_UDP_SUCCEEDED)))
 		return;
 	ch->rx.stats.csum_ok++;
+	ch->rx.stats.joined += joined;
 	skb->ip_summed = CHECKSUM_UNNECESSARY;
 	if (f->csum & NDIS_RXCSUM_TCP_VALUE_INVALID || joined)
-		leave_checksum_open(skb, joined, ch->card->dev->mtu);
+		leave_checksum_open(skb, joined, mtu);
 }
 
 static void hand_over(struct synn_chan *ch, struct sk_buff *skb, bool changed)
@@ -317,7 +320,6 @@ static void deliver(struct synn_chan *ch)
 	rx->stats.packets++;
 	rx->stats.bytes += rx->total;
 	u64_stats_update_end(&rx->stats.syncp);
-	rx->stats.joined += rx->nr_pieces > 1;
 
 	if (unlikely(rcu_access_pointer(rx->prog))) {
 		rcu_read_lock();

@@ -232,7 +232,7 @@ struct synn_rx_stats {
 	u64 packets;
 	u64 bytes;
 	u64 ranges;
-	u64 joined;		/* large packets made of several ranges (RSC) */
+	u64 joined;		/* packets that the host has joined (RSC) */
 	u64 csum_ok;
 	u64 csum_bad;
 	u64 no_memory;

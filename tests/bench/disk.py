@@ -145,7 +145,7 @@ class SynthhostPeer(DiskPeer):
     irq = r"synth_ivshmem"
 
     def describe(self, setup):
-        return {"host": ["--scsi", "c0", "--disk",
+        return {"host": ["--scsi", f"c0,subchannels={QUEUES - 1}", "--disk",
                          f"c0,lun=0,file={self.image},serial={SERIAL}"]}
 
     def counters(self):

@@ -15,12 +15,14 @@
 
 FUZZ_SRCS_ring := channel/ring.c
 FUZZ_SRCS_sbc := drivers/block/sbc.c
+FUZZ_SRCS_mouse := drivers/input/message.c
+FUZZ_SRCS_video := drivers/video/message.c
 
 # the whole reference host but its main(), and a guest for it
 FUZZ_SRCS_bus := $(filter-out tests/host/main.c,$(wildcard tests/host/*.c)) \
 	tests/unit/fake_guest.c
 FUZZ_CFLAGS_bus := -Itests/host
-FUZZ_LIBS_bus := -luring
+FUZZ_LIBS_bus := -luring -lvncserver -lpng -lpthread
 
 FUZZ_SECONDS ?= 30
 FUZZ_CC ?= $(shell command -v clang || command -v clang-14)
@@ -28,7 +30,8 @@ FUZZ_HAS := $(shell echo 'int LLVMFuzzerTestOneInput(void){return 0;}' | \
 	$(or $(FUZZ_CC),false) -x c -fsanitize=fuzzer,address - -o /dev/null \
 	2>/dev/null && echo yes)
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
-FUZZ_HDRS := $(wildcard channel/ring*.h drivers/block/sbc*.h tests/host/*.h \
+FUZZ_HDRS := $(wildcard channel/ring*.h drivers/block/sbc*.h \
+	drivers/input/message*.h drivers/video/message*.h tests/host/*.h \
 	tests/unit/*.h include/synthio/*.h)
 FUZZ_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -Iinclude \
 	-fno-omit-frame-pointer -fno-sanitize-recover=undefined

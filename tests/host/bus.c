@@ -59,7 +59,8 @@ void bus_offer_channel(struct bus *bus, struct channel *ch)
 	struct vmbus_wire_offer offer = {
 		.header.msgtype = VMBUS_WIRE_OFFER,
 		.chn_flags = dev->kind->chn_flags,
-		.mmio_megabytes = dev->kind->mmio_megabytes,
+		.mmio_megabytes = dev->mmio_megabytes ?:
+				  dev->kind->mmio_megabytes,
 		.sub_channel_index = ch->index,
 		.child_relid = ch->relid,
 		.is_dedicated_interrupt = 1,
@@ -275,7 +276,7 @@ static const char *bus_check_ring(const struct bus *bus,
 {
 	if (!g)
 		return "its ring's GPADL does not exist, or is another channel's";
-	if (g->in_ring)
+	if (g->in_ring || g->mapped)
 		return "its ring's GPADL is in use";
 	if (g->range_count != 1 || g->ranges[0].offset ||
 	    g->ranges[0].bytes % RAM_PAGE)

@@ -361,6 +361,9 @@ int channel_inject(struct channel *ch, unsigned int type, uint64_t trans_id,
 		.len = len,
 	};
 
+	/* The guest may take it for a packet that it has to give back */
+	if (type == VMBUS_WIRE_PKT_XFER_PAGES)
+		ch->expected++;
 	return channel_put_now(ch, &q, payload);
 }
 

@@ -253,3 +253,13 @@ struct loop *bus_loop(struct bus *bus)
 {
 	return bus->loop;
 }
+
+struct console *bus_console(struct bus *bus)
+{
+	return bus->console;
+}
+
+void *bus_aperture(struct bus *bus, uint64_t gpa, uint64_t len)
+{
+	return guest_aperture(bus->guest, gpa, len);
+}

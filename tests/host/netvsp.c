@@ -145,6 +145,7 @@ static void netvsp_destroy(struct device *dev)
 	loop_del_poller(bus_loop(dev->bus), &n->poller);
 	if (n->back)
 		n->back->ops->close(n->back);
+	netvsp_fault_clear(n);
 	free(n);
 }
 

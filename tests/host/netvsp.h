@@ -10,6 +10,8 @@
  *	netvsp_tx.c		frames from the guest
  *	netvsp_rx.c		frames to the guest: which it wants, and where
  *	netvsp_slots.c		the receive buffer and who has which part of it
+ *	netvsp_fault.c		what goes wrong on purpose
+ *	netvsp_fault_command.c	how it is asked for
  */
 #ifndef SYNTHHOST_NETVSP_H
 #define SYNTHHOST_NETVSP_H
@@ -22,6 +24,7 @@
 #include "device.h"
 #include "netback.h"
 #include "netframe.h"
+#include "netvsp_fault.h"
 #include "toeplitz.h"
 
 #define NETVSP_MTU_MIN		68u
@@ -241,6 +244,7 @@ struct netvsp {
 	uint16_t rsc_id;
 	struct netback_offloads back_offloads;
 	uint8_t overflow[NETFRAME_MAX];
+	struct netvsp_faults faults;
 	struct netvsp_stats stats;
 };
 
@@ -307,6 +311,12 @@ void rndis_indicate(struct netvsp *n, uint32_t status, const void *info,
  * rndis_send() - send a control message, as soon as there is a slot for it
  */
 void rndis_send(struct netvsp *n, const void *msg, size_t len);
+
+/**
+ * rndis_answer() - the same
+ * @oid: of the object that was asked for
+ */
+void rndis_answer(struct netvsp *n, const void *msg, size_t len, uint32_t oid);
 
 /**
  * rndis_answers() - send what has waited; slots came back

@@ -13,9 +13,17 @@
 #define NDIS_MAJOR_OLD	5u
 
 static void reply(struct netvsp *n, struct channel *ch, const struct packet *pkt,
-		  const struct nvsp_message *msg)
+		  const struct nvsp_message *msg, enum netvsp_point point)
 {
-	channel_complete(ch, pkt->trans_id, msg, n->message_bytes);
+	struct netvsp_fault *f = NULL;
+
+	if (n->faults.list)
+		f = netvsp_fault_take(n, point, 0, 0);
+	if (f)
+		netvsp_fault_complete(f, ch, pkt->trans_id, msg,
+				      n->message_bytes);
+	else
+		channel_complete(ch, pkt->trans_id, msg, n->message_bytes);
 }
 
 /* --- negotiation ------------------------------------------------------------ */
@@ -64,7 +72,7 @@ static void init(struct netvsp *n, struct channel *ch, const struct packet *pkt,
 						   NETVSP_VERSION;
 		log_debug("%s: NVSP 0x%x", n->dev.id, low);
 	}
-	reply(n, ch, pkt, &rsp);
+	reply(n, ch, pkt, &rsp, POINT_INIT);
 }
 
 static void ndis_config(struct netvsp *n, struct channel *ch,
@@ -173,14 +181,14 @@ static void receive_buffer(struct netvsp *n, struct channel *ch,
 		unmap_buffer(n, &n->receive);
 		rsp.receive_buffer_complete.status = NVSP_STATUS_FAILURE;
 		rsp.receive_buffer_complete.section_count = 0;
-		reply(n, ch, pkt, &rsp);
+		reply(n, ch, pkt, &rsp, POINT_RECEIVE_BUFFER);
 		return;
 	}
 	section->size = n->slot_bytes;
 	section->count = n->slot_count;
 	section->end = n->slot_bytes * n->slot_count;
 	n->state = NETVSP_RECEIVE;
-	reply(n, ch, pkt, &rsp);
+	reply(n, ch, pkt, &rsp, POINT_RECEIVE_BUFFER);
 }
 
 static void send_buffer(struct netvsp *n, struct channel *ch,
@@ -197,7 +205,7 @@ static void send_buffer(struct netvsp *n, struct channel *ch,
 	n->state = NETVSP_READY;
 	log_info("%s: NVSP 0x%x, MTU %u, %u receive slots of %u bytes",
 		 n->dev.id, n->version, n->mtu, n->slot_count, n->slot_bytes);
-	reply(n, ch, pkt, &rsp);
+	reply(n, ch, pkt, &rsp, POINT_SEND_BUFFER);
 }
 
 /* --- afterwards ------------------------------------------------------------- */
@@ -239,7 +247,7 @@ static void subchannel(struct netvsp *n, struct channel *ch,
 		n->offered = count;
 		n->table_due = true;
 	}
-	reply(n, ch, pkt, &rsp);
+	reply(n, ch, pkt, &rsp, POINT_SUBCHANNEL);
 }
 
 void nvsp_send_table(struct netvsp *n)
@@ -253,10 +261,18 @@ void nvsp_send_table(struct netvsp *n)
 		.table.count = NVSP_TABLE_ENTRIES,
 		.table.offset = 4 + sizeof(msg.table),
 	};
+	struct netvsp_fault *f = NULL;
 	unsigned int i;
 
 	for (i = 0; i < NVSP_TABLE_ENTRIES; i++)
 		msg.entry[i] = i % (1 + n->offered);
+	if (n->faults.list)
+		f = netvsp_fault_take(n, POINT_TABLE, 0, 0);
+	if (f) {
+		n->table_due = false;
+		netvsp_fault_message(f, n->channels[0]->ch, &msg, sizeof(msg));
+		return;
+	}
 	n->table_due = channel_send(n->channels[0]->ch, 0, &msg, sizeof(msg),
 				    false) == -ENOBUFS;
 }

@@ -3,8 +3,7 @@
  * The objects behind QUERY and SET. What a guest may get wrong here has a status
  * of its own; nothing disconnects it.
  */
-#include <ctype.h>
-#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "netvsp.h"
@@ -250,18 +249,16 @@ static bool take_utf16(const uint8_t *info, size_t len, uint32_t offset,
 
 static uint32_t set_address(struct netvsp *n, const char *value)
 {
-	unsigned int byte, i;
 	uint8_t mac[6];
-	int end;
+	char two[3] = "";
+	unsigned int i;
 
-	if (strlen(value) != 12)
+	if (strlen(value) != 12 ||
+	    strspn(value, "0123456789abcdefABCDEF") != 12)
 		return NDIS_STATUS_INVALID_DATA;
 	for (i = 0; i < 6; i++) {
-		if (!isxdigit((unsigned char)value[2 * i]) ||
-		    sscanf(value + 2 * i, "%2x%n", &byte, &end) != 1 ||
-		    end != 2)
-			return NDIS_STATUS_INVALID_DATA;
-		mac[i] = byte;
+		memcpy(two, value + 2 * i, 2);
+		mac[i] = strtoul(two, NULL, 16);
 	}
 	if (mac[0] & 1)
 		return NDIS_STATUS_INVALID_DATA;

@@ -406,6 +406,8 @@ const struct device_command netvsp_commands[] = {
 	{ "net-link", "ID up|down", "plug a network card's cable in or out",
 	  link_command },
 	{ "net-speed", "ID MBIT", "change the speed that it says", speed_command },
+	{ "net-fault", NETVSP_FAULT_ARGS, NETVSP_FAULT_HELP,
+	  netvsp_fault_command },
 	{ "net-stat", "ID", "what it has negotiated and counted", stat_command },
 	{ 0 },
 };

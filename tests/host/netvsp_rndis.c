@@ -25,7 +25,7 @@ static void put(struct netvsp *n, const void *msg, size_t len)
 	slots_show(n);
 }
 
-void rndis_send(struct netvsp *n, const void *msg, size_t len)
+static void send_one(struct netvsp *n, const void *msg, size_t len)
 {
 	struct netvsp_answer *a;
 
@@ -51,6 +51,31 @@ void rndis_send(struct netvsp *n, const void *msg, size_t len)
 	*n->answers_end = a;
 	n->answers_end = &a->next;
 	n->answer_count++;
+}
+
+void rndis_answer(struct netvsp *n, const void *msg, size_t len, uint32_t oid)
+{
+	struct netvsp_fault *f = NULL;
+	uint8_t copy[NETVSP_SLOT_MIN] = { 0 };
+	unsigned int i;
+
+	if (n->faults.list)
+		f = netvsp_fault_take(n, POINT_ANSWER,
+				      ((const struct rndis_header *)msg)->type,
+				      oid);
+	if (!f) {
+		send_one(n, msg, len);
+		return;
+	}
+	memcpy(copy, msg, len);
+	netvsp_fault_patch(f, copy, sizeof(copy));
+	for (i = 0; i < f->times; i++)
+		send_one(n, copy, sizeof(copy));
+}
+
+void rndis_send(struct netvsp *n, const void *msg, size_t len)
+{
+	rndis_answer(n, msg, len, 0);
 }
 
 void rndis_answers(struct netvsp *n)
@@ -142,7 +167,7 @@ static void query(struct netvsp *n, const struct rndis_query *req,
 	}
 	rsp.c.info_len = len;
 	rsp.h.len = sizeof(rsp.h) + sizeof(rsp.c) + len;
-	rndis_send(n, &rsp, rsp.h.len);
+	rndis_answer(n, &rsp, rsp.h.len, req->oid);
 }
 
 static void set(struct netvsp *n, const struct rndis_query *req,
@@ -161,7 +186,7 @@ static void set(struct netvsp *n, const struct rndis_query *req,
 	if (rsp.c.status != NDIS_STATUS_SUCCESS)
 		log_warn("%s: the guest's object 0x%x of %u bytes is refused: status 0x%x",
 			 n->dev.id, req->oid, req->info_len, rsp.c.status);
-	rndis_send(n, &rsp, sizeof(rsp));
+	rndis_answer(n, &rsp, sizeof(rsp), req->oid);
 }
 
 static void query_or_set(struct netvsp *n, struct channel *ch, uint32_t type,

@@ -287,6 +287,23 @@ _Static_assert(RNDIS_HEADER + sizeof(struct rndis_packet) +
 	       4 * (sizeof(struct rndis_info) + 4) <= NETVSP_HEADROOM,
 	       "headroom");
 
+/* The header again, and wrong */
+static void spoil(const struct netvsp *n, const struct netvsp_fault *f,
+		  uint8_t *slot, unsigned int skip, size_t len,
+		  const struct rx_info *info, const struct ndis_packet_id *id,
+		  unsigned int pieces)
+{
+	struct rx_info more = *info;
+	struct ndis_packet_id piece = *id;
+
+	more.has_csum = true;
+	if (f->flags >= 0)
+		piece.flags = f->flags;
+	put_header(slot, skip, len, &more,
+		   f->flags > 0 || (f->flags && pieces > 1) ? &piece : NULL);
+	netvsp_fault_patch(f, slot, n->slot_bytes);
+}
+
 static void deliver(struct netvsp_channel *nc, unsigned int skip, size_t len,
 		    const struct rx_info *info)
 {
@@ -296,6 +313,7 @@ static void deliver(struct netvsp_channel *nc, unsigned int skip, size_t len,
 		.version = NDIS_PACKET_ID_VERSION,
 		.flags = NDIS_PACKET_ID_PIECES | NDIS_PACKET_ID_FIRST,
 	};
+	struct netvsp_fault *f = NULL;
 	unsigned int i;
 
 	if (nc->pages.wire.count + count > max_ranges(n))
@@ -304,6 +322,8 @@ static void deliver(struct netvsp_channel *nc, unsigned int skip, size_t len,
 	n->stats.rx_bytes += len;
 	if (count > 1)
 		id.id = ++n->rsc_id;
+	if (n->faults.list)
+		f = netvsp_fault_take(n, POINT_FRAME, 0, 0);
 	for (i = 0; i < count; i++) {
 		size_t part = len < room - skip ? len : room - skip;
 
@@ -311,6 +331,9 @@ static void deliver(struct netvsp_channel *nc, unsigned int skip, size_t len,
 			id.flags |= NDIS_PACKET_ID_LAST;
 		put_header(slots_memory(n, n->rx_held[i]), skip, part,
 			   i ? NULL : info, count > 1 ? &id : NULL);
+		if (f && i == (f->piece < 0 ? count - 1 : (unsigned int)f->piece))
+			spoil(n, f, slots_memory(n, n->rx_held[i]), skip, part,
+			      info, &id, count);
 		slots_add(nc, n->rx_held[i]);
 		id.flags = NDIS_PACKET_ID_PIECES;
 		len -= part;

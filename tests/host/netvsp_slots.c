@@ -88,6 +88,7 @@ void slots_send(struct netvsp_channel *nc, uint32_t channel_type)
 		.rndis.section = NVSP_NO_SECTION,
 	};
 	struct netvsp *n = nc->n;
+	struct netvsp_fault *f = NULL;
 	struct netvsp_slot *first;
 	size_t head;
 
@@ -102,8 +103,18 @@ void slots_send(struct netvsp_channel *nc, uint32_t channel_type)
 	head = 8 + 8 * pages->wire.count;
 	memcpy((uint8_t *)&pages->wire + head, &msg, n->message_bytes);
 	n->stats.rx_pages++;
-	if (channel_send_pages(nc->ch, (uint64_t)first->seq << 32 | pages->first,
-			       &pages->wire, head, head + n->message_bytes))
+	if (n->faults.list && channel_type == NVSP_CHANNEL_DATA)
+		f = netvsp_fault_take(n, POINT_PAGES, 0, 0);
+	if (f && !f->times)
+		give_all(n, pages->first, pages->wire.count);
+	else if (f)
+		netvsp_fault_pages(n, f, nc->ch,
+				   (uint64_t)first->seq << 32 | pages->first,
+				   &pages->wire, head, head + n->message_bytes);
+	else if (channel_send_pages(nc->ch,
+				    (uint64_t)first->seq << 32 | pages->first,
+				    &pages->wire, head,
+				    head + n->message_bytes))
 		give_all(n, pages->first, pages->wire.count);
 	pages->wire.count = 0;
 	pages->frames = 0;
@@ -136,6 +147,11 @@ void slots_completed(struct netvsp_channel *nc, const struct packet *pkt)
 	first = &n->slots[id < n->slot_count ? id : 0];
 	if (id >= n->slot_count || !first->count || first->seq != seq ||
 	    first->channel != nc->index) {
+		/* of one that was spoilt on purpose */
+		if (n->faults.loose) {
+			n->faults.loose--;
+			return;
+		}
 		channel_error(nc->ch,
 			      "netvsp: completion of no receive packet, id 0x%llx",
 			      (unsigned long long)pkt->trans_id);

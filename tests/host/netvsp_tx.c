@@ -13,6 +13,9 @@
 
 #define TX_MAX_IOV	1024	/* of writev() */
 
+/* No more than it says: most of the packets in the ring are these */
+#define RNDIS_COMPLETE_BYTES	8u
+
 /* An RNDIS packet and where it lies */
 struct tx_message {
 	const struct iovec *iov;
@@ -347,6 +350,20 @@ static const char *send_ranges(struct netvsp_channel *nc,
 	return why;
 }
 
+static void complete(struct netvsp_channel *nc, const struct packet *pkt,
+		     const struct nvsp_message *rsp)
+{
+	struct netvsp_fault *f = NULL;
+	const size_t len = RNDIS_COMPLETE_BYTES;
+
+	if (nc->n->faults.list)
+		f = netvsp_fault_take(nc->n, POINT_TX, 0, 0);
+	if (f)
+		netvsp_fault_complete(f, nc->ch, pkt->trans_id, rsp, len);
+	else
+		channel_complete_soon(nc->ch, pkt->trans_id, rsp, len, 0);
+}
+
 static void control(struct netvsp_channel *nc, const struct packet *pkt,
 		    uint8_t *section, size_t bytes)
 {
@@ -369,7 +386,7 @@ static void control(struct netvsp_channel *nc, const struct packet *pkt,
 		return;
 	}
 	gather(section ? &in_section : pkt->iov, 0, buf, bytes);
-	channel_complete(nc->ch, pkt->trans_id, &rsp, 8);
+	complete(nc, pkt, &rsp);
 	rndis_control(nc->n, nc->ch, buf, bytes);
 }
 
@@ -439,5 +456,5 @@ void tx_packet(struct netvsp_channel *nc, const struct packet *pkt,
 	}
 	if (refused)
 		rsp.rndis_complete.status = NVSP_STATUS_FAILURE;
-	channel_complete_soon(nc->ch, pkt->trans_id, &rsp, 8, 0);
+	complete(nc, pkt, &rsp);
 }

@@ -20,6 +20,8 @@ UNIT_SRCS_test_ring := channel/ring.c
 UNIT_SRCS_test_ring_api := channel/ring_api.c channel/ring.c
 UNIT_CFLAGS_test_ring_api := -Itests/unit/kernel -Ichannel
 UNIT_SRCS_test_sbc := drivers/block/sbc.c
+UNIT_SRCS_test_mouse := drivers/input/message.c
+UNIT_SRCS_test_video := drivers/video/message.c drivers/video/damage.c
 UNIT_SRCS_stress_ring := channel/ring.c tests/host/ring.c
 
 # test_host_*: the whole reference host but its main(), and a guest for it
@@ -33,6 +35,9 @@ $(foreach t,$(UNIT_HOST),\
 	$(eval UNIT_LIBS_$(t) := $(HOST_ASAN_LIB_OBJS) $(HOST_LIBS)))
 $(UNIT_HOST:%=build/unit/%): $(HOST_ASAN_LIB_OBJS)
 
+# a viewer
+UNIT_LIBS_test_host_mouse += -lvncclient
+
 # these bring a bus of their own instead, or need none
 UNIT_SRCS_test_host_scsi := tests/host/scsi.c
 UNIT_LIBS_test_host_scsi :=
@@ -44,6 +49,13 @@ $(foreach t,$(UNIT_STORVSP),\
 	$(eval UNIT_SRCS_$(t) := $(UNIT_STORVSP_SRCS))\
 	$(eval UNIT_CFLAGS_$(t) := -Wl,--wrap=open)\
 	$(eval UNIT_LIBS_$(t) := $(HOST_LIBS)))
+UNIT_SRCS_test_host_netframe := tests/host/netframe.c tests/host/toeplitz.c
+UNIT_LIBS_test_host_netframe :=
+UNIT_SRCS_test_host_netvsp := $(patsubst %,tests/host/%.c,netvsp \
+	netvsp_nvsp netvsp_rndis netvsp_oid netvsp_tx netvsp_rx netvsp_slots \
+	netvsp_options netvsp_fault netvsp_fault_command netframe toeplitz \
+	text log)
+UNIT_LIBS_test_host_netvsp :=
 UNIT_SRCS_test_host_moderate := tests/host/moderate.c
 UNIT_LIBS_test_host_moderate :=
 UNIT_SRCS_test_host_blockdev := $(patsubst %,tests/host/%.c,\
@@ -56,7 +68,9 @@ UNIT_LIBS_test_host_loop := $(HOST_LIBS)
 UNIT_NAMES := $(patsubst tests/unit/%.c,%,$(sort \
 	$(wildcard tests/unit/test_*.c tests/unit/stress_*.c)))
 UNIT_HDRS := $(wildcard tests/unit/*.h tests/unit/kernel/*/*.h \
-	channel/ring*.h channel/trace.h drivers/block/sbc*.h tests/host/*.h \
+	channel/ring*.h channel/trace.h drivers/block/sbc*.h \
+	drivers/input/message*.h drivers/video/message*.h \
+	drivers/video/damage.h tests/host/*.h \
 	include/synthio/*.h)
 UNIT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -g -Wall -Wextra -Werror -Iinclude
 UNIT_SAN := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined \
