@@ -269,7 +269,7 @@ class DiskCase(Case):
 
     name = "disk"
     title = "Disk"
-    work = "I/O"
+    work = "IO"
     ours = OURS
     # at depth 32, in what the row's unit is
     targets = {"virtio-blk": 1.25, "hv_storvsc": 1.3, "ide": 2.0}

@@ -12,6 +12,7 @@ then it moves to its own, where nothing else lives.
 import ctypes
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -40,6 +41,8 @@ def missing():
         return "taps and network namespaces need root"
     if not os.path.exists("/dev/net/tun"):
         return "there is no /dev/net/tun"
+    if not shutil.which("ip"):
+        return "iproute2 is not installed"
     return None
 
 
@@ -78,8 +81,13 @@ class FarEnd:
         """The card is served: the tap moves. mac: of the guest's card."""
         name = self.name
         ip("link", "set", name, "netns", name)
-        # what its counters are read through
+        # what its counters are read through; "ip" becomes it when it is there
         self.holder = self.start("sleep", "infinity")
+        deadline = time.monotonic() + 20
+        while not self._entered():
+            if time.monotonic() > deadline:
+                raise FarEndError(f"{name} is not entered")
+            time.sleep(0.01)
         # nobody is to be asked for addresses, or told of them
         self.run("sysctl", "-qw", "net.ipv6.conf.all.disable_ipv6=1")
         ip("-n", name, "link", "set", name, "address", MAC)
@@ -130,9 +138,13 @@ class FarEnd:
 
     # -- counters --------------------------------------------------------------
 
+    def _entered(self):
+        """True when the holder is in the namespace."""
+        here, there = (os.stat(f"/proc/{pid}/ns/net") for pid in
+                       ("self", self.holder.pid))
+        return here.st_ino != there.st_ino
+
     def _read(self, what):
-        # "sleep" is what ip has become by then, or ip that waits to: both are
-        # there, but only in the namespace when it has been entered
         with open(f"/proc/{self.holder.pid}/net/{what}", encoding="ascii") as f:
             return f.read()
 

@@ -53,18 +53,19 @@ class Counters:
 class HostSample:
     """What the host sees at one moment.
 
-    pids: of what serves the guest; counters: a Counters, which may come later
-    load: pids of what loads the guest from this side; traffic: function that
-    returns what has passed, as {name: number}
+    pids: of what serves the guest; load: of what loads it from this side
+    traffic: function that returns what has passed, as {name: number}
+    counters: a Counters, which comes later
     """
 
-    def __init__(self, pids, counters=None, load=(), traffic=dict):
+    counters = None
+
+    def __init__(self, pids, load=(), traffic=dict):
         self.time = time.monotonic()
         self.traffic = traffic()
         self.cpu = cpu_seconds(pids)
         self.load = cpu_seconds(load)
         self.busy = machine_busy()
-        self.counters = counters
 
 
 def _irqs(lines, pattern):
@@ -114,13 +115,16 @@ def traffic_rate(before, after, name):
 def costs(window, before, after, rate=None):
     """Costs of one I/O, as {metric: number}.
 
-    The host's window lies inside the guest's, and is a little shorter, and that
-    of its counters a little longer: what is counted in one is divided by the
-    I/Os that fall into it.
+    The host's windows, of what it counts and of what it asks others for, are
+    not quite the guest's: what is counted in one is divided by the I/Os that
+    fall into it. Raises ValueError if they are not the same at all.
     rate: I/Os in a second, where the guest does not count them
     """
     rate = rate or window.ios / window.seconds
     length = after.time - before.time
+    if not 0.5 < length / window.seconds < 2:
+        raise ValueError(f"the guest's window is {window.seconds:.2f} s, the "
+                         f"host's {length:.2f} s: this machine is too busy")
     inside, ios = rate * window.seconds, rate * length
     cpu = after.cpu - before.cpu
     load = after.load - before.load

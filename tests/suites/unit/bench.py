@@ -13,6 +13,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "../../vm"), os.path.join(HERE, "../../bench")]
 # pylint: disable=wrong-import-position
 import disk                                         # noqa: E402
+import farend                                       # noqa: E402
 import net                                          # noqa: E402
 from core import Bench, Progress, Row, Setup        # noqa: E402
 from guest import GuestError                        # noqa: E402
@@ -21,7 +22,7 @@ from measure import (Counters, GuestWindow, costs, cpu_seconds,     # noqa: E402
 from report import Report, page                     # noqa: E402
 from results import Results                         # noqa: E402
 from stats import Comparison, Summary, judge_floor, judge_target    # noqa: E402
-from tap import Tap                                 # noqa: E402
+from tap import Skip, Tap                           # noqa: E402
 
 
 def equal(got, want):
@@ -140,13 +141,15 @@ def window():
     equal((w.ios, w.irqs), (4000, 1000))
     near(w.cpu, 2 * 2 - 200 / os.sysconf("SC_CLK_TCK"))
     raises(ValueError, GuestWindow, WINDOW.replace("5000", "1000"), "x")
+    # marks that came together, late: what lies between them is no window
+    raises(ValueError, costs, w, Sample(50, 7, 20, {}), Sample(50.3, 7, 20, {}))
 
 
 def per_io():
     """The host's window is shorter, so fewer I/Os fall into it."""
     w = GuestWindow(WINDOW, r"virtio\d+-req")
     c = costs(w, Sample(50, 7.0, 20.0, {"doorbells": 10}),
-              Sample(51, 8.5, 22.0, {"doorbells": 635}))
+              Sample(51.5, 9.25, 23.0, {"doorbells": 947.5}))
     near(c["irqs"], 1000 / 4000)
     near(c["host_us"], 1.5 / 2000 * 1e6)
     near(c["doorbells"], 500 / 2000)
@@ -158,7 +161,7 @@ def per_packet():
     the guest from this side is no cost, and nobody else's doing."""
     w = GuestWindow(WINDOW, r"virtio\d+-req")
     a = Sample(50, 7.0, 20.0, {"doorbells": 0}, 1.0, {"to_guest": 7})
-    b = Sample(50.5, 7.5, 21.25, {"doorbells": 50}, 1.5, {"to_guest": 5007})
+    b = Sample(51.5, 8.5, 23.75, {"doorbells": 150}, 2.5, {"to_guest": 15007})
     rate = traffic_rate(a, b, "to_guest")
     near(rate, 10000)
     c = costs(w, a, b, rate)
@@ -179,6 +182,52 @@ def cpu_clock():
         os._exit(0)
     os.waitpid(pid, 0)
     raises(RuntimeError, cpu_seconds, [pid])
+
+
+LISTENER = """
+import socket, sys, time
+s = socket.socket()
+s.bind(("10.77.0.1", int(sys.argv[1])))
+s.listen()
+time.sleep(600)
+"""
+
+
+def far_end():
+    """A namespace with a tap is made, counts, and leaves nothing; so does one
+    of a run that was killed."""
+    why = farend.missing()
+    if why:
+        raise Skip(why)
+    try:
+        far = farend.FarEnd()
+    except farend.FarEndError as e:
+        raise Skip(f"this root may not make namespaces: {e}") from e
+    try:
+        assert os.path.exists(f"/sys/class/net/{far.name}")
+        far.connect("02:77:00:00:00:02")
+        assert not os.path.exists(f"/sys/class/net/{far.name}")
+        far.listen("tcp", 5201, sys.executable, "-c", LISTENER, "5201")
+        equal(len(far.pids()), 1)
+        equal(far.counters(), {"from_guest": 0, "to_guest": 0,
+                               "sent_segments": 0})
+        far.run("test", "-r", far.dropped)
+        raises(farend.FarEndError, far.listen, "tcp", 5202, "false")
+    finally:
+        far.close()
+    assert not os.path.exists(f"{farend.NAMESPACES}/{far.name}")
+    equal(far.pids(), [])
+
+    pid = os.fork()
+    if not pid:
+        farend.FarEnd.count = 0
+        farend.FarEnd()
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert os.path.exists(f"{farend.NAMESPACES}/sb{pid}-1")
+    farend.sweep()
+    for where in (farend.NAMESPACES, "/sys/class/net"):
+        assert not os.path.exists(f"{where}/sb{pid}-1"), where
 
 
 # -- results, plan, report -------------------------------------------------------
@@ -470,6 +519,6 @@ def progress():
 
 with Tap() as tap:
     for test in (summaries, outliers, comparisons, verdicts, window, per_io,
-                 per_packet, cpu_clock, results, filters, interleaved, trouble, tables,
+                 per_packet, cpu_clock, far_end, results, filters, interleaved, trouble, tables,
                  lower_is_better, counted, plugin, without_ours, progress):
         tap.test(f"bench: {test.__name__}", test)
