@@ -16,7 +16,8 @@
 DEFINE_DRM_GEM_FOPS(synv_fops);
 
 static const struct drm_driver synv_drm_driver = {
-	.driver_features = DRIVER_MODESET | DRIVER_GEM | DRIVER_ATOMIC,
+	.driver_features = DRIVER_MODESET | DRIVER_GEM | DRIVER_ATOMIC |
+			   COMPAT_CURSOR_HOTSPOT,
 	.name		= SYNV_NAME,
 	.desc		= "Display of a VMBus host",
 	COMPAT_DRIVER_DATE
