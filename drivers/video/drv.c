@@ -121,7 +121,9 @@ static compat_remove_t synv_remove(struct hv_device *hv)
 {
 	struct synv *v = hv_get_drvdata(hv);
 
+	/* from here on nobody is told of new modes, and nobody is doing it */
 	WRITE_ONCE(v->registered, false);
+	cancel_work_sync(&v->feature_work);
 	drm_dev_unplug(&v->drm);
 	drm_atomic_helper_shutdown(&v->drm);
 	synv_vblank_exit(v);

@@ -276,6 +276,36 @@ static void test_counts(void)
 	fake_stop(&f);
 }
 
+/* What is shown stays when the guest closes, and goes with device or guest */
+static void test_stays(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < 3; i++) {
+		ready();
+		CHECK_OK();
+		if (i == 0) {
+			CHECK(!device_rescind(&v->dev), "rescind");
+			fake_run(&f, 1);
+			CHECK(!v->active && !f.host.console.screen.pixels,
+			      "the device has gone");
+			fake_stop(&f);
+			continue;
+		}
+		CHECK(fake_close(&f, &ch), "close");
+		CHECK(v->active && f.host.console.screen.pixels, "it stays");
+		if (i == 1)
+			CHECK(fake_command(&f, SYNTHIO_CMD_DETACH) ==
+			      SYNTHIO_OK, "detach");
+		else
+			fake_disconnect(&f);
+		fake_run(&f, 1);
+		CHECK(!v->active && !v->vram &&
+		      !f.host.console.screen.pixels, "the guest has gone");
+		fake_stop(&f);
+	}
+}
+
 static void test_pointer(void)
 {
 	struct synthvid_pointer_position p = { 1, 0, -3, 70 };
@@ -324,6 +354,7 @@ int main(void)
 	tap_test("from the version to the resolutions", test_start);
 	tap_test("what a guest must not do", test_strict);
 	tap_test("rectangles are counted, and clipped", test_counts);
+	tap_test("a picture stays when its channel is closed", test_stays);
 	tap_test("pointer", test_pointer);
 	tap_test("another size", test_resize);
 	return tap_done();
