@@ -86,11 +86,16 @@ static inline void compat_hrtimer_setup(struct hrtimer *timer,
 #endif
 }
 
-/* The hot spot: of the framebuffer that a legacy call made, later of the plane */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+/*
+ * The hot spot: of the framebuffer that a legacy call made; later of the plane, of
+ * drivers that say that somebody else draws the pointer
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+#define COMPAT_CURSOR_HOTSPOT	DRIVER_CURSOR_HOTSPOT
 #define compat_hot_x(state)	((state)->hotspot_x)
 #define compat_hot_y(state)	((state)->hotspot_y)
 #else
+#define COMPAT_CURSOR_HOTSPOT	0
 #define compat_hot_x(state)	((state)->fb->hot_x)
 #define compat_hot_y(state)	((state)->fb->hot_y)
 #endif

@@ -16,7 +16,8 @@
 DEFINE_DRM_GEM_FOPS(synv_fops);
 
 static const struct drm_driver synv_drm_driver = {
-	.driver_features = DRIVER_MODESET | DRIVER_GEM | DRIVER_ATOMIC,
+	.driver_features = DRIVER_MODESET | DRIVER_GEM | DRIVER_ATOMIC |
+			   COMPAT_CURSOR_HOTSPOT,
 	.name		= SYNV_NAME,
 	.desc		= "Display of a VMBus host",
 	COMPAT_DRIVER_DATE
@@ -120,7 +121,9 @@ static compat_remove_t synv_remove(struct hv_device *hv)
 {
 	struct synv *v = hv_get_drvdata(hv);
 
+	/* from here on nobody is told of new modes, and nobody is doing it */
 	WRITE_ONCE(v->registered, false);
+	cancel_work_sync(&v->feature_work);
 	drm_dev_unplug(&v->drm);
 	drm_atomic_helper_shutdown(&v->drm);
 	synv_vblank_exit(v);

@@ -12,7 +12,7 @@ static bool edid_is_sound(const u8 *edid)
 	return !sum && !memcmp(edid, start, sizeof(start));
 }
 
-/* Sizes of nothing are left out, so the preferred one may be another */
+/* Sizes of next to nothing are left out, so the preferred one may be another */
 static int parse_modes(const u8 *body, u32 len, struct synv_modes *modes)
 {
 	struct synthvid_resolution_response rsp;
@@ -28,7 +28,7 @@ static int parse_modes(const u8 *body, u32 len, struct synv_modes *modes)
 		return -EINVAL;
 	for (i = 0; i < rsp.count; i++) {
 		memcpy(&r, body + sizeof(rsp) + i * sizeof(r), sizeof(r));
-		if (!r.width || !r.height)
+		if (r.width < SYNV_MIN_SIDE || r.height < SYNV_MIN_SIDE)
 			continue;
 		if (i == rsp.preferred)
 			modes->preferred = modes->count;

@@ -10,6 +10,12 @@
 
 #include <synthio/synthvid.h>
 
+/*
+ * Smaller ones are no sizes of a screen: the kernel's console writes beyond a
+ * framebuffer that has no room for one character
+ */
+#define SYNV_MIN_SIDE	64
+
 /**
  * struct synv_modes - what the host would like to show
  * @count: 1 to SYNTHVID_MAX_RESOLUTIONS

@@ -214,7 +214,8 @@ static enum drm_mode_status synv_mode_valid(struct drm_device *drm,
 	u32 width, height;
 
 	limits(v, &width, &height);
-	if (mode->hdisplay > width || mode->vdisplay > height)
+	if (mode->hdisplay > width || mode->vdisplay > height ||
+	    mode->hdisplay < SYNV_MIN_SIDE || mode->vdisplay < SYNV_MIN_SIDE)
 		return MODE_BAD;
 	return synv_modeset_fits(v, mode->hdisplay, mode->vdisplay) ?
 	       MODE_OK : MODE_MEM;

@@ -22,8 +22,10 @@ static int synv_plane_check(struct drm_plane *plane, compat_atomic *state)
 								     plane);
 	struct drm_crtc_state *crtc_state;
 
-	if (!new->crtc)
+	if (!new->crtc) {
+		new->visible = false;
 		return 0;
+	}
 	crtc_state = drm_atomic_get_new_crtc_state(state, new->crtc);
 	return drm_atomic_helper_check_plane_state(new, crtc_state,
 						   DRM_PLANE_NO_SCALING,
@@ -99,9 +101,16 @@ out:
 	drm_dev_exit(idx);
 }
 
-/* With the CRTC off nothing is shown; the VRAM is left as it is */
+/* No picture on a screen that is on: it is black */
 static void synv_plane_disable(struct drm_plane *plane, compat_atomic *state)
 {
+	struct synv *v = to_synv(plane->dev);
+	int idx;
+
+	if (!drm_dev_enter(&v->drm, &idx))
+		return;
+	synv_proto_clear(v);
+	drm_dev_exit(idx);
 }
 
 #ifdef COMPAT_PANIC

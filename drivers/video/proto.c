@@ -288,8 +288,8 @@ static void tell_all_dirty(struct synv *v)
 }
 
 /**
- * synv_proto_show() - the screen has this size now
- * @pitch: bytes
+ * synv_proto_show() - the screen has this size now, and is black
+ * @pitch: bytes; the whole screen fits into the VRAM
  */
 void synv_proto_show(struct synv *v, u32 width, u32 height, u32 pitch)
 {
@@ -301,7 +301,23 @@ void synv_proto_show(struct synv *v, u32 width, u32 height, u32 pitch)
 		.height = height,
 		.pitch = pitch,
 	};
+	/* whatever was there is in another size */
+	memset(v->vram, 0, (size_t)pitch * height);
 	tell_situation(v);
+	mutex_unlock(&v->out_lock);
+}
+
+/**
+ * synv_proto_clear() - a black screen
+ */
+void synv_proto_clear(struct synv *v)
+{
+	mutex_lock(&v->out_lock);
+	if (v->situation.active) {
+		memset(v->vram, 0, (size_t)v->situation.pitch *
+				   v->situation.height);
+		tell_all_dirty(v);
+	}
 	mutex_unlock(&v->out_lock);
 }
 

@@ -125,6 +125,7 @@ void synv_proto_close(struct synv *v);
 int synv_proto_start(struct synv *v);
 void synv_proto_show(struct synv *v, u32 width, u32 height, u32 pitch);
 void synv_proto_blank(struct synv *v);
+void synv_proto_clear(struct synv *v);
 void synv_proto_dirt(struct synv *v, const struct synv_damage *damage);
 void synv_proto_panic_dirt(struct synv *v);
 void synv_proto_position(struct synv *v, bool visible, int x, int y);

@@ -23,8 +23,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    msg.modes.preferred >= msg.modes.count)
 			abort();
 		for (i = 0; i < msg.modes.count; i++) {
-			if (!msg.modes.mode[i].width ||
-			    !msg.modes.mode[i].height)
+			if (msg.modes.mode[i].width < SYNV_MIN_SIDE ||
+			    msg.modes.mode[i].height < SYNV_MIN_SIDE)
 				abort();
 		}
 	}

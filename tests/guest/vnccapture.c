@@ -29,6 +29,7 @@ int main(int argc, char **argv)
 	client->serverPort = atoi(argv[1]);
 	client->appData.encodingsString = "zlib raw";
 	client->appData.enableJPEG = FALSE;
+	client->appData.useRemoteCursor = TRUE;	/* the picture alone */
 	client->canHandleNewFBSize = TRUE;
 	client->GotFrameBufferUpdate = updated;
 	if (!rfbInitClient(client, NULL, NULL))

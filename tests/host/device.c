@@ -259,6 +259,11 @@ struct console *bus_console(struct bus *bus)
 	return bus->console;
 }
 
+bool bus_guest_there(struct bus *bus)
+{
+	return guest_usable(bus->guest);
+}
+
 void *bus_aperture(struct bus *bus, uint64_t gpa, uint64_t len)
 {
 	return guest_aperture(bus->guest, gpa, len);

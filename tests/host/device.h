@@ -317,11 +317,16 @@ struct loop *bus_loop(struct bus *bus);
 struct console *bus_console(struct bus *bus);
 
 /**
+ * bus_guest_there() - whether there is a guest, and it keeps to the rules
+ */
+bool bus_guest_there(struct bus *bus);
+
+/**
  * bus_aperture() - a piece of the aperture, where the guest sees it
  * @gpa: guest-physical address
  *
- * Return: a pointer to @len bytes, good until the device's channel is closed,
- * or NULL if they do not all lie in the aperture.
+ * Return: a pointer to @len bytes, good until ops->reset() is called while
+ * bus_guest_there() is false, or NULL if they do not all lie in the aperture.
  */
 void *bus_aperture(struct bus *bus, uint64_t gpa, uint64_t len);
 

@@ -10,10 +10,13 @@
 
 #include "synthvid.h"
 
+#define REFRESH_MS	200
+
 static int synthvid_open(struct device *dev, struct channel *ch)
 {
 	struct synthvid *v = to_synthvid(dev);
 
+	loop_clear_timer(&v->refresh);
 	pipe_open(&v->pipe, ch);
 	v->state = SYNTHVID_OPENED;
 	v->version = 0;
@@ -22,23 +25,50 @@ static int synthvid_open(struct device *dev, struct channel *ch)
 
 static void synthvid_blank(struct synthvid *v)
 {
+	loop_clear_timer(&v->refresh);
 	if (v->active)
 		console_set_screen(bus_console(v->dev.bus), NULL);
 	v->active = false;
 }
 
+void synthvid_refresh(struct loop_timer *timer)
+{
+	struct synthvid *v = container_of(timer, struct synthvid, refresh);
+
+	console_damage(bus_console(v->dev.bus), 0, 0, v->output.width,
+		       v->output.height);
+	loop_set_timer(bus_loop(v->dev.bus), timer, REFRESH_MS);
+}
+
+/*
+ * A guest that lets go of the channel and leaves its picture goes on to draw: its
+ * firmware does, and its kernel in a panic. What it shows stays, as it does on a
+ * real host, until the device or the guest goes.
+ */
 static void synthvid_close(struct device *dev, struct channel *ch)
 {
 	struct synthvid *v = to_synthvid(dev);
 
 	(void)ch;
-	synthvid_blank(v);
-	v->vram = NULL;
+	if (dev->rescinding || !bus_guest_there(dev->bus))
+		synthvid_blank(v);
+	else if (v->active)
+		loop_set_timer(bus_loop(dev->bus), &v->refresh, REFRESH_MS);
 	v->state = SYNTHVID_CLOSED;
 	memset(&v->position, 0, sizeof(v->position));
 	v->pointer_width = 0;
 	console_set_cursor(bus_console(dev->bus), NULL);
 	pipe_close(&v->pipe);
+}
+
+static void synthvid_reset(struct device *dev)
+{
+	struct synthvid *v = to_synthvid(dev);
+
+	if (bus_guest_there(dev->bus))
+		return;
+	synthvid_blank(v);
+	v->vram = NULL;
 }
 
 static void synthvid_version(struct synthvid *v, uint32_t version)
@@ -313,6 +343,7 @@ void synthvid_destroy(struct device *dev)
 {
 	struct synthvid *v = to_synthvid(dev);
 
+	loop_clear_timer(&v->refresh);
 	console_remove_sink(bus_console(dev->bus), &v->sink);
 	pipe_remove(&v->pipe);
 	free(v);
@@ -322,6 +353,7 @@ static const struct device_ops synthvid_ops = {
 	.open = synthvid_open,
 	.packet = synthvid_packet,
 	.close = synthvid_close,
+	.reset = synthvid_reset,
 	.status = synthvid_status,
 	.destroy = synthvid_destroy,
 };

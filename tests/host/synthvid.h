@@ -44,6 +44,7 @@ struct synthvid_counts {
  * @vram_size: bytes
  * @vram: where the guest has put it, NULL if it has not said
  * @active: @output is shown
+ * @refresh: shows it again and again, once nobody tells what has changed
  * @modes: what the guest may choose from; @preferred is an index
  * @features: what the guest is told that it should send
  * @quiet: no feature change is sent unasked
@@ -58,6 +59,7 @@ struct synthvid {
 	uint64_t vram_size;
 	uint8_t *vram;
 	bool active;
+	struct loop_timer refresh;
 	struct synthvid_output output;
 	struct synthvid_resolution modes[SYNTHVID_MAX_RESOLUTIONS];
 	unsigned int mode_count, preferred;
@@ -79,6 +81,11 @@ static inline struct synthvid *to_synthvid(struct device *dev)
 {
 	return container_of(dev, struct synthvid, dev);
 }
+
+/**
+ * synthvid_refresh() - the timer's
+ */
+void synthvid_refresh(struct loop_timer *timer);
 
 /**
  * synthvid_features() - tell the guest what it should send

@@ -322,6 +322,7 @@ static int video_parse(struct bus *bus, const char *arg, struct text *err)
 	v->pipe.names = names;
 	v->pipe.header_counts = true;
 	v->sink.resize = synthvid_resize;
+	v->refresh.fired = synthvid_refresh;
 	v->vram_size = 8 << 20;
 	v->max_version = SYNTHVID_VERSION_3_5;
 	v->features = (struct synthvid_feature_change){ 1, 1, 1, 1 };

@@ -117,7 +117,7 @@ static void test_modes(void)
 	}
 	/* sizes of nothing are no modes */
 	make_modes(3, 2);
-	packet.mode[0].width = 0;
+	packet.mode[0].width = 63;
 	packet.mode[1].height = 0;
 	CHECK(!parse(16 + 131 + 12) && msg.modes.count == 1 &&
 	      !msg.modes.preferred && msg.modes.mode[0].width == 102, "one");

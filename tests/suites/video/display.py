@@ -311,7 +311,8 @@ def hostile(g):
         "00", "41", "ff", "40", "0100", "0101", "40ff", "ffff")]
     # sizes of nothing, and beyond reason
     cases += [f"resolutions patch at=147 hex={x}" for x in (
-        "0" * 80, "f" * 80, "ffff0000" * 10, "0000ffff" * 10, "01000100" * 10)]
+        "0" * 80, "f" * 80, "ffff0000" * 10, "0000ffff" * 10, "01000100" * 10,
+        "07000f00" * 10, "40004000" * 10)]
     # an EDID that is none, or lies
     cases += ["resolutions patch at=16 hex=ff", "resolutions patch at=143 hex=00",
               "resolutions patch at=70 hex=" + "f" * 36,

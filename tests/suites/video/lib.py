@@ -31,7 +31,9 @@ class Driver:
     def load(self, g):
         """Loads it; the channel is there."""
         if self.ours:
-            g.run("modprobe -a drm_kms_helper drm_shmem_helper")
+            # not every kernel has each
+            g.sh("for x in drm_kms_helper drm_shmem_helper drm_client_lib; do"
+                 " modprobe $x; done")
             g.run(f"insmod /synthio/build/{g.kernel.release}/{self.bus}/"
                   "drivers/video/synth_video.ko")
         else:
