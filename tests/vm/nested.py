@@ -240,7 +240,7 @@ class Inner(Guest):
         write_initramfs(os.path.join(self.dir, "initramfs"), self.kernel,
                         self.outer.nested, self.kexec)
         self.start_qemu()
-        self.wait_boot(60)
+        self.wait_boot(100)
 
     def start_qemu(self):
         """Starts QEMU in the outer guest."""
