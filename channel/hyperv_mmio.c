@@ -121,7 +121,8 @@ void hyperv_mmio_find(struct hyperv_mmio *m, struct transport *t,
 	struct acpi_device *d;
 	unsigned int i;
 
-	for (d = adev; d && !m->nr; d = acpi_dev_parent(d))
+	for (d = adev; d && d->handle != ACPI_ROOT_OBJECT && !m->nr;
+	     d = acpi_dev_parent(d))
 		acpi_walk_resources(d->handle, METHOD_NAME__CRS, look_at, m);
 
 	t->aperture.name = "synthio aperture";

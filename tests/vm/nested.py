@@ -10,7 +10,7 @@ however, have AMD's virtualisation. So:
         QEMU 8.2 or newer (qemu.sh): SynIC by KVM, vmbus-bridge, hv-balloon
           Inner: the kernel under test
 
-    with Outer("outer") as outer:
+    with Outer("outer", slots=2) as outer:
         with Inner(outer, "stock", smp=4) as g:
             g.run("insmod /stock/hv_vmbus.ko")
             g.qmp("balloon", value=400 << 20)
@@ -27,6 +27,7 @@ import re
 import shlex
 import subprocess
 import tempfile
+import threading
 import time
 
 import initramfs
@@ -47,7 +48,8 @@ CPU = ("host,kvm=off,hv-relaxed,hv-vapic,hv-vpindex,hv-runtime,hv-time,"
 
 PYTHON = "/usr/bin/python3"     # Debian's
 
-PORTS = ("agent", "qmp")
+# of an inner guest, in the order of their numbers
+PORTS = ("agent", "qmp", "console")
 
 
 def nested():
@@ -60,39 +62,51 @@ def nested():
 
 
 class Outer(Guest):
-    """The guest that has KVM. Only the distribution's kernel has it."""
+    """The guest that has KVM. Only the distribution's kernel has it.
 
-    def __init__(self, name, **kw):
-        ports = ["-device", "virtio-serial-pci,id=inner,max_ports=8"]
-        for i, port in enumerate(PORTS):
-            ports += ["-chardev", f"socket,id=inner-{port},path=inner-{port},"
-                      "server=on,wait=off",
-                      "-device", f"virtserialport,bus=inner.0,nr={i + 1},"
-                      f"chardev=inner-{port},name=inner.{port}"]
-        ports += ["-chardev", "file,id=inner-console,path=inner-console,"
-                  "append=on",
-                  "-device", f"virtserialport,bus=inner.0,nr={len(PORTS) + 1},"
-                  "chardev=inner-console,name=inner.console"]
-        kw.setdefault("mem", "2G")
+    slots: so many inner guests can run at a time
+    """
+
+    def __init__(self, name, slots=1, **kw):
+        devices = ["-device",
+                   f"virtio-serial-pci,id=inner,max_ports={3 * slots + 1}"]
+        for slot in range(slots):
+            for nr, port in enumerate(PORTS, 3 * slot + 1):
+                what = f"{port}{slot}"
+                devices += ["-chardev",
+                            f"file,id={what},path={what},append=on"
+                            if port == "console" else
+                            f"socket,id={what},path={what},server=on,wait=off",
+                            "-device", f"virtserialport,bus=inner.0,nr={nr},"
+                            f"chardev={what},name={what}"]
+        kw.setdefault("mem", f"{768 + 640 * slots}M")
         kw.setdefault("limit", 1700)
-        super().__init__(name, kernel="distro", qemu=ports, **kw)
+        super().__init__(name, kernel="distro", qemu=devices, **kw)
         self.nested = nested()
+        self.slots = list(range(slots))     # which are free
         self.ports = {}
+        self.lock = threading.Lock()
 
     def start(self):
         """Boots, loads KVM, connects to the inner guests' ports."""
         super().start()
-        # a device's number is what is left of those of 9p; ports come when
-        # QEMU has said that they are there
-        n = len(PORTS) + 1
+        # a device's number is what those of 9p leave; ports come when QEMU has
+        # said that they are there
+        n = len(self.slots) * len(PORTS)
         self.run("modprobe -a kvm_amd virtio_console && until "
                  f"[ -e /dev/kvm ] && ls /dev/vport*p{n}; do sleep .1; done; "
                  f"mkdir /run/inner; for i in $(seq {n}); do "
                  "ln -s /dev/vport*p$i /run/inner/$i; done", 60)
         deadline = time.monotonic() + 20 * self.scale
-        for port in PORTS:
-            self.ports[port] = _connect(self.dir, f"inner-{port}", deadline,
-                                        self.running)
+        for slot in self.slots:
+            for port in ("agent", "qmp"):
+                self.ports[f"{port}{slot}"] = _connect(
+                    self.dir, f"{port}{slot}", deadline, self.running)
+
+    def sh(self, script, timeout=60, sink=None):
+        # inner guests start in threads
+        with self.lock:
+            return super().sh(script, timeout, sink)
 
     def port(self, name):
         """A port, without what an earlier inner guest has left in it."""
@@ -216,8 +230,9 @@ class Inner(Guest):
         self.scale *= SLOW
         self.dir = os.path.join(outer.scratch, name)
         self.there = f"/scratch/{name}"
-        self.console = os.path.join(outer.dir, "inner-console")
         self.trace = os.path.join(self.dir, "trace.log")
+        self.slot = outer.slots.pop(0)
+        self.console = os.path.join(outer.dir, f"console{self.slot}")
         self._base = 0          # where our part of the console begins
 
     def start(self):
@@ -225,7 +240,7 @@ class Inner(Guest):
         write_initramfs(os.path.join(self.dir, "initramfs"), self.kernel,
                         self.outer.nested, self.kexec)
         self.start_qemu()
-        self.wait_boot(60)
+        self.wait_boot(100)
 
     def start_qemu(self):
         """Starts QEMU in the outer guest."""
@@ -234,29 +249,34 @@ class Inner(Guest):
         cmdline = ("console=ttyS0 quiet panic=-1 oops=panic mitigations=off "
                    "no_timer_check tsc=nowatchdog random.trust_cpu=on "
                    "cryptomgr.notests rcupdate.rcu_cpu_stall_timeout=120 "
-                   "retain_initrd " + self.cmdline)
+                   "retain_initrd pci=noearly " + self.cmdline)
+        ports = {port: f"path=/run/inner/{3 * self.slot + nr}"
+                 for nr, port in enumerate(PORTS, 1)}
         argv = [f"{n}/usr/bin/qemu-system-x86_64", "-L", f"{n}/usr/share/qemu",
                 "-L", f"{n}/usr/share/seabios", "-nodefaults",
-                "-no-user-config", "-display", "none", "-machine", "q35",
+                "-no-user-config", "-display", "none", "-machine",
+                "q35,hpet=off",
                 "-accel", "kvm", "-cpu", CPU, "-smp", str(self.smp),
                 "-m", f"{self.ram >> 20},slots=1,maxmem={self.ram >> 19}M",
+                # hv_balloon refuses where the guest could hibernate
+                "-global", "ICH9-LPC.disable_s4=1",
                 "-device", "vmbus-bridge",
                 "-device", "hv-balloon,id=balloon,status-report=on",
                 "-kernel", image, "-initrd", "initramfs",
                 "-append", cmdline.strip(),
                 "-device", "virtio-serial-pci",
-                "-chardev", "pipe,id=agent,path=/run/inner/1",
+                "-chardev", f"pipe,id=agent,{ports['agent']}",
                 "-device", "virtconsole,chardev=agent",
-                "-chardev", "pipe,id=qmp,path=/run/inner/2",
+                "-chardev", f"pipe,id=qmp,{ports['qmp']}",
                 "-mon", "chardev=qmp,mode=control",
-                "-chardev", f"pipe,id=console,path=/run/inner/{len(PORTS) + 1}",
+                "-chardev", f"pipe,id=console,{ports['console']}",
                 "-serial", "chardev:console",
                 "-D", "trace.log", "-trace", "vmbus_*"]
         self._base = len(self._text(self.console))
         self._seen = 0
         self._buf = b""
-        self._agent = self.outer.port("agent")
-        sock = self.outer.port("qmp")
+        self._agent = self.outer.port(f"agent{self.slot}")
+        sock = self.outer.port(f"qmp{self.slot}")
         self.outer.run(
             f"cd {self.there} && "
             f"(LD_LIBRARY_PATH={n}/usr/lib/x86_64-linux-gnu "
@@ -309,6 +329,7 @@ class Inner(Guest):
             self.outer.sh(f"p=$(cat {self.there}/pid); for i in $(seq 50); do "
                           "kill -0 $p || exit 0; sleep .1; done; kill -9 $p",
                           30)
+        self.outer.slots.append(self.slot)
 
 
 def missing():
