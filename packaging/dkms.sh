@@ -74,7 +74,7 @@ announce()
 		DKMS builds them in /var/lib/dkms/$name, for $kver now and for
 		each kernel that is installed later, and puts these modules,
 		less than 1 MiB, into /lib/modules/RELEASE/updates/dkms:
-		  $(sed -n 's/^BUILT_MODULE_NAME.*="\(.*\)"/\1.ko/p' "$conf" |
+		  $(sed -n 's/^[[:space:]]*BUILT_MODULE_NAME.*="\(.*\)"/\1.ko/p' "$conf" |
 			tr '\n' ' ')
 		and the names of their disks come from $rules;
 		$hook

@@ -59,7 +59,8 @@ void bus_offer_channel(struct bus *bus, struct channel *ch)
 	struct vmbus_wire_offer offer = {
 		.header.msgtype = VMBUS_WIRE_OFFER,
 		.chn_flags = dev->kind->chn_flags,
-		.mmio_megabytes = dev->kind->mmio_megabytes,
+		.mmio_megabytes = dev->mmio_megabytes ?:
+				  dev->kind->mmio_megabytes,
 		.sub_channel_index = ch->index,
 		.child_relid = ch->relid,
 		.is_dedicated_interrupt = 1,

@@ -24,6 +24,7 @@ struct bus {
 	struct loop *loop;
 	struct ram *ram;
 	struct guest *guest;
+	struct console *console;
 	struct device *devices;
 	uint32_t max_version;
 

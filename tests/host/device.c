@@ -253,3 +253,18 @@ struct loop *bus_loop(struct bus *bus)
 {
 	return bus->loop;
 }
+
+struct console *bus_console(struct bus *bus)
+{
+	return bus->console;
+}
+
+bool bus_guest_there(struct bus *bus)
+{
+	return guest_usable(bus->guest);
+}
+
+void *bus_aperture(struct bus *bus, uint64_t gpa, uint64_t len)
+{
+	return guest_aperture(bus->guest, gpa, len);
+}

@@ -31,6 +31,7 @@
 
 struct bus;
 struct channel;
+struct console;
 struct device;
 
 #define container_of(ptr, type, member) \
@@ -213,6 +214,8 @@ void device_kind_register(struct device_kind *kind);
  * @instance: made of kind and id, so that it is the same in each run
  * @max_subchannels: how many device_offer_subchannels() may offer. Set before
  *	device_register()
+ * @mmio_megabytes: what its offer says that it needs, where that is not the
+ *	kind's. Set before device_register()
  *
  * Zero the rest.
  */
@@ -222,6 +225,7 @@ struct device {
 	struct bus *bus;
 	struct host_guid instance;
 	unsigned int max_subchannels;
+	uint16_t mmio_megabytes;
 	/* the bus's own */
 	struct device *next;
 	struct channel *channels[1 + DEVICE_MAX_SUBCHANNELS];
@@ -306,6 +310,25 @@ int device_retire(struct device *dev);
 int device_offer(struct device *dev);
 
 struct loop *bus_loop(struct bus *bus);
+
+/**
+ * bus_console() - the screen, keys and pointer that a person has (console.h)
+ */
+struct console *bus_console(struct bus *bus);
+
+/**
+ * bus_guest_there() - whether there is a guest, and it keeps to the rules
+ */
+bool bus_guest_there(struct bus *bus);
+
+/**
+ * bus_aperture() - a piece of the aperture, where the guest sees it
+ * @gpa: guest-physical address
+ *
+ * Return: a pointer to @len bytes, good until ops->reset() is called while
+ * bus_guest_there() is false, or NULL if they do not all lie in the aperture.
+ */
+void *bus_aperture(struct bus *bus, uint64_t gpa, uint64_t len);
 
 /* Channels. A pointer is valid from ops->open() to the end of ops->close(). */
 

@@ -16,6 +16,12 @@
 #define guest_load(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
 #define guest_store(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
 
+static uint64_t guest_aperture_offset(const struct server *server)
+{
+	return server_bar_size(server) > APERTURE_OFFSET ? APERTURE_OFFSET :
+	       SYNTHIO_PAGE_SIZE;
+}
+
 void guest_verror(struct guest *g, const char *prefix, const char *fmt,
 		  va_list ap)
 {
@@ -79,6 +85,21 @@ void guest_forget(struct guest *g, const char *why)
 static void *guest_page(struct guest *g, uint64_t gpa)
 {
 	return gpa % RAM_PAGE ? NULL : ram_ptr(g->ram, gpa, RAM_PAGE);
+}
+
+void *guest_aperture(const struct guest *g, uint64_t gpa, uint64_t len)
+{
+	uint64_t offset, size;
+
+	if (!g->attached || !g->boot || gpa < g->bar_gpa)
+		return NULL;
+	/* not from the page: the guest can write there */
+	offset = guest_aperture_offset(g->server);
+	size = server_bar_size(g->server);
+	gpa -= g->bar_gpa;
+	if (gpa < offset || gpa > size || len > size - gpa)
+		return NULL;
+	return (char *)server_bar(g->server) + gpa;
 }
 
 static int guest_check_cookies(struct guest *g,
@@ -176,6 +197,7 @@ static int guest_attach(struct guest *g, const struct synthio_bootstrap *b)
 		status = guest_take_pages(g, b);
 	if (status != SYNTHIO_OK)
 		return status;
+	g->bar_gpa = b->bar_gpa;
 	g->nr_vps = b->nr_vps;
 	g->nr_vectors = b->nr_vectors;
 	g->post_cons = guest_load(&g->control->post_prod);
@@ -486,8 +508,7 @@ void guest_exit(struct guest *g)
 void guest_connected(struct guest *g, struct server *server)
 {
 	uint64_t size = server_bar_size(server);
-	uint64_t offset = size > APERTURE_OFFSET ? APERTURE_OFFSET :
-			  SYNTHIO_PAGE_SIZE;
+	uint64_t offset = guest_aperture_offset(server);
 
 	g->server = server;
 	g->boot = server_bar(server);

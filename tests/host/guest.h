@@ -62,6 +62,7 @@ struct guest_vp {
  * @silent: what is in flight ends without a word: nobody reads the rings, event
  *	and message pages any more, and others may own them by now
  * @why: how, for the status
+ * @bar_gpa: where the guest sees the BAR, as it said when it attached
  */
 struct guest {
 	struct loop *loop;
@@ -76,6 +77,7 @@ struct guest {
 	bool broken;
 	bool silent;
 	char why[256];
+	uint64_t bar_gpa;
 
 	struct synthio_control *control;
 	struct synthio_post *posts;
@@ -118,6 +120,14 @@ static inline bool guest_usable(const struct guest *g)
 {
 	return g->attached && !g->broken && !g->silent;
 }
+
+/**
+ * guest_aperture() - a piece of the aperture, where the guest sees it
+ *
+ * Return: a pointer to @len bytes, good until the guest detaches, or NULL if
+ * they do not all lie in the aperture.
+ */
+void *guest_aperture(const struct guest *g, uint64_t gpa, uint64_t len);
 
 /**
  * guest_error() - the guest broke the protocol

@@ -112,6 +112,19 @@ static int host_opt_control(struct host *h, const char *arg, struct text *err)
 	return host_path(&h->control_path, arg);
 }
 
+static int host_opt_vnc(struct host *h, const char *arg, struct text *err)
+{
+	(void)err;
+	return host_path(&h->vnc_where, arg);
+}
+
+static int host_opt_vnc_password(struct host *h, const char *arg,
+				 struct text *err)
+{
+	(void)err;
+	return host_path(&h->vnc_password, arg);
+}
+
 static int host_opt_ram(struct host *h, const char *arg, struct text *err)
 {
 	return ram_parse(&h->ram, arg, err);
@@ -202,6 +215,11 @@ static const struct host_option_kind {
 	{ "qmp", "PATH", "QEMU's QMP socket, to hear of guest resets",
 	  host_opt_qmp },
 	{ "control", "PATH", "socket for `synthhost ctl`", host_opt_control },
+	{ "vnc", "[ADDR:]PORT",
+	  "VNC server for screen, mouse and keyboard; 0: any free port (127.0.0.1 if no ADDR is given)",
+	  host_opt_vnc },
+	{ "vnc-password", "FILE", "the VNC server wants this password, the file's first line, 8 characters",
+	  host_opt_vnc_password },
 	{ "max-version", "X.Y", "newest VMBus version to accept (5.3)",
 	  host_opt_max_version },
 	{ "poll-us", "N", "busy-poll up to this long before sleeping, if that pays, microseconds (200)",
@@ -348,6 +366,7 @@ int host_init(struct host *h, struct text *err)
 	}
 	/* Pollers run in the reverse order: the guest's messages come first */
 	bus_init(&h->bus, h->loop, &h->ram, &h->guest, VMBUS_WIRE_V5_3);
+	h->bus.console = &h->console;
 	guest_init(&h->guest, h->loop, &h->ram, &host_guest_ops, h);
 	return 0;
 }
@@ -404,6 +423,14 @@ int host_start(struct host *h, struct text *err)
 		if (!h->control)
 			return -EINVAL;
 	}
+	if (h->vnc_password && !h->vnc_where)
+		return text_add(err, "--vnc-password without --vnc");
+	if (h->vnc_where) {
+		h->vnc = vnc_create(h->loop, &h->console, h->vnc_where,
+				    h->vnc_password, err);
+		if (!h->vnc)
+			return -EINVAL;
+	}
 	if (h->qmp_path)
 		h->qmp = qmp_create(h->loop, h->qmp_path, &host_qmp_ops, h);
 	else
@@ -419,6 +446,7 @@ void host_exit(struct host *h)
 	server_destroy(h->server);
 	guest_exit(&h->guest);
 	bus_exit(&h->bus);
+	vnc_destroy(h->vnc);
 	ram_free(&h->ram);
 	loop_destroy(h->loop);
 }

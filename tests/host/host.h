@@ -6,15 +6,18 @@
 #define SYNTHHOST_HOST_H
 
 #include "bus.h"
+#include "console.h"
 #include "control.h"
 #include "guest.h"
 #include "qmp.h"
 #include "ram.h"
 #include "server.h"
+#include "vnc.h"
 
 /**
  * struct host - everything
  * @socket, @qmp_path, @control_path: paths of sockets, NULL if not given
+ * @vnc_where, @vnc_password: of the VNC server, NULL if not given
  */
 struct host {
 	struct loop *loop;
@@ -24,10 +27,14 @@ struct host {
 	struct server *server;
 	struct control *control;
 	struct qmp *qmp;
+	struct console console;
+	struct vnc *vnc;
 
 	const char *socket;
 	const char *qmp_path;
 	const char *control_path;
+	const char *vnc_where;
+	const char *vnc_password;
 	uint64_t bar_size;
 	uint64_t vectors;
 };

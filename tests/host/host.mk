@@ -11,7 +11,7 @@ HOST_HDRS := $(wildcard tests/host/*.h include/synthio/*.h)
 HOST_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -Werror -Iinclude
 HOST_SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 	-fno-omit-frame-pointer
-HOST_LIBS := -luring
+HOST_LIBS := -luring -lvncserver -lpng -lpthread
 
 # User networking, if there is the library. Not by pkg-config: slirp.pc asks for
 # glib's headers, which its own do without

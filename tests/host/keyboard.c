@@ -10,12 +10,15 @@
 
 #include <synthio/keyboard.h>
 
+#include "console.h"
 #include "device.h"
 
 #define KEY_LEFT_SHIFT	0x2a
+#define KEY_E0		0x80	/* behind an 0xe0, in the table of keysyms */
 
 struct keyboard {
 	struct device dev;
+	struct console_sink sink;
 	struct channel *channel;
 	bool ready;		/* the guest's version was accepted */
 	uint64_t events;
@@ -96,7 +99,10 @@ static void keyboard_status(struct device *dev, struct text *out)
 
 static void keyboard_destroy(struct device *dev)
 {
-	free(to_keyboard(dev));
+	struct keyboard *k = to_keyboard(dev);
+
+	console_remove_sink(bus_console(dev->bus), &k->sink);
+	free(k);
 }
 
 static int keyboard_key(struct keyboard *k, uint16_t code, uint32_t info)
@@ -170,6 +176,89 @@ static int keyboard_type(struct keyboard *k, char c)
 	if (!ret && shift)
 		ret = keyboard_key(k, KEY_LEFT_SHIFT, SYNTHKBD_BREAK);
 	return ret;
+}
+
+/* X11 keysyms of keys without a character: their make codes, from one on */
+static const struct {
+	uint16_t keysym;
+	uint8_t code;
+	uint8_t count;
+} keyboard_keysyms[] = {
+	{ 0xff08, 0x0e, 1 },		/* BackSpace */
+	{ 0xff09, 0x0f, 1 },		/* Tab */
+	{ 0xfe20, 0x0f, 1 },		/* with Shift */
+	{ 0xff0d, 0x1c, 1 },		/* Return */
+	{ 0xff13, 0x46 | KEY_E0, 1 },	/* Pause, as with Ctrl */
+	{ 0xff14, 0x46, 1 },		/* Scroll Lock */
+	{ 0xff1b, 0x01, 1 },		/* Escape */
+	{ 0xff50, 0x47 | KEY_E0, 1 },	/* Home */
+	{ 0xff51, 0x4b | KEY_E0, 1 },	/* Left */
+	{ 0xff52, 0x48 | KEY_E0, 1 },	/* Up */
+	{ 0xff53, 0x4d | KEY_E0, 1 },	/* Right */
+	{ 0xff54, 0x50 | KEY_E0, 1 },	/* Down */
+	{ 0xff55, 0x49 | KEY_E0, 1 },	/* Page Up */
+	{ 0xff56, 0x51 | KEY_E0, 1 },	/* Page Down */
+	{ 0xff57, 0x4f | KEY_E0, 1 },	/* End */
+	{ 0xff61, 0x37 | KEY_E0, 1 },	/* Print */
+	{ 0xff63, 0x52 | KEY_E0, 1 },	/* Insert */
+	{ 0xff67, 0x5d | KEY_E0, 1 },	/* Menu */
+	{ 0xff7f, 0x45, 1 },		/* Num Lock */
+	{ 0xff8d, 0x1c | KEY_E0, 1 },	/* Enter, of the number pad */
+	{ 0xffaa, 0x37, 1 },		/* multiply, there */
+	{ 0xffab, 0x4e, 1 },		/* add */
+	{ 0xffad, 0x4a, 1 },		/* subtract */
+	{ 0xffae, 0x53, 1 },		/* decimal */
+	{ 0xffaf, 0x35 | KEY_E0, 1 },	/* divide */
+	{ 0xffb0, 0x52, 1 },		/* 0 */
+	{ 0xffb1, 0x4f, 3 },		/* 1 to 3 */
+	{ 0xffb4, 0x4b, 3 },		/* 4 to 6 */
+	{ 0xffb7, 0x47, 3 },		/* 7 to 9 */
+	{ 0xffbe, 0x3b, 10 },		/* F1 to F10 */
+	{ 0xffc8, 0x57, 2 },		/* F11, F12 */
+	{ 0xffe1, 0x2a, 1 },		/* Shift, left */
+	{ 0xffe2, 0x36, 1 },		/* right */
+	{ 0xffe3, 0x1d, 1 },		/* Control, left */
+	{ 0xffe4, 0x1d | KEY_E0, 1 },	/* right */
+	{ 0xffe5, 0x3a, 1 },		/* Caps Lock */
+	{ 0xffe7, 0x38, 1 },		/* Meta, left: as Alt */
+	{ 0xffe8, 0x38 | KEY_E0, 1 },
+	{ 0xffe9, 0x38, 1 },		/* Alt, left */
+	{ 0xffea, 0x38 | KEY_E0, 1 },	/* right */
+	{ 0xfe03, 0x38 | KEY_E0, 1 },	/* AltGr */
+	{ 0xffeb, 0x5b | KEY_E0, 1 },	/* Super, left */
+	{ 0xffec, 0x5c | KEY_E0, 1 },	/* right */
+	{ 0xffff, 0x53 | KEY_E0, 1 },	/* Delete */
+};
+
+/*
+ * A viewer sends characters, and Shift as a key of its own. Which key has the
+ * character is for a US layout to say, as what the guest makes of it.
+ */
+static void keyboard_viewer(struct console_sink *sink, uint32_t keysym,
+			    bool down)
+{
+	struct keyboard *k = container_of(sink, struct keyboard, sink);
+	uint32_t info = down ? 0 : SYNTHKBD_BREAK;
+	uint8_t code = 0;
+	unsigned int i;
+	bool shift;
+
+	if (!k->ready)
+		return;
+	if (keysym >= 0x20 && keysym < 0x7f)
+		keyboard_lookup(keysym, &code, &shift);
+	for (i = 0; i < sizeof(keyboard_keysyms) / sizeof(keyboard_keysyms[0]);
+	     i++) {
+		if (keysym - keyboard_keysyms[i].keysym <
+		    keyboard_keysyms[i].count)
+			code = keyboard_keysyms[i].code + keysym -
+			       keyboard_keysyms[i].keysym;
+	}
+	if (!code)
+		return;
+	if (code & KEY_E0)
+		info |= SYNTHKBD_E0;
+	keyboard_key(k, code & ~KEY_E0, info);
 }
 
 /* The first keyboard; NULL, with a reason, if its guest cannot take keys */
@@ -261,11 +350,14 @@ static int keyboard_parse(struct bus *bus, const char *arg, struct text *err)
 	if (!k)
 		return -ENOMEM;
 	k->dev.kind = &keyboard_kind;
+	k->sink.key = keyboard_viewer;
 	ret = device_set_id(&k->dev, arg ? arg : "kbd", err);
 	if (!ret)
 		ret = device_register(bus, &k->dev, err);
 	if (ret)
 		free(k);
+	else
+		console_add_sink(bus_console(bus), &k->sink);
 	return ret;
 }
 

@@ -227,8 +227,9 @@ static void revoke_buffer(struct netvsp *n, struct channel *ch,
 	b->revoked = true;
 }
 
-static void subchannel(struct netvsp *n, struct channel *ch,
-		       const struct packet *pkt, const struct nvsp_message *msg)
+static void offer_channels(struct netvsp *n, struct channel *ch,
+			   const struct packet *pkt,
+			   const struct nvsp_message *msg)
 {
 	struct nvsp_message rsp = { .type = NVSP_SUBCHANNEL };
 	unsigned int count = msg->subchannel.count;
@@ -386,7 +387,7 @@ void nvsp_packet(struct netvsp *n, struct channel *ch, const struct packet *pkt,
 		revoke_buffer(n, ch, &n->send, "send");
 		break;
 	case NVSP_SUBCHANNEL:
-		subchannel(n, ch, pkt, msg);
+		offer_channels(n, ch, pkt, msg);
 		break;
 	case NVSP_SWITCH_DATA_PATH:
 		data_path(ch, pkt, msg);

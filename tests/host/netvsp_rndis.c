@@ -143,8 +143,8 @@ static void initialize(struct netvsp *n, const uint8_t *body)
 	rndis_send(n, &rsp, sizeof(rsp));
 }
 
-static void query(struct netvsp *n, const struct rndis_query *req,
-		  const uint8_t *info)
+static void query_object(struct netvsp *n, const struct rndis_query *req,
+			 const uint8_t *info)
 {
 	struct {
 		struct rndis_header h;
@@ -205,7 +205,7 @@ static void query_or_set(struct netvsp *n, struct channel *ch, uint32_t type,
 		return;
 	}
 	if (type == RNDIS_TYPE_QUERY)
-		query(n, &req, body + sizeof(req));
+		query_object(n, &req, body + sizeof(req));
 	else
 		set(n, &req, body + sizeof(req));
 }

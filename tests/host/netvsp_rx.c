@@ -384,7 +384,7 @@ static unsigned int next_queue(struct netvsp *n)
 	return n->rx_queue;
 }
 
-static ssize_t receive(struct netvsp *n, const struct iovec *iov, int count)
+static ssize_t read_frame(struct netvsp *n, const struct iovec *iov, int count)
 {
 	unsigned int queue = next_queue(n);
 	ssize_t ret = n->back->ops->receive(n->back, queue, iov, count);
@@ -415,7 +415,7 @@ static bool discard(struct netvsp *n)
 	int budget = RX_BUDGET;
 
 	while (n->rx_readable && budget--) {
-		if (receive(n, iov, 2) >= 0)
+		if (read_frame(n, iov, 2) >= 0)
 			n->stats.rx_discarded++;
 	}
 	return true;
@@ -464,7 +464,7 @@ bool rx_poll(struct loop_poller *poller)
 			break;
 		}
 		n->rx_starved = false;
-		ret = receive(n, n->rx_iov, 2 + n->rx_held_count);
+		ret = read_frame(n, n->rx_iov, 2 + n->rx_held_count);
 		if (ret < 0)
 			continue;
 		any = true;

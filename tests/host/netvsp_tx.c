@@ -364,8 +364,8 @@ static void complete(struct netvsp_channel *nc, const struct packet *pkt,
 		channel_complete_soon(nc->ch, pkt->trans_id, rsp, len, 0);
 }
 
-static void control(struct netvsp_channel *nc, const struct packet *pkt,
-		    uint8_t *section, size_t bytes)
+static void take_control(struct netvsp_channel *nc, const struct packet *pkt,
+			 uint8_t *section, size_t bytes)
 {
 	struct iovec in_section = { section, bytes };
 	uint8_t buf[NETVSP_CONTROL_MAX];
@@ -436,7 +436,8 @@ void tx_packet(struct netvsp_channel *nc, const struct packet *pkt,
 			return;
 	}
 	if (msg->rndis.channel_type == NVSP_CHANNEL_CONTROL) {
-		control(nc, pkt, section, section ? msg->rndis.section_bytes : 0);
+		take_control(nc, pkt, section,
+			     section ? msg->rndis.section_bytes : 0);
 		return;
 	}
 	if (msg->rndis.channel_type != NVSP_CHANNEL_DATA)

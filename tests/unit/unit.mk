@@ -20,6 +20,8 @@ UNIT_SRCS_test_ring := channel/ring.c
 UNIT_SRCS_test_ring_api := channel/ring_api.c channel/ring.c
 UNIT_CFLAGS_test_ring_api := -Itests/unit/kernel -Ichannel
 UNIT_SRCS_test_sbc := drivers/block/sbc.c
+UNIT_SRCS_test_mouse := drivers/input/message.c
+UNIT_SRCS_test_video := drivers/video/message.c drivers/video/damage.c
 UNIT_SRCS_test_rndis := drivers/net/rndis.c
 UNIT_SRCS_stress_ring := channel/ring.c tests/host/ring.c
 
@@ -33,6 +35,9 @@ $(foreach t,$(UNIT_HOST),\
 	$(eval UNIT_CFLAGS_$(t) := -Itests/host)\
 	$(eval UNIT_LIBS_$(t) := $(HOST_ASAN_LIB_OBJS) $(HOST_LIBS)))
 $(UNIT_HOST:%=build/unit/%): $(HOST_ASAN_LIB_OBJS)
+
+# a viewer
+UNIT_LIBS_test_host_mouse += -lvncclient
 
 # these bring a bus of their own instead, or need none
 UNIT_SRCS_test_host_scsi := tests/host/scsi.c
@@ -65,6 +70,8 @@ UNIT_NAMES := $(patsubst tests/unit/%.c,%,$(sort \
 	$(wildcard tests/unit/test_*.c tests/unit/stress_*.c)))
 UNIT_HDRS := $(wildcard tests/unit/*.h tests/unit/kernel/*/*.h \
 	channel/ring*.h channel/trace.h drivers/block/sbc*.h \
+	drivers/input/message*.h drivers/video/message*.h \
+	drivers/video/damage.h \
 	drivers/net/rndis*.h tests/host/*.h \
 	include/synthio/*.h)
 UNIT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -g -Wall -Wextra -Werror -Iinclude

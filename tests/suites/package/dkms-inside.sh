@@ -227,7 +227,7 @@ check "dkms-install succeeds" dkms_make "$top" dkms-install
 check "DKMS says that it is installed" is_installed
 
 # dkms.conf names the modules; they and nothing else are installed
-sed -n 's/^BUILT_MODULE_NAME.*="\(.*\)"/\1.ko/p' "$top/dkms.conf" |
+sed -n 's/^[[:space:]]*BUILT_MODULE_NAME.*="\(.*\)"/\1.ko/p' "$top/dkms.conf" |
 	sort >"$tmp/wanted"
 (cd "/lib/modules/$kver/updates" && find . -type f -printf '%P\n') |
 	sed 's|^dkms/||' | sort >"$tmp/got"
@@ -257,10 +257,10 @@ check "modprobe -D hv_storvsc prints what it printed before" \
 
 check "the hook for an initramfs is where mkinitramfs looks" is_hook "$hook"
 check "mkinitramfs makes an image" image "$kver" initrd.img
-while read -r ko; do
+for ko in synth_vmbus.ko synth_blk.ko; do
 	check "$ko is in it" grep -x "lib/modules/$kver/updates/dkms/$ko" \
 		"$tmp/initrd.img.list"
-done <"$tmp/wanted"
+done
 check "the rules are in it" \
 	grep -x "lib/udev/rules.d/${rules##*/}" "$tmp/initrd.img.list"
 check "and the program that they call" grep -x bin/sed "$tmp/initrd.img.list"

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every difference between kernel versions that the display driver meets.
+ * Nothing else in this directory looks at a version.
+ */
+#ifndef SYNTHIO_VIDEO_COMPAT_H
+#define SYNTHIO_VIDEO_COMPAT_H
+
+#include <linux/aperture.h>
+#include <linux/hrtimer.h>
+#include <linux/hyperv.h>
+#include <linux/version.h>
+
+#include <drm/drm_device.h>
+#include <drm/drm_drv.h>
+#include <drm/drm_plane.h>
+
+#if __has_include("drm/clients/drm_client_setup.h")
+#include <drm/clients/drm_client_setup.h>
+#include <drm/drm_fbdev_shmem.h>
+#include <drm/drm_fourcc.h>
+#elif __has_include("drm/drm_fbdev_shmem.h")
+#include <drm/drm_fbdev_shmem.h>
+#elif __has_include("drm/drm_fbdev_generic.h")
+#include <drm/drm_fbdev_generic.h>
+#else
+#include <drm/drm_fb_helper.h>
+#endif
+
+#if __has_include("drm/drm_panic.h")
+#include <drm/drm_panic.h>
+#define COMPAT_PANIC	1
+#endif
+
+/* What hv_driver.remove returns: an int that nobody looks at, later void */
+#define compat_remove_t		typeof(((struct hv_driver *)NULL)->remove(NULL))
+#define COMPAT_REMOVE_DONE	((compat_remove_t)0)
+
+/* struct drm_atomic_state, which is drm_atomic_commit later */
+#define compat_atomic		typeof(*((struct drm_plane_state *)NULL)->state)
+
+/* The console on the screen */
+#if __has_include("drm/clients/drm_client_setup.h")
+#define COMPAT_DRIVER_OPS	DRM_FBDEV_SHMEM_DRIVER_OPS,
+static inline void compat_fbdev_setup(struct drm_device *dev)
+{
+	drm_client_setup_with_fourcc(dev, DRM_FORMAT_XRGB8888);
+}
+#else
+#define COMPAT_DRIVER_OPS
+static inline void compat_fbdev_setup(struct drm_device *dev)
+{
+#if __has_include("drm/drm_fbdev_shmem.h")
+	drm_fbdev_shmem_setup(dev, 32);
+#else
+	drm_fbdev_generic_setup(dev, 32);
+#endif
+}
+#endif
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 14, 0)
+#define COMPAT_DRIVER_DATE	.date = "2026",
+#else
+#define COMPAT_DRIVER_DATE
+#endif
+
+static inline int compat_remove_conflicting(resource_size_t base,
+					    resource_size_t size,
+					    const char *name)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+	return aperture_remove_conflicting_devices(base, size, name);
+#else
+	return aperture_remove_conflicting_devices(base, size, false, name);
+#endif
+}
+
+static inline void compat_hrtimer_setup(struct hrtimer *timer,
+					enum hrtimer_restart (*fn)(struct hrtimer *))
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	hrtimer_setup(timer, fn, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
+#else
+	hrtimer_init(timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
+	timer->function = fn;
+#endif
+}
+
+/*
+ * The hot spot: of the framebuffer that a legacy call made; later of the plane, of
+ * drivers that say that somebody else draws the pointer
+ */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+#define COMPAT_CURSOR_HOTSPOT	DRIVER_CURSOR_HOTSPOT
+#define compat_hot_x(state)	((state)->hotspot_x)
+#define compat_hot_y(state)	((state)->hotspot_y)
+#else
+#define COMPAT_CURSOR_HOTSPOT	0
+#define compat_hot_x(state)	((state)->fb->hot_x)
+#define compat_hot_y(state)	((state)->fb->hot_y)
+#endif
+
+#endif

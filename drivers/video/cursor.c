@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The pointer. The host draws it over the picture: it is sent where the pointer
+ * is, and, when that changes, what it looks like. No pixel of the VRAM changes.
+ */
+#include <linux/iosys-map.h>
+
+#include <drm/drm_atomic.h>
+#include <drm/drm_atomic_helper.h>
+#include <drm/drm_fourcc.h>
+#include <drm/drm_framebuffer.h>
+#include <drm/drm_gem_atomic_helper.h>
+#include <drm/drm_gem_framebuffer_helper.h>
+
+#include "video.h"
+
+static int synv_cursor_check(struct drm_plane *plane, compat_atomic *state)
+{
+	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state,
+								     plane);
+	struct drm_crtc_state *crtc_state;
+
+	if (!new->crtc || !new->fb)
+		return 0;
+	/* all of the buffer, and no larger than the host takes */
+	if (new->fb->width > SYNTHVID_POINTER_MAX ||
+	    new->fb->height > SYNTHVID_POINTER_MAX ||
+	    new->src_x || new->src_y ||
+	    new->src_w != new->fb->width << 16 ||
+	    new->src_h != new->fb->height << 16)
+		return -EINVAL;
+	crtc_state = drm_atomic_get_new_crtc_state(state, new->crtc);
+	return drm_atomic_helper_check_plane_state(new, crtc_state,
+						   DRM_PLANE_NO_SCALING,
+						   DRM_PLANE_NO_SCALING,
+						   true, true);
+}
+
+/* DRM's pixels have alpha multiplied in, the host's have not */
+static u32 straight(u32 argb)
+{
+	u32 alpha = argb >> 24, out = argb & 0xff000000;
+	int shift;
+
+	if (alpha == 0xff)
+		return argb;
+	if (!alpha)
+		return 0;
+	for (shift = 16; shift >= 0; shift -= 8)
+		out |= min(255u, ((argb >> shift & 0xff) * 255 + alpha / 2) /
+				 alpha) << shift;
+	return out;
+}
+
+static u32 hot(int at, u32 size)
+{
+	return at < 0 ? 0 : min_t(u32, at, size - 1);
+}
+
+/* Make the shape's message of a buffer; out_lock is held */
+static void take_shape(struct synv *v, const struct drm_plane_state *state)
+{
+	struct drm_shadow_plane_state *shadow =
+		to_drm_shadow_plane_state((struct drm_plane_state *)state);
+	u32 width = state->fb->width, height = state->fb->height, x, y;
+	u32 line[SYNTHVID_POINTER_MAX];
+	u32 *to = v->pointer.argb;
+
+	for (y = 0; y < height; y++) {
+		iosys_map_memcpy_from(line, &shadow->map[0],
+				      state->fb->offsets[0] +
+				      (size_t)y * state->fb->pitches[0],
+				      width * SYNV_BPP);
+		for (x = 0; x < width; x++)
+			*to++ = straight(line[x]);
+	}
+	v->pointer.shape.part = SYNTHVID_POINTER_COMPLETE;
+	v->pointer.shape.argb = 1;
+	v->pointer.shape.width = width;
+	v->pointer.shape.height = height;
+	v->pointer.shape.hot_x = hot(compat_hot_x(state), width);
+	v->pointer.shape.hot_y = hot(compat_hot_y(state), height);
+}
+
+static void synv_cursor_update(struct drm_plane *plane, compat_atomic *state)
+{
+	struct drm_plane_state *old = drm_atomic_get_old_plane_state(state,
+								     plane);
+	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state,
+								     plane);
+	struct synv *v = to_synv(plane->dev);
+	int idx;
+
+	if (!new->fb || !drm_dev_enter(&v->drm, &idx))
+		return;
+	if (old->fb != new->fb || !v->pointer_known) {
+		if (!drm_gem_fb_begin_cpu_access(new->fb, DMA_FROM_DEVICE)) {
+			mutex_lock(&v->out_lock);
+			take_shape(v, new);
+			mutex_unlock(&v->out_lock);
+			drm_gem_fb_end_cpu_access(new->fb, DMA_FROM_DEVICE);
+		}
+		synv_proto_shape(v);
+	}
+	synv_proto_position(v, true, new->crtc_x, new->crtc_y);
+	drm_dev_exit(idx);
+}
+
+static void synv_cursor_disable(struct drm_plane *plane, compat_atomic *state)
+{
+	struct synv *v = to_synv(plane->dev);
+	int idx;
+
+	if (!drm_dev_enter(&v->drm, &idx))
+		return;
+	synv_proto_position(v, false, 0, 0);
+	drm_dev_exit(idx);
+}
+
+static const struct drm_plane_helper_funcs synv_cursor_helpers = {
+	DRM_GEM_SHADOW_PLANE_HELPER_FUNCS,
+	.atomic_check	= synv_cursor_check,
+	.atomic_update	= synv_cursor_update,
+	.atomic_disable	= synv_cursor_disable,
+};
+
+static const struct drm_plane_funcs synv_cursor_funcs = {
+	DRM_GEM_SHADOW_PLANE_FUNCS,
+	.update_plane	= drm_atomic_helper_update_plane,
+	.disable_plane	= drm_atomic_helper_disable_plane,
+	.destroy	= drm_plane_cleanup,
+};
+
+static const u32 synv_cursor_formats[] = { DRM_FORMAT_ARGB8888 };
+
+/**
+ * synv_cursor_init() - make the plane of the pointer
+ */
+int synv_cursor_init(struct synv *v)
+{
+	int ret;
+
+	ret = drm_universal_plane_init(&v->drm, &v->cursor, 0,
+				       &synv_cursor_funcs, synv_cursor_formats,
+				       ARRAY_SIZE(synv_cursor_formats), NULL,
+				       DRM_PLANE_TYPE_CURSOR, NULL);
+	if (ret)
+		return ret;
+	drm_plane_helper_add(&v->cursor, &synv_cursor_helpers);
+	v->drm.mode_config.cursor_width = SYNTHVID_POINTER_MAX;
+	v->drm.mode_config.cursor_height = SYNTHVID_POINTER_MAX;
+	return 0;
+}

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Connector and CRTC: which modes there are, and what happens when one is set. */
+#include <drm/drm_atomic.h>
+#include <drm/drm_atomic_helper.h>
+#include <drm/drm_edid.h>
+#include <drm/drm_gem_framebuffer_helper.h>
+#include <drm/drm_managed.h>
+#include <drm/drm_modeset_helper_vtables.h>
+#include <drm/drm_probe_helper.h>
+#include <drm/drm_vblank.h>
+
+#include "video.h"
+
+/* The largest that a host takes which does not say */
+#define SILENT_WIDTH	1600
+#define SILENT_HEIGHT	1200
+#define SILENT_BEST_W	1024
+#define SILENT_BEST_H	768
+
+/**
+ * synv_modeset_fits() - whether a picture of this size fits into the VRAM
+ */
+bool synv_modeset_fits(const struct synv *v, u32 width, u32 height)
+{
+	return width <= SYNV_MAX_SIDE && height <= SYNV_MAX_SIDE &&
+	       width * height * SYNV_BPP <= v->vram_size;
+}
+
+/* The largest sides of what the host has named */
+static void limits(const struct synv *v, u32 *width, u32 *height)
+{
+	u32 i;
+
+	*width = v->modes.count ? 0 : SILENT_WIDTH;
+	*height = v->modes.count ? 0 : SILENT_HEIGHT;
+	for (i = 0; i < v->modes.count; i++) {
+		*width = max_t(u32, *width, v->modes.mode[i].width);
+		*height = max_t(u32, *height, v->modes.mode[i].height);
+	}
+}
+
+/* Add a mode that the list lacks */
+static int add_mode(struct drm_connector *connector, u32 width, u32 height)
+{
+	struct drm_display_mode *mode;
+
+	list_for_each_entry(mode, &connector->probed_modes, head) {
+		if (mode->hdisplay == width && mode->vdisplay == height)
+			return 0;
+	}
+	mode = drm_cvt_mode(connector->dev, width, height, 60, true, false,
+			    false);
+	if (!mode)
+		return 0;
+	/* CVT rounds the width down to its cells */
+	mode->hdisplay = width;
+	mode->type |= DRM_MODE_TYPE_DRIVER;
+	drm_mode_set_name(mode);
+	drm_mode_probed_add(connector, mode);
+	return 1;
+}
+
+static void prefer(struct drm_connector *connector, u32 width, u32 height)
+{
+	struct drm_display_mode *mode;
+	bool found = false;
+
+	list_for_each_entry(mode, &connector->probed_modes, head) {
+		if (!found && mode->hdisplay == width &&
+		    mode->vdisplay == height) {
+			mode->type |= DRM_MODE_TYPE_PREFERRED;
+			found = true;
+		} else {
+			mode->type &= ~DRM_MODE_TYPE_PREFERRED;
+		}
+	}
+}
+
+/* Context: mode_config.mutex is held */
+static int synv_get_modes(struct drm_connector *connector)
+{
+	struct synv *v = to_synv(connector->dev);
+	struct edid *edid = v->modes.has_edid ?
+			    (struct edid *)v->modes.edid : NULL;
+	u32 width, height, i;
+	int count = 0;
+
+	drm_connector_update_edid_property(connector, edid);
+	if (edid)
+		count = drm_add_edid_modes(connector, edid);
+	for (i = 0; i < v->modes.count; i++)
+		count += add_mode(connector, v->modes.mode[i].width,
+				  v->modes.mode[i].height);
+	limits(v, &width, &height);
+	if (!v->modes.count) {
+		count += drm_add_modes_noedid(connector, width, height);
+		prefer(connector, SILENT_BEST_W, SILENT_BEST_H);
+	} else {
+		prefer(connector, v->modes.mode[v->modes.preferred].width,
+		       v->modes.mode[v->modes.preferred].height);
+	}
+	return count;
+}
+
+static const struct drm_connector_helper_funcs synv_connector_helpers = {
+	.get_modes	= synv_get_modes,
+};
+
+static const struct drm_connector_funcs synv_connector_funcs = {
+	.fill_modes	= drm_helper_probe_single_connector_modes,
+	.destroy	= drm_connector_cleanup,
+	.reset		= drm_atomic_helper_connector_reset,
+	.atomic_duplicate_state = drm_atomic_helper_connector_duplicate_state,
+	.atomic_destroy_state = drm_atomic_helper_connector_destroy_state,
+};
+
+/**
+ * synv_modeset_new_modes() - the host has said what it would like
+ *
+ * Tells desktops if that is something new.
+ * Context: process, sleeps; no lock is held.
+ */
+void synv_modeset_new_modes(struct synv *v, const struct synv_modes *modes)
+{
+	bool changed;
+
+	mutex_lock(&v->drm.mode_config.mutex);
+	changed = memcmp(&v->modes, modes, sizeof(*modes));
+	v->modes = *modes;
+	mutex_unlock(&v->drm.mode_config.mutex);
+	if (changed && READ_ONCE(v->registered))
+		drm_kms_helper_hotplug_event(&v->drm);
+}
+
+static void synv_crtc_enable(struct drm_crtc *crtc, compat_atomic *state)
+{
+	struct synv *v = to_synv(crtc->dev);
+	const struct drm_display_mode *mode = &crtc->state->mode;
+	int rate = drm_mode_vrefresh(mode), idx;
+
+	v->vblank_period = ns_to_ktime(NSEC_PER_SEC / (rate > 0 ? rate : 60));
+	drm_crtc_vblank_on(crtc);
+	if (!drm_dev_enter(&v->drm, &idx))
+		return;
+	synv_proto_show(v, mode->hdisplay, mode->vdisplay,
+			mode->hdisplay * SYNV_BPP);
+	drm_dev_exit(idx);
+}
+
+static void synv_crtc_disable(struct drm_crtc *crtc, compat_atomic *state)
+{
+	struct synv *v = to_synv(crtc->dev);
+	int idx;
+
+	drm_crtc_vblank_off(crtc);
+	/* from one mode to the next the screen does not go dark */
+	if (drm_atomic_get_new_crtc_state(state, crtc)->active)
+		return;
+	if (drm_dev_enter(&v->drm, &idx)) {
+		synv_proto_blank(v);
+		drm_dev_exit(idx);
+	}
+	spin_lock_irq(&crtc->dev->event_lock);
+	if (crtc->state->event)
+		drm_crtc_send_vblank_event(crtc, crtc->state->event);
+	crtc->state->event = NULL;
+	spin_unlock_irq(&crtc->dev->event_lock);
+}
+
+/*
+ * The picture is at the host already. Who asked to be told of the flip is told at
+ * the next beat; nobody else waits for one.
+ */
+static void synv_crtc_flush(struct drm_crtc *crtc, compat_atomic *state)
+{
+	struct drm_pending_vblank_event *event = crtc->state->event;
+
+	if (!event)
+		return;
+	crtc->state->event = NULL;
+	spin_lock_irq(&crtc->dev->event_lock);
+	if (event->base.file_priv && !drm_crtc_vblank_get(crtc))
+		drm_crtc_arm_vblank_event(crtc, event);
+	else
+		drm_crtc_send_vblank_event(crtc, event);
+	spin_unlock_irq(&crtc->dev->event_lock);
+}
+
+static const struct drm_crtc_helper_funcs synv_crtc_helpers = {
+	.atomic_enable	= synv_crtc_enable,
+	.atomic_disable	= synv_crtc_disable,
+	.atomic_flush	= synv_crtc_flush,
+};
+
+static const struct drm_crtc_funcs synv_crtc_funcs = {
+	.reset		= drm_atomic_helper_crtc_reset,
+	.destroy	= drm_crtc_cleanup,
+	.set_config	= drm_atomic_helper_set_config,
+	.page_flip	= drm_atomic_helper_page_flip,
+	.atomic_duplicate_state = drm_atomic_helper_crtc_duplicate_state,
+	.atomic_destroy_state = drm_atomic_helper_crtc_destroy_state,
+	.enable_vblank	= synv_vblank_enable,
+	.disable_vblank	= synv_vblank_disable,
+};
+
+static const struct drm_encoder_funcs synv_encoder_funcs = {
+	.destroy	= drm_encoder_cleanup,
+};
+
+static enum drm_mode_status synv_mode_valid(struct drm_device *drm,
+					    const struct drm_display_mode *mode)
+{
+	struct synv *v = to_synv(drm);
+	u32 width, height;
+
+	limits(v, &width, &height);
+	if (mode->hdisplay > width || mode->vdisplay > height ||
+	    mode->hdisplay < SYNV_MIN_SIDE || mode->vdisplay < SYNV_MIN_SIDE)
+		return MODE_BAD;
+	return synv_modeset_fits(v, mode->hdisplay, mode->vdisplay) ?
+	       MODE_OK : MODE_MEM;
+}
+
+static const struct drm_mode_config_funcs synv_mode_config_funcs = {
+	.fb_create	= drm_gem_fb_create_with_dirty,
+	.mode_valid	= synv_mode_valid,
+	.atomic_check	= drm_atomic_helper_check,
+	.atomic_commit	= drm_atomic_helper_commit,
+};
+
+/* As the usual one, but nothing waits for a beat: what was copied was copied */
+static void synv_commit_tail(compat_atomic *state)
+{
+	struct drm_device *drm = state->dev;
+
+	drm_atomic_helper_commit_modeset_disables(drm, state);
+	drm_atomic_helper_commit_modeset_enables(drm, state);
+	drm_atomic_helper_commit_planes(drm, state,
+					DRM_PLANE_COMMIT_ACTIVE_ONLY);
+	drm_atomic_helper_commit_hw_done(state);
+	drm_atomic_helper_cleanup_planes(drm, state);
+}
+
+static const struct drm_mode_config_helper_funcs synv_mode_config_helpers = {
+	.atomic_commit_tail = synv_commit_tail,
+};
+
+static int synv_connector_init(struct synv *v)
+{
+	struct drm_device *drm = &v->drm;
+	int ret;
+
+	ret = drm_connector_init(drm, &v->connector, &synv_connector_funcs,
+				 DRM_MODE_CONNECTOR_VIRTUAL);
+	if (ret)
+		return ret;
+	drm_connector_helper_add(&v->connector, &synv_connector_helpers);
+	drm_connector_attach_edid_property(&v->connector);
+	v->hotplug_update = drm_property_create_range(drm,
+						      DRM_MODE_PROP_IMMUTABLE,
+						      "hotplug_mode_update",
+						      0, 1);
+	if (!v->hotplug_update)
+		return -ENOMEM;
+	drm_object_attach_property(&v->connector.base, v->hotplug_update, 1);
+	ret = drm_mode_create_suggested_offset_properties(drm);
+	if (ret)
+		return ret;
+	drm_object_attach_property(&v->connector.base,
+				   drm->mode_config.suggested_x_property, 0);
+	drm_object_attach_property(&v->connector.base,
+				   drm->mode_config.suggested_y_property, 0);
+	return 0;
+}
+
+/**
+ * synv_modeset_init() - make all that DRM shows of us
+ * @v: VRAM and modes are known
+ *
+ * DRM tidies up with the device.
+ */
+int synv_modeset_init(struct synv *v)
+{
+	struct drm_device *drm = &v->drm;
+	int ret;
+
+	ret = drmm_mode_config_init(drm);
+	if (ret)
+		return ret;
+	drm->mode_config.max_width = SYNV_MAX_SIDE;
+	drm->mode_config.max_height = SYNV_MAX_SIDE;
+	drm->mode_config.preferred_depth = 24;
+	drm->mode_config.funcs = &synv_mode_config_funcs;
+	drm->mode_config.helper_private = &synv_mode_config_helpers;
+
+	ret = synv_plane_init(v);
+	if (!ret)
+		ret = synv_cursor_init(v);
+	if (!ret)
+		ret = drm_crtc_init_with_planes(drm, &v->crtc, &v->primary,
+						&v->cursor, &synv_crtc_funcs,
+						NULL);
+	if (ret)
+		return ret;
+	drm_crtc_helper_add(&v->crtc, &synv_crtc_helpers);
+
+	v->encoder.possible_crtcs = drm_crtc_mask(&v->crtc);
+	ret = drm_encoder_init(drm, &v->encoder, &synv_encoder_funcs,
+			       DRM_MODE_ENCODER_VIRTUAL, NULL);
+	if (!ret)
+		ret = synv_connector_init(v);
+	if (!ret)
+		ret = drm_connector_attach_encoder(&v->connector, &v->encoder);
+	if (!ret)
+		ret = drm_vblank_init(drm, 1);
+	if (ret)
+		return ret;
+	drm_mode_config_reset(drm);
+	return 0;
+}

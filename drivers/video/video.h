@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * synth_video: a display behind the synthvid protocol, through DRM/KMS.
+ *
+ *	drv.c		what the bus and DRM call: probe, remove, hibernation
+ *	modeset.c	connector, CRTC, modes
+ *	plane.c		the picture: copies what has changed to the VRAM
+ *	cursor.c	the pointer, which the host draws
+ *	vblank.c	the beat that page flips are paced by
+ *	proto.c		the channel, and what goes through it
+ *	message.c	what the host's messages mean
+ *	damage.c	rectangles
+ *
+ * Locks: out_lock, a mutex, of what the host was told; ask_lock, a mutex, around
+ * a question to the host; rx_lock, a spinlock, of what came from it. In this
+ * order: ask_lock, out_lock, rx_lock. The channel's callback runs in a tasklet.
+ */
+#ifndef SYNTHIO_VIDEO_DRIVER_H
+#define SYNTHIO_VIDEO_DRIVER_H
+
+#include <linux/completion.h>
+#include <linux/hrtimer.h>
+#include <linux/hyperv.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/workqueue.h>
+
+#include <drm/drm_connector.h>
+#include <drm/drm_crtc.h>
+#include <drm/drm_device.h>
+#include <drm/drm_encoder.h>
+#include <drm/drm_plane.h>
+
+#include "compat.h"
+#include "damage.h"
+#include "message.h"
+
+#define SYNV_NAME	"synth_video"
+#define SYNV_BPP	4		/* bytes of a pixel */
+#define SYNV_MAX_SIDE	8192
+
+/**
+ * struct synv_pointer - the pointer's shape: the message, as it goes out
+ */
+struct synv_pointer {
+	struct synthio_pipe pipe;
+	struct synthvid_header header;
+	struct synthvid_pointer_shape shape;
+	u32 argb[SYNTHVID_POINTER_MAX * SYNTHVID_POINTER_MAX];
+} __packed;
+
+/**
+ * struct synv - a display
+ * @vram: mapped as memory; @vram_size bytes
+ * @window: where it is
+ * @version: that the host has accepted
+ * @modes: what the host has said last; under mode_config.mutex
+ * @hotplug_update: the desktop should follow the preferred mode
+ * @registered: DRM's users know of it
+ * @vblank_lock: of the beat
+ * @vblank_on: somebody counts
+ * @vblank_running: the timer runs, or is about to
+ *
+ * @out_lock: of these:
+ * @connected: the channel may be used
+ * @situation: what is shown, as it was told
+ * @position: of the pointer
+ * @pointer: its shape; all of it was told if @pointer_known
+ *
+ * @rx_lock: of these:
+ * @open: messages are looked at
+ * @asked: type of the message that is waited for, 0 for none
+ * @answer: it
+ * @features: what the host wants to be told
+ */
+struct synv {
+	struct drm_device drm;
+	struct drm_plane primary;
+	struct drm_plane cursor;
+	struct drm_crtc crtc;
+	struct drm_encoder encoder;
+	struct drm_connector connector;
+	struct hv_device *hv;
+	struct resource *window;
+	void *vram;
+	u32 vram_size;
+	u32 version;
+	struct synv_modes modes;
+	struct drm_property *hotplug_update;
+	bool registered;
+
+	spinlock_t vblank_lock;
+	struct hrtimer vblank_timer;
+	ktime_t vblank_period;
+	bool vblank_on;
+	bool vblank_running;
+
+	struct mutex out_lock;
+	bool connected;
+	struct synthvid_output situation;
+	struct synthvid_pointer_position position;
+	bool pointer_known;
+	struct synv_pointer pointer;
+
+	struct mutex ask_lock;
+	spinlock_t rx_lock;
+	bool open;
+	u32 asked;
+	struct synv_message received;
+	struct synv_message answer;
+	struct synthvid_feature_change features;
+	struct completion answered;
+	struct work_struct feature_work;
+	u64 bad;
+};
+
+static inline struct synv *to_synv(struct drm_device *drm)
+{
+	return container_of(drm, struct synv, drm);
+}
+
+/* proto.c */
+int synv_proto_open(struct synv *v);
+void synv_proto_close(struct synv *v);
+int synv_proto_start(struct synv *v);
+void synv_proto_show(struct synv *v, u32 width, u32 height, u32 pitch);
+void synv_proto_blank(struct synv *v);
+void synv_proto_clear(struct synv *v);
+void synv_proto_dirt(struct synv *v, const struct synv_damage *damage);
+void synv_proto_panic_dirt(struct synv *v);
+void synv_proto_position(struct synv *v, bool visible, int x, int y);
+void synv_proto_shape(struct synv *v);
+
+/* modeset.c */
+int synv_modeset_init(struct synv *v);
+void synv_modeset_new_modes(struct synv *v, const struct synv_modes *modes);
+bool synv_modeset_fits(const struct synv *v, u32 width, u32 height);
+
+/* plane.c, cursor.c */
+int synv_plane_init(struct synv *v);
+int synv_cursor_init(struct synv *v);
+
+/* vblank.c */
+void synv_vblank_init(struct synv *v);
+void synv_vblank_exit(struct synv *v);
+int synv_vblank_enable(struct drm_crtc *crtc);
+void synv_vblank_disable(struct drm_crtc *crtc);
+
+#endif

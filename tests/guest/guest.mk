@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Programs of the tests of displays. From the top directory:
+# make -f tests/guest/guest.mk guest-tools
+#
+#   build/guest/drmtool	 runs in a guest
+#   build/guest/vnccapture  a VNC viewer without a screen
+
+GUEST_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror
+
+.PHONY: guest-tools
+guest-tools: build/guest/drmtool build/guest/vnccapture
+
+build/guest:
+	mkdir -p $@
+
+build/guest/drmtool: tests/guest/drmtool.c | build/guest
+	$(CC) $(GUEST_CFLAGS) -I/usr/include/libdrm -o $@ $< -ldrm
+
+build/guest/vnccapture: tests/guest/vnccapture.c | build/guest
+	$(CC) $(GUEST_CFLAGS) -o $@ $< -lvncclient

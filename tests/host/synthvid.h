@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The synthetic display: what its files know of each other.
+ *
+ *	synthvid.c		the protocol
+ *	synthvid_modes.c	resolutions and EDID
+ *	synthvid_command.c	options and commands
+ */
+#ifndef SYNTHHOST_SYNTHVID_H
+#define SYNTHHOST_SYNTHVID_H
+
+#include <synthio/synthvid.h>
+
+#include "console.h"
+#include "pipe.h"
+
+#define SYNTHVID_BPP		4u		/* bytes of a pixel */
+#define SYNTHVID_MIN_SIDE	64u
+#define SYNTHVID_MAX_SIDE	8192u
+
+enum synthvid_state {
+	SYNTHVID_CLOSED,
+	SYNTHVID_OPENED,
+	SYNTHVID_NEGOTIATED,
+};
+
+/**
+ * struct synthvid_counts - what the guest has sent
+ * @dirts: DIRT messages, with @rects rectangles of @pixels pixels in all
+ * @clipped: rectangles that were partly or wholly outside of the screen
+ * @shape_bytes: of pictures of the pointer
+ * @bytes: of all messages, with their headers
+ */
+struct synthvid_counts {
+	uint64_t dirts, rects, pixels, clipped;
+	uint64_t situations, positions, shapes, shape_bytes;
+	uint64_t resolutions, vram_locations;
+	uint64_t bytes;
+};
+
+/**
+ * struct synthvid - one display
+ * @max_version: the newest that is accepted
+ * @vram_size: bytes
+ * @vram: where the guest has put it, NULL if it has not said
+ * @active: @output is shown
+ * @refresh: shows it again and again, once nobody tells what has changed
+ * @modes: what the guest may choose from; @preferred is an index
+ * @features: what the guest is told that it should send
+ * @quiet: no feature change is sent unasked
+ */
+struct synthvid {
+	struct device dev;
+	struct pipe pipe;
+	struct console_sink sink;
+	enum synthvid_state state;
+	uint32_t max_version;
+	uint32_t version;
+	uint64_t vram_size;
+	uint8_t *vram;
+	bool active;
+	struct loop_timer refresh;
+	struct synthvid_output output;
+	struct synthvid_resolution modes[SYNTHVID_MAX_RESOLUTIONS];
+	unsigned int mode_count, preferred;
+	struct synthvid_feature_change features;
+	bool quiet;
+	bool edid;
+	struct synthvid_counts counts;
+	/* the pointer, as it was told last */
+	struct synthvid_pointer_position position;
+	uint32_t pointer_width, pointer_height, hot_x, hot_y;
+	uint32_t pointer[SYNTHVID_POINTER_MAX * SYNTHVID_POINTER_MAX];
+};
+
+extern struct device_kind synthvid_kind;
+extern const struct device_option synthvid_options[];
+extern const struct device_command synthvid_commands[];
+
+static inline struct synthvid *to_synthvid(struct device *dev)
+{
+	return container_of(dev, struct synthvid, dev);
+}
+
+/**
+ * synthvid_refresh() - the timer's
+ */
+void synthvid_refresh(struct loop_timer *timer);
+
+/**
+ * synthvid_features() - tell the guest what it should send
+ *
+ * It may take that as a hint to ask for resolutions again.
+ */
+void synthvid_features(struct synthvid *v);
+
+/**
+ * synthvid_modes_init() - the usual sizes, as far as the VRAM allows
+ */
+void synthvid_modes_init(struct synthvid *v);
+
+/**
+ * synthvid_prefer() - add a size, if it is new, and prefer it
+ *
+ * Return: 0, or -ERANGE: too small, or more than the VRAM holds.
+ */
+int synthvid_prefer(struct synthvid *v, uint32_t width, uint32_t height);
+
+/**
+ * synthvid_edid() - describe a display whose best size this is
+ * @edid: SYNTHVID_EDID_BYTES
+ */
+void synthvid_edid(uint8_t *edid, uint32_t width, uint32_t height);
+
+void synthvid_destroy(struct device *dev);
+void synthvid_status(struct device *dev, struct text *out);
+
+#endif

@@ -1,0 +1,399 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The display: modes, pictures pixel by pixel, what is sent to the host and what
+is not, the pointer, wrong messages, hot plug.
+
+With synth_video on synth_vmbus, synth_video built for the kernel's VMBus on the
+drop-in, and the distribution's hyperv_drm, unmodified, on the drop-in.
+"""
+
+import re
+import struct
+import time
+
+from lib import changed, DEVICE, HYPERV_DRM, lit, OWN, pattern_rows, \
+    same_picture, screenshot, shows, stats, STOCK, Tool, VIDEO, VideoGuest, \
+    vnc_picture, wait_for
+from steps import forget_files, nothing_leaked
+from tap import Tap
+
+
+def begin(g):
+    """Loads channel and driver; the console is on the screen."""
+    g.load(g.driver.bus)
+    g.driver.load(g)
+    used = g.run(f"basename $(readlink {DEVICE}/driver)").out.strip()
+    assert used == g.driver.module, used
+    wait_for(g, "test -e /dev/dri/card0 && test -e /dev/fb0 && test -e /dev/tty1",
+             "no card, or no framebuffer")
+    return "{}x{}".format(*shows(g))
+
+
+def console(g):
+    """Text that goes to the console can be seen, and scrolls."""
+    g.run("echo 0 >/sys/class/graphics/fbcon/cursor_blink 2>/dev/null;"
+          "printf '\\033[2J\\033[H\\033[?25l' >/dev/tty1; sleep 1")
+    before = lit(screenshot(g))
+    g.run("echo 'the quick brown fox jumps over the lazy dog' >/dev/tty1;"
+          "sleep 1")
+    text = screenshot(g)
+    assert lit(text) > before + 200, f"{lit(text)} pixels, {before} before"
+    g.ctl("video", "reset")
+    g.run("seq 1 300 >/dev/tty1; sleep 1")
+    after = stats(g)
+    assert after["dirts"] and after["pixels"], after
+    assert screenshot(g).rows != text.rows
+
+
+def modes(g):
+    """Each mode of the host is there, its best one first; each shows what was
+    drawn, to the pixel."""
+    g.tool = Tool(g)
+    said = g.tool.do("modes")
+    found = re.findall(r"(\d+)x(\d+)(\*?)", said)
+    best = [m[:2] for m in found if m[2]]
+    assert best == [("1024", "768")] if g.driver.ours else best, said
+    sizes = {(int(w), int(h)) for w, h, _ in found}
+    wanted = {(640, 480), (800, 600), (1024, 768), (1280, 1024), (1600, 1200),
+              (1920, 1080)}
+    if g.driver.ours:
+        assert wanted <= sizes, said
+    for seed, (w, h) in enumerate(sorted(sizes & wanted)):
+        g.tool.do("mode", w, h, seed)
+        same_picture(screenshot(g), pattern_rows(w, h, seed), f"{w}x{h}")
+    return f"{len(sizes)} modes"
+
+
+def viewer(g):
+    """A VNC viewer sees the same."""
+    g.tool.do("mode", 800, 600, 77)
+    same_picture(vnc_picture(g), pattern_rows(800, 600, 77), "the viewer")
+
+
+def flips(g):
+    """Page flips show the last picture, and none comes before its beat."""
+    g.tool.do("mode", 640, 480, 1)
+    took = float(g.tool.do("flip", 20, 500))
+    same_picture(screenshot(g), pattern_rows(640, 480, 519), "the last flip")
+    if g.driver.ours:
+        # 20 flips, the first of which comes at once if the beat is due
+        assert took > 18 / 60, f"20 flips took {took} s"
+
+
+def test_only(g):
+    """A commit that is only tried is not seen by the host."""
+    g.tool.do("mode", 640, 480, 2)
+    g.ctl("video", "reset")
+    g.tool.do("test", 1024, 768)
+    assert g.tool.try_("test", 1111, 777).startswith("error")
+    after = stats(g)
+    assert not after["situations"] and not after["dirts"], after
+    assert shows(g) == (640, 480)
+
+
+def sent(g, *command):
+    """Gives a command, returns counters and changed pixels."""
+    g.ctl("video", "fill", "90")
+    g.ctl("video", "reset")
+    g.tool.do(*command)
+    return stats(g), changed(g)
+
+
+def damage(g):
+    """Just what was damaged is copied and told: rectangles, apart where that is
+    cheaper."""
+    g.tool.do("mode", 1024, 768, 3)
+    counts, (pixels, where) = sent(g, "dirty", 1, 100, 50, 164, 90)
+    assert (counts["dirts"], counts["rects"], counts["pixels"]) == \
+        (1, 1, 64 * 40), counts
+    assert where == (100, 50, 164, 90) and pixels <= 64 * 40, where
+    one = [10, 10, 74, 74]
+    far = [900, 700, 1000, 760]
+    near = [74, 10, 90, 74]
+    for command in ("dirty", "clips"):
+        counts, (pixels, where) = sent(g, command, 2, *one, *far)
+        assert (counts["rects"], counts["pixels"]) == \
+            (2, 64 * 64 + 100 * 60), (command, counts)
+        assert where == (10, 10, 1000, 760), where
+        assert pixels <= 64 * 64 + 100 * 60, pixels
+        counts, (pixels, where) = sent(g, command, 2, *one, *near)
+        assert (counts["rects"], counts["pixels"]) == (1, 80 * 64), \
+            (command, counts)
+        assert where == (10, 10, 90, 74), where
+    counts, (pixels, _) = sent(g, "dirty", 0)
+    assert counts["pixels"] == 1024 * 768 and pixels > 1024 * 760, counts
+    assert not counts["clipped"], counts
+    # and the screen is what was drawn
+    g.tool.do("draw", 200, 300, 50, 60, 9)
+    g.tool.do("dirty", 1, 200, 300, 250, 360)
+    rows = pattern_rows(1024, 768, 3)
+    other = pattern_rows(1024, 768, 9)
+    for y in range(300, 360):
+        rows[y] = rows[y][:600] + other[y][600:750] + rows[y][750:]
+    same_picture(screenshot(g), rows, "a part drawn anew")
+
+
+def cursor(g):
+    """The pointer is the host's to draw: moves touch no pixel."""
+    g.tool.do("mode", 640, 480, 4)
+    g.tool.do("move", 100, 120)
+    g.tool.do("cursor", 64, 64, "0xffff0000")
+    said = g.ctl("status")
+    assert re.search(r"pointer 64x64 at 100,120 visible", said), said
+    shot = screenshot(g, pointer=True)
+    rows = pattern_rows(640, 480, 4)
+    assert shot.pixel(100, 120) == shot.pixel(163, 183) == 0xff0000
+    assert shot.rows[119] == rows[119] and shot.rows[184] == rows[184]
+    same_picture(screenshot(g), rows, "the picture below")
+    g.ctl("video", "fill", "90")
+    g.ctl("video", "reset")
+    g.tool.do("moves", 300)
+    after = stats(g)
+    assert after["positions"] == 300, after
+    assert not (after["dirts"] or after["shapes"] or after["situations"]
+                or after["pixels"]), after
+    assert changed(g)[0] == 0, changed(g)
+    assert after["bytes"] <= 300 * 40, after
+    # half red: what DRM has multiplied by its alpha the host gets as it was
+    g.tool.do("cursor", 96, 96, "0x80800000")
+    g.tool.do("move", 200, 200)
+    g.tool.do("mode", 640, 480, 0)
+    shot, below = screenshot(g, pointer=True), pattern_rows(640, 480, 0)
+    red = below[250][750]
+    assert abs((shot.pixel(250, 250) >> 16) - (255 + red) / 2) < 3, \
+        (hex(shot.pixel(250, 250)), red)
+    assert g.tool.try_("cursor", 128, 128, 0).startswith("error")
+    g.tool.do("nocursor")
+    assert " hidden" in g.ctl("status")
+    return f"{after['bytes'] / 300:.0f} bytes each move"
+
+
+def resize(g):
+    """The host asks for another size; the guest takes it, or one of its own."""
+    for w, h in ((1000, 700), (1366, 768), (1024, 768)):
+        mark = f"/run/uevents.{w}"
+        job = g.spawn(f"exec udevadm monitor -k -s drm -p >{mark}", 60)
+        time.sleep(1)
+        g.ctl("video", "resize", f"{w}x{h}")
+        wait_for(g, f"grep -q HOTPLUG=1 {mark}", "no hotplug event")
+        job.kill()
+        said = g.tool.do("modes")
+        assert f"{w}x{h}*" in said and said.count("*") == 1, said
+        g.tool.do("mode", w, h, w)
+        assert shows(g) == (w, h)
+        same_picture(screenshot(g), pattern_rows(w, h, w), "resized")
+
+
+def dpms(g):
+    """Off is dark, and on again is the same picture."""
+    g.tool.do("mode", 800, 600, 5)
+    g.tool.do("dpms", 1)
+    assert "shows nothing" in g.ctl("status")
+    g.tool.do("dpms", 0)
+    assert shows(g) == (800, 600)
+    same_picture(screenshot(g), pattern_rows(800, 600, 5), "on again")
+
+
+def mode_loop(g):
+    """Modes in quick succession."""
+    for i in range(8):
+        w, h = ((640, 480), (1024, 768), (800, 600))[i % 3]
+        g.tool.do("mode", w, h, i)
+        assert shows(g) == (w, h)
+    same_picture(screenshot(g), pattern_rows(w, h, 7), "the last one")
+
+
+def features(g):
+    """The host says what it wants to be told."""
+    g.tool.do("mode", 640, 480, 6)
+    g.tool.do("cursor", 32, 32, "0xff00ff00")
+    g.ctl("video", "features", "0", "0", "0", "0")
+    wait_for(g, "true", "")
+    time.sleep(0.5)
+    g.ctl("video", "reset")
+    g.tool.do("dirty", 1, 0, 0, 64, 64)
+    g.tool.do("moves", 10)
+    after = stats(g)
+    assert not after["dirts"] and not after["positions"], after
+    g.ctl("video", "features", "1", "1", "1", "1")
+    deadline = time.monotonic() + 20 * g.scale
+    while time.monotonic() < deadline and not stats(g)["dirts"]:
+        time.sleep(0.1)
+    after = stats(g)
+    assert after["dirts"] == after["rects"] == after["shapes"] == \
+        after["positions"] == after["situations"] == 1, after
+    assert after["pixels"] == 640 * 480, after
+    g.tool.do("nocursor")
+
+
+# 9p, which brings the guest its user space, does not live through hibernation
+IN_MEMORY = """
+mkdir -p /run/own/bin /run/own/lib64 && cp /run/vm/busybox /run/own/bin &&
+/run/own/bin/busybox --install -s /run/own/bin &&
+ln -s bin /run/own/sbin && mount --bind /run/own /usr &&
+ls -l /bin/sh | grep -q busybox
+"""
+
+
+def asleep(g):
+    """A host of version 3.2, which names no modes and never says what it wants;
+    hibernation but for the image, twice: the picture is as before."""
+    assert begin(g) == "1024x768"
+    g.run(IN_MEMORY, 120)
+    forget_files(g)
+    g.run("printf '\\033[2J\\033[H\\033[?25lsome text to be restored'"
+          " >/dev/tty1; sleep 1")
+    before = screenshot(g)
+    assert lit(before) > 100
+    for level in ("devices", "core"):
+        g.ctl("video", "fill", "90")
+        at = len(g.console_text())
+        g.post(f"echo {level} >/sys/power/pm_test; echo disk >/sys/power/state;"
+               f"echo {level} said $? >/dev/kmsg")
+        said = g.wait_console(rf"{level} said (\d+)", 90, at)
+        assert said[1] == "0", g.tail(60)
+        g.run("true")
+        assert shows(g) == (1024, 768)
+        same_picture(screenshot(g), before.rows, level)
+        g.run("echo none >/sys/power/pm_test")
+    assert "version 3.2" in g.ctl("status")
+
+
+def gone(g, timeout=60):
+    """The device is not on the bus."""
+    wait_for(g, f"! grep -qi {VIDEO} /sys/bus/vmbus/devices/*/class_id",
+             "the display is still there", timeout)
+
+
+def works(g, seed):
+    """A new tool shows a picture."""
+    wait_for(g, "test -e /dev/dri/card0", "no card", 60)
+    tool = Tool(g)
+    tool.do("mode", 640, 480, seed)
+    same_picture(screenshot(g), pattern_rows(640, 480, seed), "it works")
+    tool.end()
+
+
+def unplug(g):
+    """Who has the device open while it goes finds it gone; the module stays
+    until that was closed."""
+    g.tool.do("mode", 640, 480, 8)
+    assert g.sh(f"rmmod {g.driver.module}").rc, "rmmod of what is in use"
+    g.ctl("rescind", "video")
+    gone(g)
+    said = g.tool.try_("dirty", 1, 0, 0, 64, 64)
+    assert said.startswith("error"), said
+    g.tool.try_("mode", 800, 600, 1)
+    g.tool.try_("move", 5, 5)
+    g.tool.end()
+    g.ctl("offer", "video")
+    works(g, 9)
+
+
+def bind(g):
+    """Unbound and bound by hand, with the console on it."""
+    g.run(f"d=$(basename {DEVICE});"
+          f" cd /sys/bus/vmbus/drivers/{g.driver.module} && for i in 1 2 3; do"
+          " echo $d >unbind && echo $d >bind || exit; done", 60)
+    shows(g)
+    works(g, 10)
+
+
+def hostile(g):
+    """Each wrong answer costs the display that had it, and nothing else."""
+    cases = [f"version cut len={n} fix=1" for n in (0, 8, 12, 16, 20)]
+    cases += ["version packet-type value=7", "version packet-type value=11",
+              "version lost", "resolutions lost", "vram lost"]
+    cases += [f"resolutions cut len={n} fix=1" for n in (8, 16, 100, 144, 146,
+                                                         147, 150, 160)]
+    # count, and which one is preferred
+    cases += [f"resolutions patch at=144 hex={x}" for x in (
+        "00", "41", "ff", "40", "0100", "0101", "40ff", "ffff")]
+    # sizes of nothing, and beyond reason
+    cases += [f"resolutions patch at=147 hex={x}" for x in (
+        "0" * 80, "f" * 80, "ffff0000" * 10, "0000ffff" * 10, "01000100" * 10,
+        "07000f00" * 10, "40004000" * 10)]
+    # an EDID that is none, or lies
+    cases += ["resolutions patch at=16 hex=ff", "resolutions patch at=143 hex=00",
+              "resolutions patch at=70 hex=" + "f" * 36,
+              "resolutions patch at=70 hex=" + "0" * 36,
+              "resolutions garbage seed=7", "resolutions garbage len=9000"]
+    cases += [f"vram cut len={n} fix=1" for n in (8, 16, 20, 23)]
+    cases += ["vram patch at=16 hex=ff", "vram garbage"]
+    cases += [f"features cut len={n} fix=1" for n in (8, 16, 18)]
+    cases += ["features twice times=100", "features garbage", "any twice times=5",
+              "situation cut len=16 fix=1", "any patch at=4 hex=ffffffff",
+              "any patch at=0 hex=02", "any patch at=12 hex=ffffffff"]
+    for case in cases:
+        g.ctl("rescind", "video", "now")
+        g.ctl("spoil", "video", *case.split(), "count=forever")
+        at = len(g.host_text())
+        g.ctl("offer", "video")
+        deadline = time.monotonic() + 20 * g.scale
+        while (not re.search("video video: version", g.host_text()[at:])
+               and time.monotonic() < deadline):
+            time.sleep(0.02)
+        time.sleep(0.1)
+        g.ctl("spoil", "video", "clear")
+    g.ctl("rescind", "video", "now")
+    gone(g)
+    g.ctl("offer", "video")
+    works(g, 11)
+    for kind in range(0, 18):
+        for size in (0, 4, 131, 300):
+            g.ctl("spoil", "video", "send", "hex=" + (struct.pack(
+                "<4I", 1, 8 + size, kind, 8 + size) + b"\xff" * size).hex())
+    works(g, 12)
+    if g.driver.bus == "own":
+        nothing_leaked(g)
+    return f"{len(cases) + 72} cases"
+
+
+def reload(g):
+    """The driver comes and goes."""
+    for _ in range(4):
+        g.run(f"rmmod {g.driver.module}", 60)
+        g.driver.load(g)
+    works(g, 13)
+
+
+def unloads(g):
+    """All goes."""
+    if g.tool:
+        g.sh("pkill drmtool")
+    g.run(f"rmmod {g.driver.module} && rmmod "
+          + {"own": "synth_vmbus", "stock": "hv_vmbus"}[g.driver.bus])
+
+
+BOTH = (("the console is on the screen", begin), ("text, and its scrolling",
+                                                  console),
+        ("modes, pixel by pixel", modes), ("a VNC viewer", viewer),
+        ("page flips", flips))
+
+
+def main():
+    """Runs the tests."""
+    with Tap() as tap:
+        tap.guest("synth_video", VideoGuest("video-own", OWN), *BOTH,
+                  ("a commit that is only tried", test_only),
+                  ("damage", damage), ("the pointer", cursor),
+                  ("the host asks for another size", resize),
+                  ("dark and light", dpms), ("a loop of modes", mode_loop),
+                  ("what the host wants to be told", features),
+                  ("it goes while in use", unplug),
+                  ("bind and unbind", bind), ("wrong messages", hostile),
+                  ("driver loop", reload), ("all unloads", unloads))
+        tap.guest("synth_video asleep", VideoGuest(
+            "video-power", OWN, "video,version=3.2,quiet,size=800x600",
+            cmdline="no_console_suspend loglevel=3"),
+                  ("hibernation", asleep))
+        tap.guest("synth_video on the drop-in", VideoGuest(
+            "video-stock", STOCK), *BOTH, ("damage", damage),
+                  ("the pointer", cursor), ("it goes while in use", unplug),
+                  ("all unloads", unloads))
+        tap.guest("hyperv_drm", VideoGuest("video-hyperv_drm", HYPERV_DRM),
+                  *BOTH, ("all unloads", unloads))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the display driver makes of messages, and of rectangles */
+#include <stdlib.h>
+
+#include "../../drivers/video/damage.h"
+#include "../../drivers/video/message.h"
+#include "tap.h"
+
+static struct {
+	struct synthio_pipe pipe;
+	struct synthvid_header header;
+	union {
+		struct synthvid_version_response version;
+		struct synthvid_ack ack;
+		struct synthvid_feature_change features;
+		struct {
+			struct synthvid_resolution_response modes;
+			struct synthvid_resolution mode[255];
+		} __attribute__((packed));
+	};
+} __attribute__((packed)) packet;
+static struct synv_message msg;
+
+static void fill(u32 type, u32 len)
+{
+	memset(&packet, 0, sizeof(packet));
+	packet.pipe.type = SYNTHIO_PIPE_DATA;
+	packet.pipe.size = sizeof(packet.header) + len;
+	packet.header.type = type;
+}
+
+/* A copy of its own, so that the sanitizer sees what is read behind it */
+static int parse(u32 len)
+{
+	void *copy = malloc(len ?: 1);
+	int ret;
+
+	memcpy(copy, &packet, len);
+	ret = synv_parse(copy, len, &msg);
+	free(copy);
+	return ret;
+}
+
+static void test_short(void)
+{
+	static const struct {
+		u32 type, len;
+	} messages[] = {
+		{ SYNTHVID_VERSION_RESPONSE, sizeof(packet.version) },
+		{ SYNTHVID_VRAM_LOCATION_ACK, sizeof(packet.ack) },
+		{ SYNTHVID_SITUATION_UPDATE_ACK, sizeof(packet.ack) },
+		{ SYNTHVID_FEATURE_CHANGE, sizeof(packet.features) },
+	};
+	u32 i, len;
+
+	for (i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
+		u32 all = 16 + messages[i].len;
+
+		fill(messages[i].type, messages[i].len);
+		CHECK(!parse(all) && msg.type == messages[i].type, "type %u",
+		      messages[i].type);
+		CHECK(!parse((all + 7) & ~7u), "padded");
+		for (len = 0; len < all; len++)
+			CHECK(parse(len) == -EINVAL, "type %u, %u bytes",
+			      messages[i].type, len);
+		for (len = 0; len < messages[i].len; len++) {
+			packet.pipe.size = 8 + len;
+			CHECK(parse((all + 7) & ~7u) == -EINVAL,
+			      "type %u says %u", messages[i].type, len);
+		}
+	}
+	fill(SYNTHVID_VERSION_RESPONSE, 6);
+	packet.version.version = SYNTHVID_VERSION_3_5;
+	packet.version.accepted = 1;
+	CHECK(!parse(24) && msg.accepted &&
+	      msg.version == SYNTHVID_VERSION_3_5, "accepted");
+}
+
+static void make_modes(unsigned int count, unsigned int preferred)
+{
+	unsigned int i;
+
+	fill(SYNTHVID_RESOLUTION_RESPONSE, sizeof(packet.modes) + 4 * count);
+	packet.modes.count = count;
+	packet.modes.preferred = preferred;
+	for (i = 0; i < count; i++) {
+		packet.mode[i].width = 100 + i;
+		packet.mode[i].height = 200 + i;
+	}
+}
+
+static void test_modes(void)
+{
+	u8 sum = 0;
+	u32 i;
+
+	for (i = 1; i <= 64; i++) {
+		make_modes(i, i - 1);
+		CHECK(!parse(16 + 131 + 4 * i) && msg.modes.count == i &&
+		      msg.modes.preferred == i - 1 && !msg.modes.has_edid &&
+		      msg.modes.mode[i - 1].width == 99 + i, "%u modes", i);
+		packet.pipe.size--;
+		CHECK(parse(16 + 131 + 4 * i) == -EINVAL, "one byte short");
+		make_modes(i, i);
+		CHECK(parse(16 + 131 + 4 * i) == -EINVAL, "prefers none");
+	}
+	make_modes(0, 0);
+	CHECK(parse(152) == -EINVAL, "none");
+	for (i = 65; i < 256; i++) {
+		make_modes(i, 0);
+		CHECK(parse(16 + 131 + 4 * i) == -EINVAL, "%u modes", i);
+	}
+	for (i = 0; i < 131; i++) {
+		make_modes(1, 0);
+		packet.pipe.size = 8 + i;
+		CHECK(parse(152) == -EINVAL, "%u bytes", i);
+	}
+	/* sizes of nothing are no modes */
+	make_modes(3, 2);
+	packet.mode[0].width = 63;
+	packet.mode[1].height = 0;
+	CHECK(!parse(16 + 131 + 12) && msg.modes.count == 1 &&
+	      !msg.modes.preferred && msg.modes.mode[0].width == 102, "one");
+	packet.mode[2].width = 0;
+	CHECK(parse(16 + 131 + 12) == -EINVAL, "none of three");
+	make_modes(1, 0);
+	memset(packet.modes.edid + 1, 0xff, 6);
+	for (i = 0; i < 127; i++)
+		sum -= packet.modes.edid[i];
+	packet.modes.edid[127] = sum;
+	CHECK(!parse(152) && msg.modes.has_edid, "an EDID");
+	packet.modes.edid[64]++;
+	CHECK(!parse(152) && !msg.modes.has_edid, "a wrong sum");
+}
+
+static void test_odd(void)
+{
+	static const u32 others[] = { 0, 1, 3, 5, 7, 8, 10, 11, 12, 13, 15,
+				      0x8000000e, 0xffffffff };
+	u32 i;
+
+	for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		fill(others[i], 64);
+		CHECK(parse(80) == -ENOMSG, "type %u", others[i]);
+	}
+	fill(SYNTHVID_FEATURE_CHANGE, 4);
+	packet.pipe.type = 2;
+	CHECK(parse(24) == -ENOMSG, "another pipe");
+	packet.pipe.type = 1;
+	packet.pipe.size = 0xffffffff;
+	CHECK(parse(24) == -EINVAL, "endless");
+}
+
+static struct synv_damage d;
+
+static s64 pixels(void)
+{
+	s64 sum = 0;
+	u32 i;
+
+	for (i = 0; i < d.count; i++)
+		sum += (s64)(d.rect[i].x2 - d.rect[i].x1) *
+		       (d.rect[i].y2 - d.rect[i].y1);
+	return sum;
+}
+
+static void add(int x, int y, int w, int h)
+{
+	synv_damage_add(&d, (struct synv_rect){ x, y, x + w, y + h });
+}
+
+static void test_damage(void)
+{
+	memset(&d, 0, sizeof(d));
+	add(5, 5, 0, 10);
+	add(5, 5, 10, -1);
+	CHECK(!d.count, "nothing");
+	add(0, 0, 100, 100);
+	add(20, 20, 30, 30);
+	CHECK(d.count == 1 && pixels() == 10000, "inside");
+	add(100, 0, 50, 100);
+	CHECK(d.count == 1 && pixels() == 15000, "beside");
+	add(1000, 700, 100, 100);
+	CHECK(d.count == 2 && pixels() == 25000, "far away");
+	add(0, 0, 2000, 1000);
+	CHECK(d.count == 1 && pixels() == 2000000, "around all of it");
+}
+
+/* Whatever comes: no more than there is room for, and nothing is lost */
+static void test_damage_random(void)
+{
+	static bool want[256][256];
+	unsigned int round, i, x, y;
+
+	srand(1);
+	for (round = 0; round < 200; round++) {
+		memset(&d, 0, sizeof(d));
+		memset(want, 0, sizeof(want));
+		for (i = 0; i < 100; i++) {
+			int rx = rand() % 250, ry = rand() % 250;
+			int w = rand() % (rand() % 3 ? 6 : 256 - rx);
+			int h = rand() % (rand() % 3 ? 6 : 256 - ry);
+
+			add(rx, ry, w, h);
+			CHECK(d.count <= SYNV_DAMAGE_MAX, "%u", d.count);
+			for (y = ry; (int)y < ry + h; y++)
+				for (x = rx; (int)x < rx + w; x++)
+					want[y][x] = true;
+		}
+		for (i = 0; i < d.count; i++) {
+			CHECK(d.rect[i].x1 >= 0 && d.rect[i].x2 <= 256 &&
+			      d.rect[i].y1 >= 0 && d.rect[i].y2 <= 256,
+			      "inside");
+			for (y = d.rect[i].y1; (int)y < d.rect[i].y2; y++)
+				for (x = d.rect[i].x1; (int)x < d.rect[i].x2;
+				     x++)
+					want[y][x] = false;
+		}
+		for (i = 0; i < 65536; i++)
+			CHECK(!want[i / 256][i % 256], "%u,%u", i % 256,
+			      i / 256);
+	}
+}
+
+/* Many small ones that are far apart cost no more than they have to */
+static void test_damage_full(void)
+{
+	int i;
+
+	memset(&d, 0, sizeof(d));
+	for (i = 0; i < 100; i++)
+		add(i % 10 * 190, i / 10 * 100, 16, 16);
+	CHECK(d.count <= SYNV_DAMAGE_MAX && d.count > SYNV_DAMAGE_MAX / 2,
+	      "%u rectangles", d.count);
+	CHECK(pixels() < 1920 * 1080 / 4, "%lld pixels", (long long)pixels());
+}
+
+int main(void)
+{
+	tap_test("messages of every length", test_short);
+	tap_test("resolutions", test_modes);
+	tap_test("other messages", test_odd);
+	tap_test("rectangles", test_damage);
+	tap_test("no damage is lost", test_damage_random);
+	tap_test("more rectangles than there is room for", test_damage_full);
+	return tap_done();
+}
