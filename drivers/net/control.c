@@ -50,11 +50,11 @@ void synn_control_begin(struct synn_card *c)
 {
 	struct synn_control *t = &c->control;
 
-	spin_lock_bh(&c->wait_lock);
+	spin_lock_irq(&c->wait_lock);
 	t->id = 0;
 	t->request = 0;
 	t->stuck = false;
-	spin_unlock_bh(&c->wait_lock);
+	spin_unlock_irq(&c->wait_lock);
 }
 
 static void send_page(struct synn_card *c, u32 bytes, u64 id, int *ret)
@@ -95,20 +95,20 @@ static int exchange(struct synn_card *c, u32 bytes, u32 request)
 	int ret;
 
 	lockdep_assert_held(&c->mutex);
-	spin_lock_bh(&c->wait_lock);
+	spin_lock_irq(&c->wait_lock);
 	reinit_completion(&t->done);
 	t->answer_len = 0;
 	t->status = NVSP_STATUS_SUCCESS;
 	t->request = request;
 	id = synn_id(SYNN_ID_CONTROL, ++t->gen, 0);
 	t->id = id;
-	spin_unlock_bh(&c->wait_lock);
+	spin_unlock_irq(&c->wait_lock);
 
 	send_page(c, bytes, id, &ret);
 	if (!ret && !synn_wait(c, &t->done))
 		ret = READ_ONCE(c->hv->channel->rescind) ? -ENODEV : -ETIMEDOUT;
 
-	spin_lock_bh(&c->wait_lock);
+	spin_lock_irq(&c->wait_lock);
 	/* -ENODEV of the bus may come after the packet has gone */
 	if (t->id && ret != -EAGAIN)
 		t->stuck = true;
@@ -116,7 +116,7 @@ static int exchange(struct synn_card *c, u32 bytes, u32 request)
 		ret = -EIO;
 	t->id = 0;
 	t->request = 0;
-	spin_unlock_bh(&c->wait_lock);
+	spin_unlock_irq(&c->wait_lock);
 	return ret;
 }
 
@@ -291,9 +291,10 @@ void synn_control_completed(struct synn_chan *ch, u64 id, const void *payload,
 	const struct nvsp_message *m = payload;
 	struct synn_card *c = ch->card;
 	struct synn_control *t = &c->control;
+	unsigned long flags;
 	bool found;
 
-	spin_lock(&c->wait_lock);
+	spin_lock_irqsave(&c->wait_lock, flags);
 	found = t->id == id;
 	if (found) {
 		t->id = 0;
@@ -307,7 +308,7 @@ void synn_control_completed(struct synn_chan *ch, u64 id, const void *payload,
 			t->request = 0;
 		maybe_done(t);
 	}
-	spin_unlock(&c->wait_lock);
+	spin_unlock_irqrestore(&c->wait_lock, flags);
 	if (!found)
 		synn_bad(ch, "a completion that nothing waits for", id);
 }
@@ -318,16 +319,17 @@ static void take_answer(struct synn_chan *ch, const u8 *msg, u32 len)
 	struct synn_control *t = &c->control;
 	u32 id = len >= RNDIS_HEADER + sizeof(u32) ?
 		 *(const u32 *)(msg + RNDIS_HEADER) : 0;
+	unsigned long flags;
 	bool found;
 
-	spin_lock(&c->wait_lock);
+	spin_lock_irqsave(&c->wait_lock, flags);
 	found = id && t->request == id && !t->answer_len;
 	if (found) {
 		memcpy(t->answer, msg, len);
 		t->answer_len = len;
 		maybe_done(t);
 	}
-	spin_unlock(&c->wait_lock);
+	spin_unlock_irqrestore(&c->wait_lock, flags);
 	if (!found)
 		synn_bad(ch, "an answer that nothing waits for", id);
 }

@@ -6,11 +6,13 @@
  * what went wrong put right. The netdev, its addresses and its connections stay;
  * packets on their way are lost, as on any wire.
  */
+#include <linux/delay.h>
 #include <linux/rtnetlink.h>
 
 #include "synth_net.h"
 
 #define SUB_CHANNEL_WAIT	(5 * HZ)
+#define RESET_DELAY		100	/* ms */
 
 static void set_state(struct synn_card *c, enum synn_state state)
 {
@@ -331,6 +333,8 @@ void synn_reset_work(struct work_struct *work)
 {
 	struct synn_card *c = container_of(work, struct synn_card, reset_work);
 
+	/* a sub-channel that is rescinded may be the first of all channels */
+	msleep(RESET_DELAY);
 	rtnl_lock();
 	if (c->state == SYNN_LIVE && !READ_ONCE(c->hv->channel->rescind)) {
 		netdev_warn(c->dev, "reset\n");

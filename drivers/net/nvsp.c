@@ -47,21 +47,21 @@ static int ask(struct synn_card *c, struct nvsp_message *m, u32 bytes)
 	int ret;
 
 	lockdep_assert_held(&c->mutex);
-	spin_lock_bh(&c->wait_lock);
+	spin_lock_irq(&c->wait_lock);
 	reinit_completion(&s->done);
 	memset(&s->answer, 0, sizeof(s->answer));
 	s->answer_len = 0;
 	id = synn_id(SYNN_ID_NVSP, ++s->gen, 0);
 	s->id = id;
-	spin_unlock_bh(&c->wait_lock);
+	spin_unlock_irq(&c->wait_lock);
 
 	ret = send(c, m, bytes, id, VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED);
 	if (!ret && !synn_wait(c, &s->done))
 		ret = READ_ONCE(c->hv->channel->rescind) ? -ENODEV : -ETIMEDOUT;
 
-	spin_lock_bh(&c->wait_lock);
+	spin_lock_irq(&c->wait_lock);
 	s->id = 0;
-	spin_unlock_bh(&c->wait_lock);
+	spin_unlock_irq(&c->wait_lock);
 	return ret;
 }
 
@@ -86,9 +86,10 @@ void synn_nvsp_completed(struct synn_chan *ch, u64 id, const void *payload,
 {
 	struct synn_card *c = ch->card;
 	struct synn_single *s = &c->single;
+	unsigned long flags;
 	bool found;
 
-	spin_lock(&c->wait_lock);
+	spin_lock_irqsave(&c->wait_lock, flags);
 	found = s->id == id;
 	if (found) {
 		s->id = 0;
@@ -97,7 +98,7 @@ void synn_nvsp_completed(struct synn_chan *ch, u64 id, const void *payload,
 		       min_t(u32, len, sizeof(s->answer)));
 		complete(&s->done);
 	}
-	spin_unlock(&c->wait_lock);
+	spin_unlock_irqrestore(&c->wait_lock, flags);
 	if (!found)
 		synn_bad(ch, "a completion that nothing waits for", id);
 }

@@ -23,7 +23,8 @@
  *   owner_mutex	(channel.c) from a sub-channel to its card
  *   synn_card.open_mutex  the array of channels grows (sub-channels)
  *   tx lock of a queue	(bh) everything in synn_tx but its completions
- *   synn_card.wait_lock  (bh) which answers are waited for
+ *   synn_card.wait_lock  (irq) which answers are waited for; netpoll may call NAPI's
+ *			poll in an interrupt
  *
  * A channel's NAPI instance is the only reader of its ring, and the only one who
  * takes the slots of sends back; so neither needs a lock.
