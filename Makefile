@@ -13,7 +13,7 @@ KDIR ?= /lib/modules/$(KVER)/build
 KERNEL ?=
 SUITE ?=
 JOBS ?= 2
-export LONG DEBUG_KERNEL KEEP
+export LONG DEBUG_KERNEL KEEP JOBS_TEST
 export PYTHONDONTWRITEBYTECODE := 1
 
 GUEST_KERNEL := $(if $(filter 1,$(DEBUG_KERNEL)),debug,distro)
@@ -152,13 +152,19 @@ bench:
 	@for bus in own stock; do \
 		$(MAKE) modules KERNEL=distro BUS=$$bus || exit; \
 	done
-	@$(MAKE) build/bench/count.so
+	@$(MAKE) build/bench/count.so $(BENCH_TOOLS)
 	@tests/bench/run
 
 # for QEMU: it loads this into its emulated CPUs
 build/bench/count.so: tests/bench/count.c tests/bench/qemu_plugin.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -shared -fPIC -o $@ $<
+
+# what loads a network card, in the guest and at the far end
+BENCH_TOOLS := $(addprefix build/bench/,rr udp xdp)
+$(BENCH_TOOLS): build/bench/%: tests/bench/%.c
+	@mkdir -p $(@D)
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -o $@ $<
 
 VM_DISK := build/vm/disk.img
 # the distribution's drivers run on the drop-in: so there is a disk, and keys
@@ -223,15 +229,18 @@ help:
 	@echo "make test               all test suites; SUITE=unit|channel|block|net|input|"
 	@echo "                        video|hyperv|package; LONG=1 adds soak;"
 	@echo "                        DEBUG_KERNEL=1: in a kernel with KASAN and lockdep;"
-	@echo "                        KEEP=1 keeps build/run/NAME.PID of each guest"
+	@echo "                        KEEP=1 keeps build/run/NAME.PID of each guest;"
+	@echo "                        JOBS_TEST=N programs at once: by default as many as"
+	@echo "                        CPUs, 2 at most, and 1 with LONG=1 or DEBUG_KERNEL=1"
 	@echo "make unit-test          parts of SUITE=unit by themselves; fuzz-test"
 	@echo "make host               synthhost, the reference host; host-asan: for tests"
 	@echo "make vm                 a guest to play in (BUS= chooses its channel), its"
 	@echo "                        screen at VNC=[ADDR:]PORT, or a free port"
-	@echo "make bench              our devices against their peers, an hour; CASES=disk,"
-	@echo "                        QUICK=1: 5 minutes; ROUNDS=, PEERS=a,b, ROWS=a,b,"
-	@echo "                        SETUPS=a,b: less of it; docs/benchmark.md says which"
-	@echo "                        there are; leaves build/bench/report.html"
+	@echo "make bench              our devices against their peers, an hour each;"
+	@echo "                        CASES=disk,net; QUICK=1: 5 minutes each; ROUNDS=,"
+	@echo "                        PEERS=a,b, ROWS=a,b, SETUPS=a,b: less of it;"
+	@echo "                        docs/benchmark.md says which there are; leaves"
+	@echo "                        build/bench/report.html"
 	@echo "make abi-check          compares the drop-in's symbols with the kernel's"
 	@echo "make lint               checkpatch, sparse, W=1, shellcheck"
 	@echo "make fresh-debian       demo and unit tests in a new Debian 12 (root)"

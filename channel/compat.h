@@ -103,6 +103,108 @@ static inline const char *compat_bus_name(void)
 }
 #endif
 
+#ifdef SYNTHIO_TRANSPORT_HYPERV
+#include <linux/acpi.h>
+#include <linux/platform_device.h>
+#include <asm/mshyperv.h>
+
+/* 6.9 gave the SynIC's registers names that say that they are MSRs */
+#ifdef HV_MSR_SIMP
+#define compat_synic_get(reg)		hv_get_msr(HV_MSR_##reg)
+#define compat_synic_set(reg, value)	hv_set_msr(HV_MSR_##reg, value)
+#else
+#define compat_synic_get(reg)		hv_get_register(HV_REGISTER_##reg)
+#define compat_synic_set(reg, value)	hv_set_register(HV_REGISTER_##reg, value)
+#endif
+
+/* what the firmware draws on moved into a struct of its own */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+#include <linux/sysfb.h>
+#define compat_screen_info()		(&sysfb_primary_display.screen)
+#else
+#include <linux/screen_info.h>
+#define compat_screen_info()		(&screen_info)
+#endif
+
+/*
+ * Up to 6.3 the kernel's own VMBus drives the ACPI device itself, since then
+ * its platform device. Ours drives the same one, so that the driver core gives
+ * it to one of both only, whichever comes first.
+ */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+#define compat_vmbus_acpi(dev)		to_acpi_device(dev)
+#define compat_vmbus_device(adev)	(&(adev)->dev)
+
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+#define COMPAT_VMBUS_REMOVE(prefix)					\
+static int prefix##_acpi_remove(struct acpi_device *adev)		\
+{									\
+	prefix##_remove(&adev->dev);					\
+	return 0;							\
+}
+#else
+#define COMPAT_VMBUS_REMOVE(prefix)					\
+static void prefix##_acpi_remove(struct acpi_device *adev)		\
+{									\
+	prefix##_remove(&adev->dev);					\
+}
+#endif
+
+#define COMPAT_VMBUS_DRIVER(prefix, driver_name)			\
+static int prefix##_acpi_add(struct acpi_device *adev)			\
+{									\
+	return prefix##_probe(&adev->dev);				\
+}									\
+COMPAT_VMBUS_REMOVE(prefix)						\
+static struct acpi_driver prefix##_driver = {				\
+	.name = driver_name,						\
+	.ids = prefix##_ids,						\
+	.ops.add = prefix##_acpi_add,					\
+	.ops.remove = prefix##_acpi_remove,				\
+	.drv.pm = &prefix##_pm_ops,					\
+	.drv.shutdown = prefix##_shutdown,				\
+	.drv.probe_type = PROBE_FORCE_SYNCHRONOUS,			\
+}
+#define compat_vmbus_register(driver)	acpi_bus_register_driver(driver)
+#define compat_vmbus_unregister(driver)	acpi_bus_unregister_driver(driver)
+#else
+#define compat_vmbus_acpi(dev)		ACPI_COMPANION(dev)
+#define compat_vmbus_device(adev)	acpi_get_first_physical_node(adev)
+
+/* remove() came to return nothing in steps */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
+#define compat_platform_remove		remove_new
+#else
+#define compat_platform_remove		remove
+#endif
+
+#define COMPAT_VMBUS_DRIVER(prefix, driver_name)			\
+static int prefix##_platform_probe(struct platform_device *pdev)	\
+{									\
+	return prefix##_probe(&pdev->dev);				\
+}									\
+static void prefix##_platform_remove(struct platform_device *pdev)	\
+{									\
+	prefix##_remove(&pdev->dev);					\
+}									\
+static void prefix##_platform_shutdown(struct platform_device *pdev)	\
+{									\
+	prefix##_shutdown(&pdev->dev);					\
+}									\
+static struct platform_driver prefix##_driver = {			\
+	.probe = prefix##_platform_probe,				\
+	.compat_platform_remove = prefix##_platform_remove,		\
+	.shutdown = prefix##_platform_shutdown,				\
+	.driver.name = driver_name,					\
+	.driver.acpi_match_table = prefix##_ids,			\
+	.driver.pm = &prefix##_pm_ops,					\
+	.driver.probe_type = PROBE_FORCE_SYNCHRONOUS,			\
+}
+#define compat_vmbus_register(driver)	platform_driver_register(driver)
+#define compat_vmbus_unregister(driver)	platform_driver_unregister(driver)
+#endif
+#endif /* SYNTHIO_TRANSPORT_HYPERV */
+
 #ifndef VERSION_WIN10_V6_0
 #define VERSION_WIN10_V6_0	((6 << 16) | 0)
 #endif

@@ -379,7 +379,8 @@ static bool slot_take(struct transport *t, unsigned int cpu,
 		memset(msg.payload + msg.len, 0, sizeof(msg.payload) - msg.len);
 		if (!message_deliver(&msg))
 			return false;
-	} else {
+	} else if (type != HVMSG_TIMER_EXPIRED) {
+		/* a timer that a kernel before this one has set rings in vain */
 		pr_warn_ratelimited("SynIC message of unknown type 0x%x\n",
 				    type);
 	}
@@ -701,6 +702,13 @@ out:
 	return ret;
 }
 
+const char *connection_in_use(void)
+{
+	struct transport *t = READ_ONCE(connection.transport);
+
+	return t ? t->name : NULL;
+}
+
 bool connection_detach(struct transport *t)
 {
 	bool confirmed = false;
@@ -828,33 +836,46 @@ static bool crash_poll(struct transport *t)
 	return false;
 }
 
-static int connection_panic(struct notifier_block *nb, unsigned long event,
-			    void *data)
+static void crash_unload(struct transport *t)
 {
 	struct vmbus_channel_message_header msg = {
 		.msgtype = CHANNELMSG_UNLOAD,
 	};
-	struct transport *t = READ_ONCE(connection.transport);
 	unsigned int ms;
 
-	if (!t || READ_ONCE(connection.host_gone) ||
+	if (READ_ONCE(connection.host_gone) ||
 	    xchg(&connection.state, CONN_LEAVING) != CONN_CONNECTED ||
 	    vmbus_proto_version < VERSION_WIN8_1)
-		return NOTIFY_DONE;
+		return;
 
 	reinit_completion(&connection.unloaded);
 	if (connection_post(&msg, sizeof(msg), false))
-		return NOTIFY_DONE;
+		return;
 	for (ms = 0; ms < unload_timeout * 1000; ms++) {
 		if (crash_poll(t) || completion_done(&connection.unloaded)) {
 			pr_info("the host has unloaded\n");
-			return NOTIFY_DONE;
+			return;
 		}
 		if (ms && !(ms % UNLOAD_NOTICE_MS))
 			pr_notice("waiting for the host to unload\n");
 		mdelay(1);
 	}
 	pr_err("the host did not confirm the unload\n");
+}
+
+void connection_crash(struct transport *t)
+{
+	if (READ_ONCE(connection.transport) == t)
+		crash_unload(t);
+}
+
+static int connection_panic(struct notifier_block *nb, unsigned long event,
+			    void *data)
+{
+	struct transport *t = READ_ONCE(connection.transport);
+
+	if (t)
+		crash_unload(t);
 	return NOTIFY_DONE;
 }
 

@@ -159,6 +159,7 @@ void cpu_reassign(struct vmbus_channel *vc)
 
 static int cpu_going_offline(unsigned int cpu)
 {
+	struct transport *t = READ_ONCE(connection.transport);
 	struct vmbus_channel *vc;
 	unsigned int target;
 	int ret = 0;
@@ -169,6 +170,13 @@ static int cpu_going_offline(unsigned int cpu)
 	 */
 	if (READ_ONCE(connection.state) == CONN_SUSPENDED)
 		return 0;
+
+	if (cpu == connection.connect_cpu && t && t->connect_cpu_stays &&
+	    READ_ONCE(connection.state) == CONN_CONNECTED) {
+		pr_notice("CPU %u stays online: the host sends its messages there\n",
+			  cpu);
+		return -EBUSY;
+	}
 
 	while (!ret && (vc = open_channel_on(cpu))) {
 		mutex_lock(&connection.channel_mutex);

@@ -18,8 +18,14 @@ static int __init channel_init(void)
 	ret = transport_ivshmem_init();
 	if (ret)
 		goto err_bus;
+	/* second, so that a shared-memory device wins where there are both */
+	ret = transport_hyperv_init();
+	if (ret)
+		goto err_ivshmem;
 	return 0;
 
+err_ivshmem:
+	transport_ivshmem_exit();
 err_bus:
 	debugfs_exit();
 	bus_exit();
@@ -30,6 +36,7 @@ err_connection:
 
 static void __exit channel_exit(void)
 {
+	transport_hyperv_exit();
 	transport_ivshmem_exit();
 	debugfs_exit();
 	bus_exit();
@@ -39,5 +46,5 @@ static void __exit channel_exit(void)
 module_init(channel_init);
 module_exit(channel_exit);
 
-MODULE_DESCRIPTION("VMBus channel over shared memory");
+MODULE_DESCRIPTION("VMBus channel over shared memory or Hyper-V's SynIC");
 MODULE_LICENSE("GPL");

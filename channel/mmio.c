@@ -14,6 +14,33 @@
 /* the children of the aperture, which two drivers may change at once */
 static DEFINE_MUTEX(mmio_mutex);
 
+/*
+ * Claim a window twice: in the aperture, and in the kernel's map of all memory,
+ * where what else lies there, such as an I/O APIC or the framebuffer that a
+ * driver draws on, stands in the way.
+ */
+static int claim(struct resource *root, struct resource **new, const char *name,
+		 resource_size_t min, resource_size_t max, resource_size_t size,
+		 resource_size_t align)
+{
+	struct resource *res = kzalloc(sizeof(*res), GFP_KERNEL);
+
+	if (!res)
+		return -ENOMEM;
+	res->name = name;
+	res->flags = IORESOURCE_MEM | IORESOURCE_BUSY;
+	while (!allocate_resource(root, res, size, min, max, align, NULL,
+				  NULL)) {
+		*new = request_mem_region_exclusive(res->start, size, name);
+		if (*new)
+			return 0;
+		min = res->start + max_t(resource_size_t, align, PAGE_SIZE);
+		release_resource(res);
+	}
+	kfree(res);
+	return -ENXIO;
+}
+
 /**
  * vmbus_allocate_mmio() - get a window
  * @new: where its resource goes
@@ -22,8 +49,8 @@ static DEFINE_MUTEX(mmio_mutex);
  * @max: highest address of its last byte
  * @size: bytes
  * @align: of its start, a power of two
- * @fb_overlap_ok: it may lie where the firmware has its framebuffer; no
- *	aperture of ours holds one
+ * @fb_overlap_ok: it may, and had best, lie where the firmware has its
+ *	framebuffer
  *
  * Context: process. Return: 0, -ENXIO if nothing fits, -ENOMEM, -ENODEV.
  */
@@ -33,29 +60,34 @@ int vmbus_allocate_mmio(struct resource **new, struct hv_device *device_obj,
 			bool fb_overlap_ok)
 {
 	struct transport *t = READ_ONCE(connection.transport);
-	struct resource *res;
-	int ret;
+	const char *name = dev_name(&device_obj->device);
+	int ret = -ENXIO;
 
 	if (!t)
 		return -ENODEV;
 	if (!size || t->aperture.end <= t->aperture.start)
 		return -ENXIO;
 
-	res = kzalloc(sizeof(*res), GFP_KERNEL);
-	if (!res)
-		return -ENOMEM;
-	res->name = dev_name(&device_obj->device);
-	res->flags = IORESOURCE_MEM | IORESOURCE_BUSY;
+	align = align ?: 1;
 	mutex_lock(&mmio_mutex);
-	ret = allocate_resource(&t->aperture, res, size, min, max, align ?: 1,
-				NULL, NULL);
+	if (fb_overlap_ok && t->framebuffer.flags)
+		ret = claim(&t->framebuffer, new, name, min, max, size, align);
+	if (ret == -ENXIO)
+		ret = claim(&t->aperture, new, name, min, max, size, align);
 	mutex_unlock(&mmio_mutex);
-	if (ret) {
-		kfree(res);
-		return -ENXIO;
-	}
-	*new = res;
-	return 0;
+	return ret;
+}
+
+static struct resource *find_claim(struct resource *root, resource_size_t start,
+				   resource_size_t size)
+{
+	struct resource *res;
+
+	for (res = root->child; res; res = res->sibling)
+		if (res->flags & IORESOURCE_BUSY && res->start == start &&
+		    resource_size(res) == size)
+			break;
+	return res;
 }
 
 /**
@@ -73,16 +105,15 @@ void vmbus_free_mmio(resource_size_t start, resource_size_t size)
 	if (!t)
 		return;
 	mutex_lock(&mmio_mutex);
-	for (res = t->aperture.child; res; res = res->sibling)
-		if (res->start == start && resource_size(res) == size)
-			break;
-	if (res)
+	res = find_claim(&t->aperture, start, size) ?:
+	      find_claim(&t->framebuffer, start, size);
+	if (res) {
 		release_resource(res);
+		release_mem_region(start, size);
+	}
 	mutex_unlock(&mmio_mutex);
-	if (!res) {
+	if (!res)
 		pr_err("no MMIO window of %llu bytes at 0x%llx\n", (u64)size,
 		       (u64)start);
-		return;
-	}
 	kfree(res);
 }

@@ -58,13 +58,20 @@ struct transport_ops {
  * @ops: see above; only the optional ones may be NULL
  * @dev: the device that carries it; the parent of all VMBus devices
  * @aperture: root of the MMIO windows that drivers allocate from. Its children
- *	are the allocations. aperture.end < aperture.start: there is none
+ *	are the allocations, which are busy, and what the transport keeps out
+ *	of them, which is not. aperture.end < aperture.start: there is none
+ * @framebuffer: a child of @aperture that is for whoever says that it may have
+ *	the firmware's framebuffer; no flags: there is none
+ * @connect_cpu_stays: messages come in on the CPU of the contact for good: it
+ *	can't go offline as long as the connection is there
  */
 struct transport {
 	const char *name;
 	const struct transport_ops *ops;
 	struct device *dev;
 	struct resource aperture;
+	struct resource framebuffer;
+	bool connect_cpu_stays;
 };
 
 /* connection.c: what a transport calls */
@@ -79,6 +86,13 @@ struct transport {
  *	the host does not answer or speaks no version that we do.
  */
 int connection_attach(struct transport *t);
+
+/**
+ * connection_in_use() - whether another transport would be refused now
+ *
+ * Context: any. Return: the name of the attached transport, or NULL.
+ */
+const char *connection_in_use(void);
 
 /**
  * connection_detach() - the mirror of connection_attach()
@@ -110,6 +124,18 @@ void connection_released(void);
  * Context: process; bounded wait.
  */
 void connection_shutdown(struct transport *t);
+
+/**
+ * connection_crash() - the kernel ends here: unload, without anybody's help
+ * @t: the attached transport
+ *
+ * For a transport that is told of a crash kernel's start, which panic
+ * notifiers are not. The second call does nothing.
+ *
+ * Context: any, interrupts off, other CPUs perhaps standing still; polls for a
+ * bounded time.
+ */
+void connection_crash(struct transport *t);
 
 /**
  * connection_host_gone() - the host stopped to answer, or came back
@@ -149,5 +175,18 @@ int connection_resume(struct transport *t);
 /* transport_ivshmem.c, transport_hyperv.c: what main.c calls */
 int transport_ivshmem_init(void);
 void transport_ivshmem_exit(void);
+#ifdef SYNTHIO_TRANSPORT_HYPERV
+int transport_hyperv_init(void);
+void transport_hyperv_exit(void);
+#else
+static inline int transport_hyperv_init(void)
+{
+	return 0;
+}
+
+static inline void transport_hyperv_exit(void)
+{
+}
+#endif
 
 #endif

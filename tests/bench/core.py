@@ -24,11 +24,13 @@ seconds: of a measurement, without what leads to it; smp: vCPUs
 counted: True: a plugin of QEMU's counts what the guest does
 """
 
-Row = collections.namedtuple("Row", "name title unit target options")
+Row = collections.namedtuple("Row", "name title unit target options lower",
+                             defaults=(False,))
 Row.__doc__ = """What is measured of each peer.
 
-unit: "IOPS" or "MB/s", the metric that ratios are made of
+unit: "IOPS", say, or "p50": the metric that ratios are made of
 target: True if the case's targets hold for it; options: the case's
+lower: True: less of it is better
 """
 
 # What a peer's guest, or what serves it, may come to
@@ -155,7 +157,7 @@ class Bench:
         what = f"round {number}/{setup.rounds}" if number else "warm-up"
         self.progress.step(("measure", seconds), time.monotonic() - start,
                            f"{setup.name}: {what}: {row.name} {peer.name}: "
-                           + self.case.short(row, metrics))
+                           + self.case.brief(row, metrics))
 
     def _rows(self, setup, peer):
         return [r for r in self.case.rows_of(setup)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The disk cases: fio in the guest, on one peer's disk after the other's."""
 
-import fnmatch
 import json
 import os
 import random
@@ -9,11 +8,12 @@ import re
 import shlex
 import shutil
 
-from core import Row, Setup
+from case import Case
+from core import Row
 from guest import GuestError
-from kernels import BUILD, Kernel
+from kernels import BUILD
 from measure import GuestWindow, costs
-from peer import GuestPeer
+from peer import GuestPeer, module_missing
 
 DIR = os.path.join(BUILD, "bench")
 SIZE = 256 << 20
@@ -54,23 +54,6 @@ SHORT = ("randread-1", "randread-32", "randwrite-32", "read-8")
 MORE = {"": "", "hipri": "--hipri",
         "batch": "--iodepth_batch_submit=8 --iodepth_batch_complete_min=1 "
                  "--iodepth_batch_complete_max=32"}
-
-
-def rows(quick, wanted):
-    """The rows that are asked for: globs of names, or none for the usual."""
-    out = []
-    for name, title, rw, bs, depth, jobs, more in ALL:
-        if wanted:
-            if not any(fnmatch.fnmatch(name, w) for w in wanted):
-                continue
-        elif quick and name not in SHORT:
-            continue
-        args = (f"--rw={rw} --bs={bs} --iodepth={depth} --numjobs={jobs} "
-                + MORE[more]).strip()
-        unit = "MB/s" if bs == "128k" else "IOPS"
-        out.append(Row(name, title, unit, "-32" in name, {
-            "fio": args, "write": "write" in rw, "hipri": more == "hipri"}))
-    return out
 
 
 class DiskPeer(GuestPeer):
@@ -129,17 +112,18 @@ class DiskPeer(GuestPeer):
         """Runs fio; returns {metric: number}."""
         ramp = int(min(1.0, seconds / 3) * 1000)
         window = int(seconds * 1000)
-        # window.sh ends it
-        fio = ("--name=bench --thread --group_reporting --direct=1 "
+        # window.sh ends it: its exit status is 128 then
+        fio = ("fio --output-format=json --name=bench --thread "
+               "--group_reporting --direct=1 "
                f"--filename=/dev/{self.disk} --ioengine={ENGINE} "
                "--time_based --norandommap --clat_percentiles=0 "
                "--lat_percentiles=1 --percentile_list=50:99 "
                f"--ramp_time={ramp}ms --runtime=600 "
                + row.options["fio"])
         text, before, after = self.window(
-            f"{shlex.quote(self.disk)} {ramp} {window} /scratch {fio}",
+            f"disk:{shlex.quote(self.disk)} 128 {ramp} {window} /scratch {fio}",
             seconds * 2 + 90)
-        with open(os.path.join(self.g.scratch, "fio.json"),
+        with open(os.path.join(self.g.scratch, "program.out"),
                   encoding="utf-8") as f:
             raw = f.read()
         job = json.loads(raw[raw.index("{"):])["jobs"][0]
@@ -161,7 +145,7 @@ class SynthhostPeer(DiskPeer):
     irq = r"synth_ivshmem"
 
     def describe(self, setup):
-        return {"host": ["--scsi", "c0", "--disk",
+        return {"host": ["--scsi", f"c0,subchannels={QUEUES - 1}", "--disk",
                          f"c0,lun=0,file={self.image},serial={SERIAL}"]}
 
     def counters(self):
@@ -178,18 +162,11 @@ class SynthBlk(SynthhostPeer):
     disks = "synd*"
     path = "drivers/block/synth_blk.ko"
 
-    def _module(self):
-        return f"{Kernel('distro').release}/own/{self.path}"
-
     def missing(self):
-        if not os.path.exists(os.path.join(BUILD, self._module())):
-            return f"there is no {self.path} yet"
-        return None
+        return module_missing(self.path)
 
     def load(self):
-        self.g.load("own")
-        self.g.run(f"insmod /synthio/build/{self._module()} "
-                   + self.parameters)
+        self.load_own(self.path, self.parameters)
 
     def attach(self, setup):
         self.parameters = "poll_queues=1" if setup.smp == 1 else ""
@@ -287,44 +264,29 @@ PEERS = [
 ]
 
 
-class DiskCase:
-    """What core.Bench runs.
-
-    quick: a few rows; rounds: how many, or None; peers, setups, wanted: lists
-    of names, and of globs of rows
-    """
+class DiskCase(Case):
+    """Disks."""
 
     name = "disk"
     title = "Disk"
+    work = "IO"
     ours = OURS
     # at depth 32, in what the row's unit is
     targets = {"virtio-blk": 1.25, "hv_storvsc": 1.3, "ide": 2.0}
+    all_peers = PEERS
+    short = SHORT
 
-    def __init__(self, quick=False, rounds=None, peers=(), wanted=(),
-                 setups=()):
-        names = [p.name for p in PEERS]
-        for p in peers:
-            if p not in names:
-                raise ValueError(f"no peer {p}; there are: {' '.join(names)}")
-        self.peers = [p for p in PEERS if not peers or p.name in peers]
-        self.rows = rows(quick, wanted)
-        if not self.rows:
-            raise ValueError("no such row; there are: "
-                             + " ".join(r[0] for r in ALL))
-        usual = [
-            Setup("1cpu", "one vCPU of two possible", True,
-                  rounds or (3 if quick else 5), True, 1.0 if quick else 3.0,
-                  1, False),
-            Setup("counted", "one vCPU, with a plugin that counts what it "
-                  "does: costs only", False, rounds or 2, False, 1.5, 1, True),
-            Setup("2cpu", "two vCPUs, with the plugin: costs only", False,
-                  rounds or 2, False, 1.5, 2, True)]
-        names = [s.name for s in usual]
-        for s in setups:
-            if s not in names:
-                raise ValueError(f"no setup {s}; there are: {' '.join(names)}")
-        self.setups = [s for s in usual if s.name in setups] if setups else (
-            usual[:1] if quick else usual)
+    @staticmethod
+    def all_rows():
+        """All rows, as core.Row."""
+        out = []
+        for name, title, rw, bs, depth, jobs, more in ALL:
+            args = (f"--rw={rw} --bs={bs} --iodepth={depth} --numjobs={jobs} "
+                    + MORE[more]).strip()
+            unit = "MB/s" if bs == "128k" else "IOPS"
+            out.append(Row(name, title, unit, "-32" in name, {
+                "fio": args, "write": "write" in rw, "hipri": more == "hipri"}))
+        return out
 
     def rows_of(self, setup):
         """Nothing polls in two vCPUs: a queue would be missing then."""
@@ -344,7 +306,7 @@ class DiskCase:
         ]
 
     @staticmethod
-    def short(row, metrics):
+    def brief(row, metrics):
         """A measurement in a few words."""
         return (f"{metrics[row.unit]:.0f} {row.unit}, "
                 f"p50 {metrics['p50']:.0f} us")

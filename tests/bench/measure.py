@@ -40,14 +40,32 @@ def plugin_counts(path):
     return {"insns": insns, "exits": port + mmio, "apic": apic}
 
 
-class HostSample:
-    """What the host sees at one moment. counters: {name: number}."""
+class Counters:
+    """What a function counts, as {name: number}, and when that was: it may have
+    to ask another process, which takes its time on a busy machine."""
 
-    def __init__(self, pids, counters):
+    def __init__(self, function):
+        before = time.monotonic()
+        self.values = function()
+        self.time = (before + time.monotonic()) / 2
+
+
+class HostSample:
+    """What the host sees at one moment.
+
+    pids: of what serves the guest; load: of what loads it from this side
+    traffic: function that returns what has passed, as {name: number}
+    counters: a Counters, which comes later
+    """
+
+    counters = None
+
+    def __init__(self, pids, load=(), traffic=dict):
         self.time = time.monotonic()
+        self.traffic = traffic()
         self.cpu = cpu_seconds(pids)
+        self.load = cpu_seconds(load)
         self.busy = machine_busy()
-        self.counters = counters
 
 
 def _irqs(lines, pattern):
@@ -88,22 +106,37 @@ class GuestWindow:
                      - _irqs(f["irq_a"], irq_pattern))
 
 
-def costs(window, before, after):
+def traffic_rate(before, after, name):
+    """How much of what a HostSample calls traffic has passed in a second."""
+    return ((after.traffic[name] - before.traffic[name])
+            / (after.time - before.time))
+
+
+def costs(window, before, after, rate=None):
     """Costs of one I/O, as {metric: number}.
 
-    The host's window lies inside the guest's, and is a little shorter: what
-    the host counts is divided by the I/Os that fall into its own.
+    The host's windows, of what it counts and of what it asks others for, are
+    not quite the guest's: what is counted in one is divided by the I/Os that
+    fall into it. Raises ValueError if they are not the same at all.
+    rate: I/Os in a second, where the guest does not count them
     """
+    rate = rate or window.ios / window.seconds
     length = after.time - before.time
-    ios = window.ios / window.seconds * length
+    if not 0.5 < length / window.seconds < 2:
+        raise ValueError(f"the guest's window is {window.seconds:.2f} s, the "
+                         f"host's {length:.2f} s: this machine is too busy")
+    inside, ios = rate * window.seconds, rate * length
     cpu = after.cpu - before.cpu
+    load = after.load - before.load
     out = {
-        "irqs": window.irqs / window.ios,
-        "guest_us": window.cpu / window.ios * 1e6,
+        "irqs": window.irqs / inside,
+        "guest_us": window.cpu / inside * 1e6,
         "host_us": cpu / ios * 1e6,
+        "load_us": load / ios * 1e6,
         # CPU that something else on this machine has used, in CPUs
-        "others": max(0.0, (after.busy - before.busy - cpu) / length),
+        "others": max(0.0, (after.busy - before.busy - cpu - load) / length),
     }
-    for name, value in after.counters.items():
-        out[name] = (value - before.counters[name]) / ios
+    a, b = before.counters, after.counters
+    for name, value in b.values.items():
+        out[name] = (value - a.values[name]) / ((b.time - a.time) * rate)
     return out

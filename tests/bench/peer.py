@@ -6,8 +6,8 @@ import subprocess
 import tempfile
 
 from guest import Guest, GuestError
-from kernels import BUILD
-from measure import HostSample, cpu_seconds, plugin_counts
+from kernels import BUILD, Kernel
+from measure import Counters, HostSample, cpu_seconds, plugin_counts
 
 # Time is read from the TSC: the HPET, which the kernel would choose on an
 # emulated CPU, costs an exit for each look at the clock.
@@ -38,6 +38,18 @@ def plugin_missing():
         return ("QEMU does not take the plugin: "
                 + " ".join(done.stdout.split()[-12:]))
     return None
+
+
+def module(path):
+    """The file of one of our modules, under build/."""
+    return f"{Kernel('distro').release}/own/{path}"
+
+
+def module_missing(path):
+    """Why one of our modules cannot be had, or None."""
+    if os.path.exists(os.path.join(BUILD, module(path))):
+        return None
+    return f"there is no {path} yet"
 
 
 class GuestPeer:
@@ -73,6 +85,14 @@ class GuestPeer:
         """What the host counts for it, as {metric: number}."""
         return {}
 
+    def traffic(self):
+        """What has passed, where the host counts that, as {name: number}."""
+        return {}
+
+    def load_pids(self):
+        """Processes that load it from this side."""
+        return []
+
     # -- life ------------------------------------------------------------------
 
     def start(self, setup):
@@ -106,6 +126,11 @@ class GuestPeer:
                        host_build="host", limit=4 * 3600, **what)
         self.g.start()
 
+    def load_own(self, path, parameters=""):
+        """Loads our channel, and one of our drivers."""
+        self.g.load("own")
+        self.g.run(f"insmod /synthio/build/{module(path)} {parameters}")
+
     def pause(self):
         """The guest stands still, its clock too: it costs nothing."""
         self.g.qmp("stop")
@@ -138,22 +163,32 @@ class GuestPeer:
             out.update(plugin_counts(os.path.join(self.g.dir, COUNTS)))
         return out
 
-    def window(self, argv, limit):
+    def window(self, argv, limit, begin=None):
         """Runs window.sh in the guest; returns its text, and a HostSample of
-        begin and end."""
+        begin and end.
+
+        begin: what to do on this side when the program in the guest has been
+        started
+        """
         samples, seen = {}, b""
         pids = self.g.pids()
 
+        def sample():
+            # first what is cheap: asking for counters takes its time where the
+            # machine is busy
+            out = HostSample(pids, self.load_pids(), self.traffic)
+            out.counters = Counters(self._all_counters)
+            return out
+
         def mark(data):
-            nonlocal seen
+            nonlocal seen, begin
             seen += data
-            # what the samples cost themselves lies outside the window
-            if b"A000" in seen and "A" not in samples:
-                counters = self._all_counters()
-                samples["A"] = HostSample(pids, counters)
-            if b"B000" in seen and "B" not in samples:
-                samples["B"] = HostSample(pids, {})
-                samples["B"].counters = self._all_counters()
+            if b"S000" in seen and begin:
+                begin()
+                begin = None
+            for name in "AB":
+                if f"{name}000".encode() in seen and name not in samples:
+                    samples[name] = sample()
 
         done = self.g.sh("exec /synthio/tests/bench/window.sh " + argv, limit,
                          mark)

@@ -9,20 +9,24 @@ import tempfile
 
 from stats import Comparison, judge_floor, judge_target
 
-# metric, heading of its column, decimals, what it is
+# metric, heading of its column, decimals, what it is; {}: what the costs are of
 COSTS = [
-    ("irqs", "irq/IO", 2, "interrupts of the device's vectors, in the guest"),
-    ("doorbells", "bell/IO", 2, "times that the guest rang the host"),
-    ("guest_us", "guest us", 1, "CPU time of the guest's vCPUs, by its kernel"),
-    ("host_us", "host us", 1, "CPU time on this machine: QEMU, and what else "
-     "serves the disk"),
+    ("irqs", "irq/{}", 2, "interrupts of the device's vectors, in the guest"),
+    ("doorbells", "bell/{}", 2, "times that the guest rang the host"),
+    ("guest_us", "guest us", 1, "CPU time of the guest's vCPUs for each {}, by "
+     "its kernel"),
+    ("host_us", "host us", 1, "CPU time on this machine for each {}: QEMU, and "
+     "what else serves the device"),
 ]
 # ... where a plugin counts, which costs time: those two are not shown then
 COUNTS = [
-    ("exits", "exit/IO", 2, "accesses to device registers, which leave a "
+    ("exits", "exit/{}", 2, "accesses to device registers, which leave a "
      "guest; without the local APIC's (setup \"counted\")"),
-    ("insns", "insn/IO", 0, "instructions of the guest (setup \"counted\")"),
+    ("insns", "insn/{}", 0, "instructions of the guest (setup \"counted\")"),
 ]
+# what a row's unit is headed by, where that is not its name
+UNITS = {"p50": "p50 us", "pps": "packets/s"}
+LATENCIES = ("p50", "p99")
 # more than this much of a CPU for somebody else, and the figures are doubtful
 BUSY = 0.15
 
@@ -30,6 +34,11 @@ BUSY = 0.15
 def number(value, decimals=0):
     """A number, or n/a."""
     return "n/a" if value is None else f"{value:.{decimals}f}"
+
+
+def unit(row):
+    """The unit of a row, as people read it."""
+    return UNITS.get(row.unit, row.unit)
 
 
 class Table:
@@ -88,12 +97,20 @@ class Report:
         return self.results.get(self.case.name, setup.name, row.name, peer,
                                 metric)
 
-    def compare(self, setup, row, peer, metric, higher_is_better=True):
-        """Ours against a peer, or None where one of them has no figures."""
+    def compare(self, setup, row, peer, metric=None, lower=None):
+        """Ours against a peer, or None where one of them has no figures.
+
+        Of what the row's ratios are made of, or another metric; lower: True if
+        less of that is better
+        """
+        if metric is None:
+            metric, lower = row.unit, row.lower
         ours, theirs = (self.summary(setup, row, p, metric)
                         for p in (self.case.ours, peer))
-        return (Comparison(ours, theirs, higher_is_better)
-                if ours and theirs else None)
+        return Comparison(ours, theirs, not lower) if ours and theirs else None
+
+    def _heads(self, columns):
+        return [c[1].format(self.case.work) for c in columns]
 
     def _cells(self, setup, row, peer, columns):
         cells = []
@@ -108,19 +125,27 @@ class Report:
     def _ratio_cell(self, row, peer):
         if peer == self.case.ours:
             return ""
-        c = self.compare(self.main, row, peer, row.unit)
+        c = self.compare(self.main, row, peer)
         if not c or c.ratio is None:
             return "n/a"
+        worse = "ABOVE" if row.lower else "BELOW"
         return f"{c.ratio:.2f} x " + {"same": "within the spread",
                                       "better": "beyond the spread",
-                                      "worse": "BELOW, beyond the spread"}[
+                                      "worse": worse + ", beyond the spread"}[
                                           c.word]
+
+    def _latencies(self, row):
+        """Those that were measured in a row, and are not what it is about."""
+        return [m for m in LATENCIES if m != row.unit
+                and any(self.summary(self.main, row, p, m)
+                        for p in self.present)]
 
     def row_table(self, row):
         """All peers in one row, timed."""
         ours = self.case.ours
-        head = ["", row.unit, "spread", "p50 us", "p99 us",
-                *[c[1] for c in COSTS + self._count_columns()],
+        latencies = self._latencies(row)
+        head = ["", unit(row), "spread", *[f"{m} us" for m in latencies],
+                *self._heads(COSTS + self._count_columns()),
                 f"{ours} is" if ours in self.present else ""]
         t = Table(f"{row.name}: {row.title}", head)
         for peer in self.present:
@@ -131,13 +156,13 @@ class Report:
                 t.lines.append([peer] + ["n/a"] * (len(head) - 2)
                                + [f"({why})"])
                 continue
-            digits = 0 if s.median >= 100 else 1
+            digits = 0 if s.median >= 100 else 1 if s.median >= 10 else 2
             t.lines.append([
                 peer, number(s.median, digits),
                 f"{number(s.q1, digits)}..{number(s.q3, digits)}",
                 *[number(x and x.median) for x in (
                     self.summary(self.main, row, peer, m)
-                    for m in ("p50", "p99"))],
+                    for m in latencies)],
                 *self._cells(self.main, row, peer, COSTS),
                 *self._cells(self.counted, row, peer, self._count_columns()),
                 self._ratio_cell(row, peer) if ours in self.present else ""])
@@ -147,7 +172,7 @@ class Report:
         """Costs in another setup."""
         columns = COSTS[:2] + COUNTS
         t = Table(f"{setup.name}: {setup.title}",
-                  ["", "", *[c[1] for c in columns], "instructions: ours"
+                  ["", "", *self._heads(columns), "instructions: ours"
                    if self.case.ours in self.present else ""], names=2)
         for row in self.case.rows_of(setup):
             name = row.name
@@ -155,7 +180,7 @@ class Report:
                 if (setup.name, row.name, peer) in self.bench.cannot:
                     continue
                 c = None if peer == self.case.ours else self.compare(
-                    setup, row, peer, "insns", False)
+                    setup, row, peer, "insns", True)
                 t.lines.append([
                     name, peer, *self._cells(setup, row, peer, columns),
                     f"{c.ratio:.2f} x" if c and c.ratio else ""])
@@ -168,14 +193,15 @@ class Report:
         for row in self.case.rows:
             for peer in self.present:
                 c = None if peer == self.case.ours else self.compare(
-                    self.main, row, peer, row.unit)
+                    self.main, row, peer)
                 if not c:
                     continue
                 target = self.case.targets.get(peer)
                 if target and row.target:
                     out.append((judge_target(c, target), row.name, peer,
                                 "target"))
-                out.append((judge_floor(c), row.name, peer, "floor"))
+                out.append((judge_floor(c, row.lower), row.name, peer,
+                            "floor"))
         return out
 
     def verdict_lines(self):
@@ -195,7 +221,7 @@ class Report:
                 if not v.good:
                     below += 1
                     lines.append(f"{row} against {peer}: {v.text}")
-        lines.append(f"below a peer beyond the spread: {below} of {floor} "
+        lines.append(f"worse than a peer beyond the spread: {below} of {floor} "
                      "comparisons")
         return lines
 
@@ -215,13 +241,14 @@ class Report:
                 f"{max(others):.2f} at most)")
             if busy * 10 > len(others):
                 out.append("THE MACHINE WAS BUSY: timings and spreads are "
-                           "not to be trusted, counts per I/O are")
+                           f"not to be trusted, counts per {self.case.work} are")
         return out
 
     def legend(self):
         """What the columns are."""
-        return [f"{head}: {what}" for _, head, _, what in
-                COSTS + self._count_columns()] + [
+        work = self.case.work
+        return [f"{head.format(work)}: {what.format(work)}"
+                for _, head, _, what in COSTS + self._count_columns()] + [
             "medians of the rounds; spread: the middle half of the rounds",
             f"ratios are of medians, {self.case.ours} by peer; beyond the "
             "spread: the two spreads do not touch"]
@@ -262,9 +289,11 @@ class Report:
             + f"plot {', '.join(series)}\n")
 
     def svg(self, setup, metric, rows, title, unit):
-        """One plot, as an <svg> element; None without gnuplot or figures."""
-        if not setup or not any(self.summary(setup, r, p, metric)
-                                for r in rows for p in self.present):
+        """One plot, as an <svg> element; None without figures. Rows that have
+        none are left out."""
+        rows = [r for r in rows if setup and any(
+            self.summary(setup, r, p, metric) for p in self.present)]
+        if not rows:
             return None
         width = min(1600, 260 + 110 * len(rows))
         script = (
@@ -296,17 +325,17 @@ class Report:
 
     def plots(self):
         """All plots."""
-        rows = self.case.rows
-        units = sorted({r.unit for r in rows})
+        rows, work = self.case.rows, self.case.work
+        units = sorted({r.unit for r in rows} - set(LATENCIES))
         t, c = self.main, self.counted
-        groups = [(t, u, [r for r in rows if r.unit == u], u, u)
-                  for u in units]
+        groups = [(t, u, [r for r in rows if r.unit == u], UNITS.get(u, u),
+                   UNITS.get(u, u)) for u in units]
         groups += [(t, "p50", rows, "Latency, median", "us"),
                    (t, "p99", rows, "Latency, 99th percentile", "us"),
-                   (t, "irqs", rows, "Interrupts per I/O", ""),
-                   (t, "host_us", rows, "Host CPU time per I/O", "us"),
-                   (c, "exits", rows, "Device accesses per I/O", ""),
-                   (c, "insns", rows, "Guest instructions per I/O", "")]
+                   (t, "irqs", rows, f"Interrupts per {work}", ""),
+                   (t, "host_us", rows, f"Host CPU time per {work}", "us"),
+                   (c, "exits", rows, f"Device accesses per {work}", ""),
+                   (c, "insns", rows, f"Guest instructions per {work}", "")]
         return [x for x in (self.svg(*g) for g in groups) if x]
 
     def html(self):

@@ -66,10 +66,12 @@ def judge_target(comparison, target):
                    + ("reached" if good else "NOT reached"))
 
 
-def judge_floor(comparison):
-    """Nowhere below a peer beyond the spread."""
+def judge_floor(comparison, lower=False):
+    """Nowhere worse than a peer beyond the spread: below it, or above it where
+    less is better."""
+    side = "above" if lower else "below"
     if comparison.word == "worse":
-        return Verdict(False, f"{comparison.ratio:.2f}: BELOW it, beyond the "
-                       "spread")
-    return Verdict(True, "not below it" + (
+        return Verdict(False, f"{comparison.ratio:.2f}: {side.upper()} it, "
+                       "beyond the spread")
+    return Verdict(True, f"not {side} it" + (
         " (within the spread)" if comparison.word == "same" else ""))

@@ -17,6 +17,7 @@ FUZZ_SRCS_ring := channel/ring.c
 FUZZ_SRCS_sbc := drivers/block/sbc.c
 FUZZ_SRCS_mouse := drivers/input/message.c
 FUZZ_SRCS_video := drivers/video/message.c
+FUZZ_SRCS_rndis := drivers/net/rndis.c
 
 # the whole reference host but its main(), and a guest for it
 FUZZ_SRCS_bus := $(filter-out tests/host/main.c,$(wildcard tests/host/*.c)) \
@@ -31,7 +32,8 @@ FUZZ_HAS := $(shell echo 'int LLVMFuzzerTestOneInput(void){return 0;}' | \
 	2>/dev/null && echo yes)
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_HDRS := $(wildcard channel/ring*.h drivers/block/sbc*.h \
-	drivers/input/message*.h drivers/video/message*.h tests/host/*.h \
+	drivers/input/message*.h drivers/video/message*.h \
+	drivers/net/rndis*.h tests/host/*.h \
 	tests/unit/*.h include/synthio/*.h)
 FUZZ_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -Iinclude \
 	-fno-omit-frame-pointer -fno-sanitize-recover=undefined

@@ -276,7 +276,7 @@ static const char *bus_check_ring(const struct bus *bus,
 {
 	if (!g)
 		return "its ring's GPADL does not exist, or is another channel's";
-	if (g->in_ring)
+	if (g->in_ring || g->mapped)
 		return "its ring's GPADL is in use";
 	if (g->range_count != 1 || g->ranges[0].offset ||
 	    g->ranges[0].bytes % RAM_PAGE)
@@ -442,11 +442,12 @@ static void bus_gpadl_teardown(struct bus *bus, uint32_t conn_id,
 	if (!ch)
 		return;
 	g = gpadl_find(&bus->gpadls, m->child_relid, m->gpadl);
-	if (!g || g->in_ring) {
+	if (!g || g->in_ring || g->mapped) {
 		guest_error(bus->guest, "teardown of GPADL 0x%x of %s/%u, %s",
 			    m->gpadl, ch->dev->id, ch->index,
-			    g ? "which is the ring of an open channel" :
-			    "which does not exist");
+			    !g ? "which does not exist" : g->in_ring ?
+			    "which is the ring of an open channel" :
+			    "which its device still uses");
 		return;
 	}
 	channel_drain(ch);

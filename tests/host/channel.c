@@ -14,6 +14,7 @@
 struct channel_queued {
 	struct channel_queued *next;
 	uint64_t trans_id;
+	uint32_t head;		/* of @len: belongs to the descriptor */
 	uint32_t len;
 	uint16_t type;
 	uint16_t flags;
@@ -120,8 +121,10 @@ static int channel_write(struct channel *ch, const struct channel_queued *q,
 	if (q->raw)
 		ret = hring_out_raw(&ch->out, payload, q->len, &signal);
 	else
-		ret = hring_out_put(&ch->out, q->type, q->flags, q->trans_id,
-				    payload, q->len);
+		ret = hring_out_put_headed(&ch->out, q->type, q->flags,
+					   q->trans_id, payload, q->head,
+					   (const char *)payload + q->head,
+					   q->len - q->head);
 	if (ret == -EAGAIN)
 		channel_publish(ch);	/* or it never makes room */
 	if (ret == -EPROTO) {
@@ -296,6 +299,59 @@ int channel_send(struct channel *ch, uint64_t trans_id, const void *payload,
 	return ret;
 }
 
+int channel_send_pages(struct channel *ch, uint64_t trans_id,
+		       const void *packet, size_t head, size_t len)
+{
+	struct channel_queued q = {
+		.type = VMBUS_WIRE_PKT_XFER_PAGES,
+		.flags = VMBUS_WIRE_PKT_WANT_COMPLETION,
+		.trans_id = trans_id,
+		.head = head,
+		.len = len,
+	};
+	int ret = channel_put(ch, &q, packet);
+
+	if (!ret)
+		ch->expected++;
+	return ret;
+}
+
+void channel_show_pages(struct channel *ch)
+{
+	channel_publish(ch);
+}
+
+bool channel_backlog(const struct channel *ch)
+{
+	return ch->queue || ch->stalled || ch->wrecked;
+}
+
+void *channel_map_gpadl(struct channel *ch, uint32_t handle, size_t *bytes)
+{
+	struct gpadl *g = gpadl_find(&ch->bus->gpadls, ch->relid, handle);
+	void *map;
+
+	if (!g || g->in_ring || g->mapped || g->range_count != 1 ||
+	    g->ranges[0].offset)
+		return NULL;
+	map = ram_map_pages(ch->bus->ram, g->ranges[0].pfns, g->pages);
+	if (!map)
+		return NULL;
+	g->mapped = true;
+	*bytes = g->ranges[0].bytes;
+	return map;
+}
+
+void channel_unmap_gpadl(struct channel *ch, uint32_t handle, void *map,
+			 size_t bytes)
+{
+	struct gpadl *g = gpadl_find(&ch->bus->gpadls, ch->relid, handle);
+
+	ram_unmap_pages(map, ram_pages(0, bytes));
+	if (g)
+		g->mapped = false;
+}
+
 int channel_inject(struct channel *ch, unsigned int type, uint64_t trans_id,
 		   const void *payload, size_t len)
 {
@@ -305,6 +361,9 @@ int channel_inject(struct channel *ch, unsigned int type, uint64_t trans_id,
 		.len = len,
 	};
 
+	/* The guest may take it for a packet that it has to give back */
+	if (type == VMBUS_WIRE_PKT_XFER_PAGES)
+		ch->expected++;
 	return channel_put_now(ch, &q, payload);
 }
 

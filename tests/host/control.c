@@ -116,7 +116,7 @@ static const struct device_command control_commands[] = {
 	{ "stats", "[json]", "packets, bytes and signals per channel",
 	  control_stats },
 	{ "rescind", "ID [now]",
-	  "take a device away, its I/O completed first; a disk's guest is given time to let go, unless now",
+	  "take a device away, its I/O completed first; the guest is given time to let go of a disk or a card, unless now",
 	  control_rescind },
 	{ "offer", "ID", "offer it again", control_offer },
 	{ "log", "LEVEL", "error, warn, info, debug or trace", control_log },

@@ -390,6 +390,41 @@ int channel_send(struct channel *ch, uint64_t trans_id, const void *payload,
 		 size_t len, bool want_completion);
 
 /**
+ * channel_send_pages() - send a transfer-pages packet (type 7)
+ * @packet: the page set's id and the ranges, as struct vmbus_wire_xfer_pages has
+ *	them behind its common descriptor, and then the payload
+ * @head: bytes of the former, a multiple of 8
+ * @len: bytes of both
+ *
+ * The guest completes it, as a packet of channel_send(). It is in the ring then,
+ * but not shown: channel_show_pages() shows the guest all that there is.
+ * Return: 0, or -ENODEV or -ENOMEM. What does not fit is queued; how much, the
+ * device bounds by channel_backlog() or by the pages that it has.
+ */
+int channel_send_pages(struct channel *ch, uint64_t trans_id,
+		       const void *packet, size_t head, size_t len);
+void channel_show_pages(struct channel *ch);
+
+/**
+ * channel_backlog() - whether more than the ring can hold was sent already
+ *
+ * ops->writable() tells when that has changed.
+ */
+bool channel_backlog(const struct channel *ch);
+
+/**
+ * channel_map_gpadl() - map memory that the guest has shown under a handle
+ * @handle: a GPADL of this channel, of one range that begins with a page
+ * @bytes: its size
+ *
+ * The guest can't tear it down until channel_unmap_gpadl(), ops->close() at the
+ * latest. Return: the mapping, or NULL: there is no such GPADL.
+ */
+void *channel_map_gpadl(struct channel *ch, uint32_t handle, size_t *bytes);
+void channel_unmap_gpadl(struct channel *ch, uint32_t handle, void *map,
+			 size_t bytes);
+
+/**
  * channel_inject() - send a packet of any type, for tests of guests
  * @type: any number
  */

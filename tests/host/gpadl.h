@@ -29,6 +29,7 @@ struct gpadl_range {
  * @ranges: once complete
  * @pages: of all ranges
  * @in_ring: it is the ring of an open channel
+ * @mapped: a device uses it, channel_map_gpadl()
  */
 struct gpadl {
 	struct gpadl *next;
@@ -42,6 +43,7 @@ struct gpadl {
 	uint32_t pages;
 	bool complete;
 	bool in_ring;
+	bool mapped;
 };
 
 struct gpadl_table {

@@ -13,6 +13,15 @@ HOST_SAN := -fsanitize=address,undefined -fno-sanitize-recover=undefined \
 	-fno-omit-frame-pointer
 HOST_LIBS := -luring -lvncserver -lpng -lpthread
 
+# User networking, if there is the library. Not by pkg-config: slirp.pc asks for
+# glib's headers, which its own do without
+HOST_SLIRP := $(shell printf '\043include <slirp/libslirp.h>\n' | \
+	$(CC) -E - >/dev/null 2>&1 && echo yes)
+ifeq ($(HOST_SLIRP),yes)
+HOST_CFLAGS += -DHAVE_SLIRP
+HOST_LIBS += -lslirp
+endif
+
 HOST_OBJS := $(HOST_SRCS:tests/host/%.c=build/host/%.o)
 HOST_ASAN_OBJS := $(HOST_SRCS:tests/host/%.c=build/host-asan/%.o)
 HOST_ASAN_LIB_OBJS := $(filter-out build/host-asan/main.o,$(HOST_ASAN_OBJS))

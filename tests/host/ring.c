@@ -294,24 +294,36 @@ bool hring_out_is_quiet(const struct hring *r)
 int hring_out_put(struct hring *r, uint16_t type, uint16_t flags,
 		  uint64_t trans_id, const void *payload, size_t len)
 {
+	return hring_out_put_headed(r, type, flags, trans_id, NULL, 0, payload,
+				    len);
+}
+
+int hring_out_put_headed(struct hring *r, uint16_t type, uint16_t flags,
+			 uint64_t trans_id, const void *head, size_t head_len,
+			 const void *payload, size_t len)
+{
 	static const uint8_t zeroes[8];
-	uint32_t padded = (len + 7) & ~7u, start = r->own, at;
+	uint32_t padded = (len + 7) & ~7u, start = r->own, at, bytes;
 	uint64_t trailer = (uint64_t)start << 32;
 	struct vmbus_wire_packet p = {
 		.type = type,
-		.offset8 = sizeof(p) / 8,
+		.offset8 = (sizeof(p) + head_len) / 8,
 		.flags = flags,
 		.trans_id = trans_id,
 	};
 	int ret;
 
-	if (len > r->size || (sizeof(p) + padded) / 8 > UINT16_MAX)
+	if (len > r->size || head_len > r->size || head_len % 8)
 		return -EMSGSIZE;
-	p.len8 = (sizeof(p) + padded) / 8;
-	ret = ring_out_reserve(r, sizeof(p) + padded + VMBUS_WIRE_TRAILER);
+	bytes = sizeof(p) + head_len + padded;
+	if (bytes / 8 > UINT16_MAX)
+		return -EMSGSIZE;
+	p.len8 = bytes / 8;
+	ret = ring_out_reserve(r, bytes + VMBUS_WIRE_TRAILER);
 	if (ret)
 		return ret;
 	at = ring_copy_out(r, start, &p, sizeof(p));
+	at = ring_copy_out(r, at, head, head_len);
 	at = ring_copy_out(r, at, payload, len);
 	at = ring_copy_out(r, at, zeroes, padded - len);
 	r->own = ring_copy_out(r, at, &trailer, sizeof(trailer));

@@ -144,6 +144,15 @@ int hring_out_put(struct hring *r, uint16_t type, uint16_t flags,
 		  uint64_t trans_id, const void *payload, size_t len);
 
 /**
+ * hring_out_put_headed() - the same, with more of a descriptor
+ * @head: what lies between the common descriptor and the payload
+ * @head_len: a multiple of 8
+ */
+int hring_out_put_headed(struct hring *r, uint16_t type, uint16_t flags,
+			 uint64_t trans_id, const void *head, size_t head_len,
+			 const void *payload, size_t len);
+
+/**
  * hring_out_publish() - show the guest all that was put
  *
  * Return: whether it is to be signalled.

@@ -22,6 +22,7 @@ UNIT_CFLAGS_test_ring_api := -Itests/unit/kernel -Ichannel
 UNIT_SRCS_test_sbc := drivers/block/sbc.c
 UNIT_SRCS_test_mouse := drivers/input/message.c
 UNIT_SRCS_test_video := drivers/video/message.c drivers/video/damage.c
+UNIT_SRCS_test_rndis := drivers/net/rndis.c
 UNIT_SRCS_stress_ring := channel/ring.c tests/host/ring.c
 
 # test_host_*: the whole reference host but its main(), and a guest for it
@@ -49,6 +50,13 @@ $(foreach t,$(UNIT_STORVSP),\
 	$(eval UNIT_SRCS_$(t) := $(UNIT_STORVSP_SRCS))\
 	$(eval UNIT_CFLAGS_$(t) := -Wl,--wrap=open)\
 	$(eval UNIT_LIBS_$(t) := $(HOST_LIBS)))
+UNIT_SRCS_test_host_netframe := tests/host/netframe.c tests/host/toeplitz.c
+UNIT_LIBS_test_host_netframe :=
+UNIT_SRCS_test_host_netvsp := $(patsubst %,tests/host/%.c,netvsp \
+	netvsp_nvsp netvsp_rndis netvsp_oid netvsp_tx netvsp_rx netvsp_slots \
+	netvsp_options netvsp_fault netvsp_fault_command netframe toeplitz \
+	text log)
+UNIT_LIBS_test_host_netvsp :=
 UNIT_SRCS_test_host_moderate := tests/host/moderate.c
 UNIT_LIBS_test_host_moderate :=
 UNIT_SRCS_test_host_blockdev := $(patsubst %,tests/host/%.c,\
@@ -63,7 +71,8 @@ UNIT_NAMES := $(patsubst tests/unit/%.c,%,$(sort \
 UNIT_HDRS := $(wildcard tests/unit/*.h tests/unit/kernel/*/*.h \
 	channel/ring*.h channel/trace.h drivers/block/sbc*.h \
 	drivers/input/message*.h drivers/video/message*.h \
-	drivers/video/damage.h tests/host/*.h \
+	drivers/video/damage.h \
+	drivers/net/rndis*.h tests/host/*.h \
 	include/synthio/*.h)
 UNIT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -g -Wall -Wextra -Werror -Iinclude
 UNIT_SAN := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined \

@@ -160,7 +160,14 @@ inside()
 # Give the system $1 the machine's name servers of today.
 resolver()
 {
-	cp -L /etc/resolv.conf "$1/etc/resolv.conf" 2>/dev/null || true
+	local new=$1/etc/resolv.conf.$$
+
+	# a command that runs there sees the old one or the new one
+	if cp -L /etc/resolv.conf "$new" 2>/dev/null; then
+		mv -fT "$new" "$1/etc/resolv.conf"
+	else
+		rm -f "$new"
+	fi
 }
 
 # The inner half of "run", in its namespaces: paths to bind, paths to bind

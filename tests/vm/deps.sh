@@ -11,13 +11,15 @@
 set -eu
 
 # build: modules and the reference host; vm: boots guests
-build="gcc gcc-12 libc6-dev make liburing-dev libvncserver-dev libpng-dev rsync"
+build="gcc gcc-12 libc6-dev make liburing-dev libslirp-dev libvncserver-dev
+	libpng-dev rsync"
 vm="$build qemu-system-x86 busybox-static python3 kmod xz-utils cpio
 	ca-certificates debian-archive-keyring"
 demo="$vm e2fsprogs util-linux fio"
 tests="$demo perl procps fdisk xfsprogs udev libdrm-dev"
 # qemu-system-common: qemu-storage-daemon
-bench="$vm qemu-system-common fio gnuplot-nox util-linux"
+bench="$vm qemu-system-common fio gnuplot-nox util-linux iperf3 iproute2
+	ethtool procps"
 lint="$build libdrm-dev sparse shellcheck perl xz-utils"
 fresh="debootstrap git e2fsprogs"
 debug="flex bison bc libelf-dev libssl-dev"

@@ -28,6 +28,8 @@ set -euo pipefail
 here=$(cd "$(dirname "$(readlink -f "$0")")" && pwd)
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$here/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=apt.sh
+. "$here/apt.sh"
 
 # Parts of the kernel's source that the tests use.
 kept=(
@@ -56,32 +58,6 @@ usage()
 
 # ---- apt ---------------------------------------------------------------------
 
-# Options of apt for package lists of our own in build/apt/$1; the sources are
-# those of the file $2, or the machine's.
-private_apt()
-{
-	local dir=$build/apt/$1
-
-	mkdir -p "$dir/lists/partial" "$dir/archives/partial"
-	apt=(-o "Dir::State::lists=$dir/lists" -o "Dir::Cache=$dir"
-	     -o APT::Sandbox::User= -o APT::Get::List-Cleanup=0)
-	[ $# = 1 ] || apt+=(-o "Dir::Etc::sourcelist=$2"
-			    -o Dir::Etc::sourceparts=-)
-}
-
-update()
-{
-	say "updating private package lists of $1: downloads about $2 MB"
-	apt-get -qq "${apt[@]}" update >&2 || die "apt-get update failed"
-}
-
-# Field $2 of package $1, of the version that would be installed.
-field()
-{
-	apt-cache "${apt[@]}" show --no-all-versions "$1" 2>/dev/null |
-		sed -n "s/^$2: //p;/^$/q"
-}
-
 # The release of the image that the metapackage linux-image-amd64 depends on.
 newest_release()
 {
@@ -100,58 +76,6 @@ machine_apt()
 	fi
 	[ -n "$(newest_release)" ] ||
 		die "this machine's apt knows no linux-image-amd64"
-}
-
-backports_apt()
-{
-	local list=$build/apt/$backports.list mirror
-	local key=/usr/share/keyrings/debian-archive-keyring.gpg
-
-	[ -s "$key" ] || die "$key is missing: install debian-archive-keyring"
-	[ -s "${key%keyring.gpg}trixie-automatic.gpg" ] ||
-		die "$key is too old to know trixie's key: run" \
-		"apt-get install --only-upgrade debian-archive-keyring"
-	mirror=$(apt_mirror)
-	mkdir -p "$build/apt"
-	echo "deb [signed-by=$key] $mirror $backports main" >"$list"
-	private_apt "$backports" "$list"
-	update "$backports" 1
-}
-
-# Leave the packages "PKG=VERSION"... in build/cache/debs, and their paths in
-# the array debs.
-fetch()
-{
-	local uri name size want=() bytes=0 i=0 list tmp
-
-	mkdir -p "$cache/debs"
-	# what a run that was killed left
-	for tmp in "$cache"/debs/new.*; do
-		kill -0 "${tmp##*.}" 2>/dev/null || rm -rf "$tmp"
-	done
-	debs=()
-	list=$(apt-get -qq "${apt[@]}" --print-uris download "$@") || return
-	while read -r _ name size _; do
-		i=$((i + 1))
-		debs+=("$cache/debs/$name")
-		[ ! -s "$cache/debs/$name" ] || continue
-		want+=("$name")
-		bytes=$((bytes + size))
-	done <<<"$list"
-	[ "$i" = $# ] || return 1
-	[ "${#want[@]}" != 0 ] || return 0
-	say "downloading $(((bytes + 999999) / 1000000)) MB: ${want[*]%%_*}"
-	tmp=$cache/debs/new.$$
-	mkdir "$tmp"
-	# the order of the answer is apt's, so ask by what it named
-	(cd "$tmp" &&
-	 for name in "${want[@]}"; do
-		uri=${name%_*}
-		uri=${uri/_/=}
-		apt-get -qq "${apt[@]}" download "${uri//%3a/:}" >&2 || exit
-		mv "$name" ..
-	 done) || { rm -rf "$tmp"; return 1; }
-	rmdir "$tmp"
 }
 
 # ---- unpacked packages ---------------------------------------------------------
@@ -255,7 +179,7 @@ get_7.3()
 	[ ! -f "$dir/done" ] || return 0
 	lock 7.3
 	[ ! -f "$dir/done" ] || return 0
-	backports_apt
+	suite_apt $backports
 	rel=$(newest_release)
 	[ -n "$rel" ] || die "$backports has no linux-image-amd64"
 	ver=$(field "linux-headers-$rel" Version)

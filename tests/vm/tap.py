@@ -84,6 +84,16 @@ class Tap:
             self.say(said)
         return True
 
+    def checked(self, name, guest, function):
+        """Runs function(guest) as a test that a complaint fails, too."""
+        def wrapped():
+            said = function(guest)
+            bad = guest.problems()
+            if bad:
+                raise AssertionError("\n".join(bad))
+            return said
+        return self.test(name, wrapped)
+
     def guest(self, name, guest, *functions):
         """Boots a guest, runs function(guest) for each, checks its logs.
 
@@ -98,13 +108,7 @@ class Tap:
             return
 
         for what, function in functions:
-            def checked(f=function):
-                said = f(guest)
-                bad = guest.problems()
-                if bad:
-                    raise AssertionError("\n".join(bad))
-                return said
-            self.test(f"{name}: {what}", checked)
+            self.checked(f"{name}: {what}", guest, function)
         self.test(f"{name}: ends without complaint of kernel or host",
                   guest.close)
 

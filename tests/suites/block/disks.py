@@ -9,8 +9,8 @@
     c2  a DVD drive and a disk
     i0  an IDE controller with one disk
 
-Ours has all of it; then as much as makes sense on the drop-in hv_vmbus, with our
-driver and with the distribution's.
+Ours has all of it; dropin.py has as much as makes sense with our driver and the
+distribution's on the drop-in hv_vmbus.
 """
 
 import json
@@ -22,8 +22,7 @@ import shutil
 from lib import (BlockGuest, contents, controller, disk, disk_goes, fill,
                  fio_verify, host_counts, Load, LONG, Lun, MB, memory,
                  nothing_leaked, OWN, pattern, queue, same_bytes, same_data,
-                 STOCK, STORVSC, wait_for)
-from faults import errors
+                 wait_for)
 from kernels import TOP
 from tap import Skip, Tap
 
@@ -552,15 +551,6 @@ def unload_busy(g):
     g.run(f"rmmod {'synth_vmbus' if g.driver.bus == 'own' else 'hv_vmbus'}")
 
 
-def switch(driver):
-    """Makes a step to another driver of the same channel."""
-    def test(g):
-        g.driver.unload(g)
-        g.driver = driver
-        start(g)
-    return test
-
-
 DATA = [
     ("fio verifies two controllers at once", verify_raw),
     ("fio verifies sectors of 4096, and IDE", verify_4k),
@@ -598,14 +588,6 @@ def main():
             ("mixed=1 takes it", mixed_taken),
             (f"{LOADS} loads leave nothing behind", loads),
             ("unload", unload_busy))
-        tap.guest(
-            "drop-in", DiskGuest("block-stock", STOCK,
-                                 limit=900 + 10 * SECONDS),
-            ("disks of four controllers appear", appear),
-            *(DATA if LONG else DATA[:1] + DATA[3:5]), *CHANGES,
-            ("hv_storvsc takes over", switch(STORVSC)),
-            *(DATA if LONG else DATA[:1] + DATA[2:]),
-            ("errors have their errno there, too", errors("c0-0", True)))
 
 
 if __name__ == "__main__":

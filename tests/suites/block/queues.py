@@ -161,10 +161,9 @@ def verify_jobs(g):
     same_data(g, "c0-0")
 
 
-def stand_still(pid, times):
-    """Stops a process for moments."""
-    for _ in range(times):
-        time.sleep(0.4)
+def stand_still(pid, enough):
+    """Stops a process for moments, until an event is set."""
+    while not enough.wait(0.4):
         os.kill(pid, signal.SIGSTOP)
         time.sleep(0.3)
         os.kill(pid, signal.SIGCONT)
@@ -177,11 +176,13 @@ def small_ring(g):
     dev = disk(g, "c0-0")
     # a host that is fast enough never lets it fill: now and then it stands still
     pid = _child(g.host)
-    lazy = threading.Thread(target=stand_still, args=(pid, 4 * SECONDS))
+    enough = threading.Event()
+    lazy = threading.Thread(target=stand_still, args=(pid, enough))
     lazy.start()
     try:
         out = fio_verify(g, ["c0-0"], SECONDS, "4k-64k", depth=512)
     finally:
+        enough.set()
         lazy.join()
     assert any(c["full"] for c in channels(g, dev)), channels(g, dev)
     return out

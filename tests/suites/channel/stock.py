@@ -21,7 +21,7 @@ from steps import LONG, MB, disk, disk_sum, file_sum, image, io_flows, \
 from tap import Tap         # noqa: E402
 
 SCSI = "ba6163d9-04a1-4d29-b605-72e2ffb1dc7f"
-SECONDS = int(os.environ.get("FIO_SECONDS") or (60 if LONG else 15))
+SECONDS = int(os.environ.get("FIO_SECONDS") or (60 if LONG else 8))
 DRIVERS = ("hv_storvsc", "hv_netvsc", "hyperv_drm", "hid-hyperv",
            "hyperv-keyboard", "hv_utils", "hv_sock")
 

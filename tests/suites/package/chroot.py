@@ -16,14 +16,17 @@ sys.path.insert(0, os.path.join(TOP, "tests/vm"))
 from tap import Tap         # noqa: E402
 
 CHROOT = os.path.join(TOP, "tests/vm/chroot.sh")
+BUILD = os.path.join(TOP, "build")
 # the same system as dkms.py's, so that it is made once
 from dkms import PACKAGES, SYSTEM       # noqa: E402
 
 
-def mounts():
-    """The mounts that this process sees."""
-    with open("/proc/self/mounts", encoding="utf-8") as f:
-        return sorted(f)
+def mounts(*below):
+    """The mounts that this process sees below some directories: elsewhere
+    others may mount what they like meanwhile."""
+    with open("/proc/self/mountinfo", encoding="utf-8") as f:
+        return sorted(x for x in f if (x.split()[4] + "/").startswith(
+            tuple(b.rstrip("/") + "/" for b in below)))
 
 
 def processes(mark):
@@ -45,7 +48,7 @@ class Trial:
     def __init__(self, directory):
         self.dir = directory
         self.mark = os.path.basename(directory)
-        self.mounts = mounts()
+        self.mounts = mounts(directory, BUILD)
 
     def start(self, command):
         """Starts a shell command inside; the mark is on its command line."""
@@ -60,8 +63,9 @@ class Trial:
         while processes(self.mark) and time.monotonic() < end:
             time.sleep(0.1)
         assert not processes(self.mark), processes(self.mark)
-        assert mounts() == self.mounts, "\n".join(
-            sorted(set(mounts()) ^ set(self.mounts)))
+        now = mounts(self.dir, BUILD)
+        assert now == self.mounts, "\n".join(
+            sorted(set(now) ^ set(self.mounts)))
 
     def status(self):
         """The command's exit status comes through; bound paths are written."""

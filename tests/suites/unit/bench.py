@@ -13,14 +13,16 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "../../vm"), os.path.join(HERE, "../../bench")]
 # pylint: disable=wrong-import-position
 import disk                                         # noqa: E402
+import farend                                       # noqa: E402
+import net                                          # noqa: E402
 from core import Bench, Progress, Row, Setup        # noqa: E402
 from guest import GuestError                        # noqa: E402
-from measure import (GuestWindow, costs, cpu_seconds,   # noqa: E402
-                     plugin_counts)
+from measure import (Counters, GuestWindow, costs, cpu_seconds,     # noqa: E402
+                     plugin_counts, traffic_rate)
 from report import Report, page                     # noqa: E402
 from results import Results                         # noqa: E402
 from stats import Comparison, Summary, judge_floor, judge_target    # noqa: E402
-from tap import Tap                                 # noqa: E402
+from tap import Skip, Tap                           # noqa: E402
 
 
 def equal(got, want):
@@ -91,6 +93,12 @@ def verdicts():
     v = judge_floor(Comparison(ours, Summary([120, 130, 140])))
     equal((v.good, v.text), (True, "not below it (within the spread)"))
     equal(judge_floor(Comparison(ours, Summary([1] * 3))).good, True)
+    # latency: less is better
+    late = Comparison(ours, Summary([100] * 3), higher_is_better=False)
+    v = judge_floor(late, True)
+    equal((v.good, v.text), (False, "1.25: ABOVE it, beyond the spread"))
+    v = judge_floor(Comparison(ours, Summary([126] * 3), False), True)
+    equal((v.good, v.text), (True, "not above it"))
 
 
 # -- what is counted -------------------------------------------------------------
@@ -118,9 +126,12 @@ irq_b ERR:          0
 class Sample:
     """A HostSample that was not taken."""
 
-    def __init__(self, when, cpu, busy, counters):
+    def __init__(self, when, cpu, busy, counters, load=0.0, traffic=None):
         self.time, self.cpu, self.busy = when, cpu, busy
-        self.counters = counters
+        self.load, self.traffic = load, traffic or {}
+        self.counters = Counters(lambda: counters)
+        # asked for a quarter longer than the window is
+        self.counters.time = when * 1.25
 
 
 def window():
@@ -130,16 +141,34 @@ def window():
     equal((w.ios, w.irqs), (4000, 1000))
     near(w.cpu, 2 * 2 - 200 / os.sysconf("SC_CLK_TCK"))
     raises(ValueError, GuestWindow, WINDOW.replace("5000", "1000"), "x")
+    # marks that came together, late: what lies between them is no window
+    raises(ValueError, costs, w, Sample(50, 7, 20, {}), Sample(50.3, 7, 20, {}))
 
 
 def per_io():
     """The host's window is shorter, so fewer I/Os fall into it."""
     w = GuestWindow(WINDOW, r"virtio\d+-req")
     c = costs(w, Sample(50, 7.0, 20.0, {"doorbells": 10}),
-              Sample(51, 8.5, 22.0, {"doorbells": 510}))
+              Sample(51.5, 9.25, 23.0, {"doorbells": 947.5}))
     near(c["irqs"], 1000 / 4000)
     near(c["host_us"], 1.5 / 2000 * 1e6)
     near(c["doorbells"], 500 / 2000)
+    near(c["others"], 0.5)
+
+
+def per_packet():
+    """Where the host counts what has passed, costs are of that; what loads
+    the guest from this side is no cost, and nobody else's doing."""
+    w = GuestWindow(WINDOW, r"virtio\d+-req")
+    a = Sample(50, 7.0, 20.0, {"doorbells": 0}, 1.0, {"to_guest": 7})
+    b = Sample(51.5, 8.5, 23.75, {"doorbells": 150}, 2.5, {"to_guest": 15007})
+    rate = traffic_rate(a, b, "to_guest")
+    near(rate, 10000)
+    c = costs(w, a, b, rate)
+    near(c["irqs"], 1000 / 20000)
+    near(c["host_us"], 100)
+    near(c["load_us"], 100)
+    near(c["doorbells"], 50 / 6250)
     near(c["others"], 0.5)
 
 
@@ -153,6 +182,52 @@ def cpu_clock():
         os._exit(0)
     os.waitpid(pid, 0)
     raises(RuntimeError, cpu_seconds, [pid])
+
+
+LISTENER = """
+import socket, sys, time
+s = socket.socket()
+s.bind(("10.77.0.1", int(sys.argv[1])))
+s.listen()
+time.sleep(600)
+"""
+
+
+def far_end():
+    """A namespace with a tap is made, counts, and leaves nothing; so does one
+    of a run that was killed."""
+    why = farend.missing()
+    if why:
+        raise Skip(why)
+    try:
+        far = farend.FarEnd()
+    except farend.FarEndError as e:
+        raise Skip(f"this root may not make namespaces: {e}") from e
+    try:
+        assert os.path.exists(f"/sys/class/net/{far.name}")
+        far.connect("02:77:00:00:00:02")
+        assert not os.path.exists(f"/sys/class/net/{far.name}")
+        far.listen("tcp", 5201, sys.executable, "-c", LISTENER, "5201")
+        equal(len(far.pids()), 1)
+        equal(far.counters(), {"from_guest": 0, "to_guest": 0,
+                               "sent_segments": 0})
+        far.run("test", "-r", far.dropped)
+        raises(farend.FarEndError, far.listen, "tcp", 5202, "false")
+    finally:
+        far.close()
+    assert not os.path.exists(f"{farend.NAMESPACES}/{far.name}")
+    equal(far.pids(), [])
+
+    pid = os.fork()
+    if not pid:
+        farend.FarEnd.count = 0
+        farend.FarEnd()
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert os.path.exists(f"{farend.NAMESPACES}/sb{pid}-1")
+    farend.sweep()
+    for where in (farend.NAMESPACES, "/sys/class/net"):
+        assert not os.path.exists(f"{where}/sb{pid}-1"), where
 
 
 # -- results, plan, report -------------------------------------------------------
@@ -179,14 +254,19 @@ def results():
 
 def filters():
     """Rows and peers are chosen by name; a name that is none is an error."""
-    equal([r.name for r in disk.rows(True, [])], list(disk.SHORT))
-    equal([r.name for r in disk.rows(False, ["hipri-*", "read-8"])],
+    for module, case in ((disk, disk.DiskCase), (net, net.NetCase)):
+        equal([r.name for r in case(True).rows], list(module.SHORT))
+        equal([r.name for r in case().rows], [r[0] for r in module.ALL])
+        raises(ValueError, case, False, None, ["floppy"])
+        raises(ValueError, case, False, None, [], ["nothing"])
+        raises(ValueError, case, False, None, [], [], ["9cpu"])
+    equal([r.name for r in disk.DiskCase(wanted=["hipri-*", "read-8"]).rows],
           ["read-8", "hipri-1", "hipri-32"])
-    equal(len(disk.DiskCase().rows), len(disk.ALL))
-    raises(ValueError, disk.DiskCase, False, None, ["floppy"])
-    raises(ValueError, disk.DiskCase, False, None, [], ["nothing"])
-    equal([p.name for p in disk.DiskCase(peers=["ide", "virtio-blk"]).peers],
-          ["virtio-blk", "ide"])
+    # names of another case's are none of its business
+    equal([p.name for p in disk.DiskCase(
+        peers=["ide", "virtio-blk", "e1000"]).peers], ["virtio-blk", "ide"])
+    raises(ValueError, net.NetCase, False, None, ["ide"])
+    equal({r.name for r in net.NetCase().rows if r.lower}, {"rr"})
 
 
 class FakePeer:
@@ -250,12 +330,12 @@ class FakePeer:
 class FakeCase:
     """A case of FakePeers."""
 
-    name, title, ours = "fake", "Fake", "mine"
+    name, title, ours, work = "fake", "Fake", "mine", "IO"
     targets = {"rival": 1.25}
 
-    def __init__(self, peers, rounds=3, counted=False):
+    def __init__(self, peers, rounds=3, counted=False, rows=None):
         self.peers = peers
-        self.rows = [Row("a-32", "row a", "IOPS", True, {}),
+        self.rows = rows or [Row("a-32", "row a", "IOPS", True, {}),
                      Row("b", "row b", "IOPS", False, {})]
         self.setups = [Setup("1cpu", "one", True, rounds, True, 1, 1, False)]
         if counted:
@@ -273,7 +353,7 @@ class FakeCase:
         """Nothing."""
 
     @staticmethod
-    def short(_, metrics):
+    def brief(_, metrics):
         """In a few words."""
         return f"{metrics['IOPS']}"
 
@@ -283,10 +363,12 @@ class FakeCase:
         return [("disk", "<none>")]
 
 
-def bench(peers, **more):
+def bench(peers, brief=None, **more):
     """Runs a FakeCase, returns the Bench, its good, and what it printed."""
     out = io.StringIO()
-    b = Bench(FakeCase(peers, **more), Results(), out)
+    case = FakeCase(peers, **more)
+    case.brief = brief or case.brief
+    b = Bench(case, Results(), out)
     return b, b.run(), out.getvalue()
 
 
@@ -350,12 +432,34 @@ def tables():
             r"rival +61\.0 .* 0\.84 x BELOW, beyond the spread",
             r"a-32 against rival: 1\.30, target 1\.25: reached",
             r"\n  b against rival: 0\.84: BELOW it, beyond the spread",
-            r"below a peer beyond the spread: 1 of 2 comparisons",
+            r"worse than a peer beyond the spread: 1 of 2 comparisons",
             r"absent: gone: not built"):
         assert re.search(want, text), f"no {want} in\n{text}"
     assert "b against rival: 0.84, target" not in text, text
     html = page([r])
     assert "&lt;none&gt;" in html and "<none>" not in html
+
+
+def lower_is_better():
+    """A row of latencies: which column, which word, no second column."""
+    log = []
+    mine, rival = (FakePeer(n, {"rr": v}, log) for n, v in (
+        ("mine", [9, 130, 131, 132]), ("rival", [9, 100, 101, 102])))
+    for peer in (mine, rival):
+        def measure(setup, row, seconds, peer=peer):
+            out = FakePeer.measure(peer, setup, row, seconds)
+            return out | {"p50": out.pop("IOPS")}
+        peer.measure = measure
+    b, good, _ = bench([mine, rival], rows=[
+        Row("rr", "latency", "p50", False, {}, True)],
+        brief=lambda _, metrics: f"{metrics['p50']}")
+    equal(good, True)
+    text = Report(b).text()
+    for want in (r"rr: latency\n +p50 us +spread +p99 us +irq/IO",
+                 r"rival +101 .* 1\.30 x ABOVE, beyond the spread",
+                 r"rr against rival: 1\.30: ABOVE it, beyond the spread",
+                 r"worse than a peer beyond the spread: 1 of 1 comparisons"):
+        assert re.search(want, text), f"no {want} in\n{text}"
 
 
 def counted():
@@ -415,6 +519,6 @@ def progress():
 
 with Tap() as tap:
     for test in (summaries, outliers, comparisons, verdicts, window, per_io,
-                 cpu_clock, results, filters, interleaved, trouble, tables,
-                 counted, plugin, without_ours, progress):
+                 per_packet, cpu_clock, far_end, results, filters, interleaved, trouble, tables,
+                 lower_is_better, counted, plugin, without_ours, progress):
         tap.test(f"bench: {test.__name__}", test)

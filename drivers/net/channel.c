@@ -1,0 +1,514 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The channels of a card. The primary carries everything, sub-channels only
+ * packets; each is a queue of the netdev, with a NAPI instance that reads its ring.
+ *
+ * Reading. The bus calls in interrupt context (HV_CALL_ISR), which masks the
+ * host's interrupts and schedules NAPI. poll() reads until the budget is used up,
+ * or the ring is empty; then it unmasks, and looks once more, since the host may
+ * have written before it could see the mask go. An interrupt that comes between
+ * napi_complete_done() and the end of the mask schedules NAPI again and masks; the
+ * unmasking that follows costs one interrupt too many, nothing else.
+ *
+ * Requests are answered while the interface is down, too, so NAPI runs from the
+ * open of a channel to its close.
+ *
+ * Teardown. synn_chan_stop() waits for the readers; whoever sends packets has been
+ * shut out before (synn_tx_stop()), and requests are sent under synn_card.mutex,
+ * which the caller of synn_chan_close_all() holds. Then the bus closes, and tells
+ * whether the host has let go of every ring. That is as good as the bus that says
+ * so: synthio's waits for a bounded time and tells. The kernel's own (BUS=stock on
+ * Hyper-V) waits for the primary without a bound, and says nothing of sub-channels.
+ */
+#include <linux/slab.h>
+
+#include "synth_net.h"
+#include "trace.h"
+
+/* the longest packet: a transfer of the most ranges, with an NVSP message */
+#define MAX_PACKET							\
+	(sizeof(struct vmtransfer_page_packet_header) +			\
+	 NVSP_MAX_RANGES * sizeof(struct vmtransfer_page_range) + 256)
+/* bytes of the smallest ring that will do */
+#define MIN_RING		(32 << 10)
+#define RETRY_DELAY		1	/* jiffies */
+
+/**
+ * synn_bad() - the host has sent what can't be used
+ * @ch: where
+ * @what: is wrong
+ * @id: transaction id, as it came
+ *
+ * Context: NAPI of @ch.
+ */
+void synn_bad(struct synn_chan *ch, const char *what, u64 id)
+{
+	ch->rx.stats.bad++;
+	trace_synn_bad(ch, what, id);
+	if (net_ratelimit())
+		netdev_warn(ch->card->dev,
+			    "channel %u: %s from the host (id 0x%llx), ignored\n",
+			    ch->index, what, id);
+}
+
+static void completed(struct synn_chan *ch, u64 id, const void *payload,
+		      u32 len, struct synn_tx_batch *batch, int budget)
+{
+	switch (synn_id_kind(id)) {
+	case SYNN_ID_SEND:
+		synn_tx_completed(ch, id, payload, len, batch, budget);
+		break;
+	case SYNN_ID_NVSP:
+		synn_nvsp_completed(ch, id, payload, len);
+		break;
+	case SYNN_ID_CONTROL:
+		synn_control_completed(ch, id, payload, len);
+		break;
+	default:
+		synn_bad(ch, "a completion of nothing", id);
+	}
+}
+
+/* Returns how many packets for the stack there were */
+static int receive(struct synn_chan *ch, const struct vmpacket_descriptor *desc,
+		   struct synn_tx_batch *batch, int budget)
+{
+	u32 offset = desc->offset8 * 8, len = desc->len8 * 8;
+	const void *payload = (const u8 *)desc + offset;
+	u64 id = desc->trans_id;
+
+	/* the bus has checked that; it costs nothing to be sure */
+	if (unlikely(offset < sizeof(*desc) || offset > len)) {
+		synn_bad(ch, "a malformed packet", id);
+		return 0;
+	}
+	switch (desc->type) {
+	case VM_PKT_COMP:
+		completed(ch, id, payload, len - offset, batch, budget);
+		return 0;
+	case VM_PKT_DATA_USING_XFER_PAGES:
+		return synn_rx_transfer(ch, desc);
+	case VM_PKT_DATA_INBAND:
+		synn_nvsp_message(ch, payload, len - offset);
+		return 0;
+	}
+	synn_bad(ch, "a packet of an unknown type", id);
+	return 0;
+}
+
+/* Go behind @desc for good: the next look finds what follows */
+static void leave(struct vmbus_channel *vc,
+		  const struct vmpacket_descriptor *desc)
+{
+	__hv_pkt_iter_next(vc, desc);
+	hv_pkt_iter_close(vc);
+}
+
+static int poll(struct napi_struct *napi, int budget)
+{
+	struct synn_chan *ch = container_of(napi, struct synn_chan, napi);
+	struct vmbus_channel *vc = ch->vc;
+	struct synn_tx_batch batch = { };
+	struct vmpacket_descriptor *desc;
+	bool all_told;
+	int work = 0, n = 0;
+
+	ch->rx.stats.polls++;
+	ch->rx.was_running = netif_running(ch->card->dev);
+	for (desc = hv_pkt_iter_first(vc); desc;
+	     desc = hv_pkt_iter_next(vc, desc)) {
+		/* netpoll wants to have room for sends, and no packets */
+		if (unlikely(!budget) &&
+		    desc->type == VM_PKT_DATA_USING_XFER_PAGES) {
+			hv_pkt_iter_close(vc);
+			break;
+		}
+		work += receive(ch, desc, &batch, budget);
+		/* completions count little, but a host must not keep us here */
+		if (unlikely(work >= budget || ++n >= 8 * NAPI_POLL_WEIGHT)) {
+			leave(vc, desc);
+			work = budget;
+			break;
+		}
+	}
+	if (ch->rx.flush)
+		synn_xdp_poll_end(ch);
+	synn_tx_poll_end(ch, &batch, budget);
+	all_told = synn_rx_complete(ch);
+	if (unlikely(!all_told))
+		synn_chan_retry(ch);
+
+	if (work >= budget)
+		return budget;
+	if (napi_complete_done(napi, work)) {
+		/* or stay masked for a while */
+		if (synn_coalesce_sleep(ch, work + batch.packets))
+			return work;
+		if (hv_end_read(&vc->inbound) && napi_schedule_prep(napi)) {
+			hv_begin_read(&vc->inbound);
+			__napi_schedule(napi);
+		}
+	}
+	return work;
+}
+
+/* All of the card: it is removed soon. A sub-channel alone: go on without it */
+static void rescinded(struct synn_chan *ch)
+{
+	struct synn_card *c = ch->card;
+
+	wake_up(&c->chan_wait);
+	if (!READ_ONCE(c->hv->channel->rescind))
+		synn_reset(c);
+}
+
+/* The bus' callback, in interrupt context */
+static void channel_callback(void *context)
+{
+	struct synn_chan *ch = context;
+
+	ch->rx.stats.interrupts++;
+	if (napi_schedule_prep(&ch->napi)) {
+		hv_begin_read(&ch->vc->inbound);
+		__napi_schedule(&ch->napi);
+	}
+	if (unlikely(READ_ONCE(ch->vc->rescind)))
+		rescinded(ch);
+}
+
+/**
+ * synn_chan_kick() - have NAPI look into the ring
+ * @ch: an open channel
+ *
+ * Context: any.
+ */
+void synn_chan_kick(struct synn_chan *ch)
+{
+	local_bh_disable();
+	napi_schedule(&ch->napi);
+	local_bh_enable();
+}
+
+static void retry_work(struct work_struct *work)
+{
+	synn_chan_kick(container_of(to_delayed_work(work), struct synn_chan,
+				    retry));
+}
+
+/**
+ * synn_chan_retry() - look again soon, whether the host interrupts or not
+ * @ch: an open channel; something waits for room in its ring
+ *
+ * Context: any.
+ */
+void synn_chan_retry(struct synn_chan *ch)
+{
+	queue_delayed_work(system_wq, &ch->retry, RETRY_DELAY);
+}
+
+/**
+ * synn_chan_has_room() - whether a packet would fit into the ring
+ * @ch: an open channel
+ * @bytes: of it. If there is no room, the host is asked to interrupt when there is
+ *
+ * Context: any.
+ */
+bool synn_chan_has_room(struct synn_chan *ch, u32 bytes)
+{
+	struct vmbus_channel *vc = ch->vc;
+
+	/* a ring is never filled to the last byte, and each packet has a trailer */
+	bytes += 16;
+	if (hv_get_bytes_to_write(&vc->outbound) > bytes)
+		return true;
+	set_channel_pending_send_size(vc, bytes);
+	virt_mb();	/* the host may have read just before it saw that */
+	if (hv_get_bytes_to_write(&vc->outbound) <= bytes)
+		return false;
+	set_channel_pending_send_size(vc, 0);
+	return true;
+}
+
+/* ---- opening ------------------------------------------------------------------- */
+
+/*
+ * Rings are one piece of memory: where there is none so large, smaller ones do.
+ */
+static int alloc_ring(struct vmbus_channel *vc)
+{
+	u32 size, bytes;
+	int ret;
+
+	for (size = synn_ring_size << 10;; size /= 2) {
+		bytes = VMBUS_RING_SIZE(size);
+		ret = vmbus_alloc_ring(vc, bytes, bytes);
+		if (ret != -ENOMEM || size <= MIN_RING)
+			return ret;
+	}
+}
+
+/**
+ * synn_chan_prepare() - memory and NAPI of a channel that is to be opened
+ * @c: its card
+ * @index: which one
+ *
+ * Context: process, RTNL held.
+ * Return: 0 or -ENOMEM.
+ */
+int synn_chan_prepare(struct synn_card *c, unsigned int index)
+{
+	struct synn_chan *ch = c->chans[index];
+	int ret;
+
+	ASSERT_RTNL();
+	if (!ch) {
+		ch = kzalloc(sizeof(*ch), GFP_KERNEL);
+		if (!ch)
+			return -ENOMEM;
+		ch->card = c;
+		ch->index = index;
+		u64_stats_init(&ch->tx.stats.syncp);
+		u64_stats_init(&ch->rx.stats.syncp);
+		INIT_DELAYED_WORK(&ch->retry, retry_work);
+		synn_coalesce_init(ch);
+		/* statistics look without a lock */
+		smp_store_release(&c->chans[index], ch);
+	}
+	netif_napi_add(c->dev, &ch->napi, poll);
+	ret = synn_rx_prepare(ch);
+	if (ret) {
+		netif_napi_del(&ch->napi);
+		return ret;
+	}
+	ch->ready = true;
+	return 0;
+}
+
+/**
+ * synn_chan_unprepare() - the mirror of synn_chan_prepare() and synn_tx_prepare()
+ * @ch: a channel, ready or not
+ * @safe: the host touches nothing of it any more
+ *
+ * Context: process, RTNL held; the channel is closed.
+ */
+void synn_chan_unprepare(struct synn_chan *ch, bool safe)
+{
+	ASSERT_RTNL();
+	if (!ch->ready)
+		return;
+	ch->ready = false;
+	synn_tx_unprepare(ch, safe);
+	netif_napi_del(&ch->napi);
+	synn_rx_unprepare(ch);
+}
+
+/* Open one channel that is ready */
+static int open_channel(struct synn_chan *ch, struct vmbus_channel *vc)
+{
+	int ret;
+
+	vc->max_pkt_size = MAX_PACKET;
+	vc->rqstor_size = 0;
+	set_channel_read_mode(vc, HV_CALL_ISR);
+	if (!vc->ringbuffer_page) {
+		ret = alloc_ring(vc);
+		if (ret)
+			return ret;
+	}
+	/* the host may call before the bus has returned */
+	ch->vc = vc;
+	napi_enable(&ch->napi);
+	synn_coalesce_start(ch);
+	ret = vmbus_connect_ring(vc, channel_callback, ch);
+	if (ret) {
+		synn_coalesce_stop(ch);
+		napi_disable(&ch->napi);
+		ch->vc = NULL;
+		return ret;
+	}
+	ch->open = true;
+	return 0;
+}
+
+/*
+ * Leave the primary in the mode in which the bus had made it: another driver may
+ * have it next.
+ */
+static void leave_primary(struct vmbus_channel *vc)
+{
+	set_channel_read_mode(vc, HV_CALL_BATCHED);
+}
+
+/*
+ * The card of a sub-channel's offer, with its open_mutex held, or NULL. A bus may
+ * call for a card that is being removed: synn_chan_disown() has then either cut it
+ * off already, or waits for the mutex.
+ */
+static DEFINE_MUTEX(owner_mutex);
+
+static struct synn_card *lock_owner(struct vmbus_channel *vc)
+{
+	struct synn_card *c;
+
+	mutex_lock(&owner_mutex);
+	c = hv_get_drvdata(vc->primary_channel->device_obj);
+	if (c)
+		mutex_lock(&c->open_mutex);
+	mutex_unlock(&owner_mutex);
+	return c;
+}
+
+/**
+ * synn_chan_disown() - no sub-channel finds this card any more
+ * @c: its channels are closed
+ *
+ * Context: process, sleeps.
+ */
+void synn_chan_disown(struct synn_card *c)
+{
+	mutex_lock(&owner_mutex);
+	hv_set_drvdata(c->hv, NULL);
+	mutex_unlock(&owner_mutex);
+	/* whoever had found it before is done after this */
+	mutex_lock(&c->open_mutex);
+	mutex_unlock(&c->open_mutex);
+}
+
+/* A sub-channel was offered. In a work of the bus, may sleep */
+static void sub_channel(struct vmbus_channel *vc)
+{
+	struct synn_card *c = lock_owner(vc);
+	unsigned int n;
+	int ret;
+
+	if (!c)
+		return;
+	/* hosts of NVSP number them, and mean that by a channel's index */
+	n = vc->offermsg.offer.sub_channel_index;
+	if (!n || n >= c->accept || c->chans[n]->open) {
+		netdev_info(c->dev, "sub-channel %u was not asked for, and stays closed\n",
+			    n);
+		goto out;
+	}
+	ret = open_channel(c->chans[n], vc);
+	if (ret) {
+		netdev_warn(c->dev, "sub-channel %u does not open: %d\n", n,
+			    ret);
+		if (vc->ringbuffer_page)
+			vmbus_free_ring(vc);
+		goto out;
+	}
+	WRITE_ONCE(c->nr_open, c->nr_open + 1);
+	wake_up(&c->chan_wait);
+out:
+	mutex_unlock(&c->open_mutex);
+}
+
+/**
+ * synn_chan_open_primary() - open the primary channel
+ * @c: with no channel open; channel 0 is prepared
+ *
+ * Context: process, RTNL and card->mutex held.
+ * Return: 0, or as vmbus_open().
+ */
+int synn_chan_open_primary(struct synn_card *c)
+{
+	struct vmbus_channel *vc = c->hv->channel;
+	int ret;
+
+	lockdep_assert_held(&c->mutex);
+	vmbus_set_sc_create_callback(vc, sub_channel);
+	ret = open_channel(c->chans[0], vc);
+	if (ret)
+		leave_primary(vc);
+	else
+		WRITE_ONCE(c->nr_open, 1);
+	return ret;
+}
+
+/**
+ * synn_chan_accept() - open sub-channels as they are offered
+ * @c: with its primary open
+ * @wanted: channels in all, which are prepared; with 0 none at all
+ *
+ * Context: process.
+ */
+void synn_chan_accept(struct synn_card *c, unsigned int wanted)
+{
+	mutex_lock(&c->open_mutex);
+	c->accept = wanted;
+	mutex_unlock(&c->open_mutex);
+}
+
+/* ---- closing ------------------------------------------------------------------------ */
+
+/**
+ * synn_chan_stop() - nobody looks into any ring any more
+ * @c: card
+ *
+ * Context: process, RTNL and card->mutex held.
+ */
+void synn_chan_stop(struct synn_card *c)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&c->mutex);
+	mutex_lock(&c->open_mutex);
+	c->accept = 0;
+	mutex_unlock(&c->open_mutex);
+	for (i = 0; i < SYNN_MAX_QUEUES; i++) {
+		struct synn_chan *ch = c->chans[i];
+
+		if (!ch || !ch->open)
+			continue;
+		/* each of the three may schedule NAPI, which then does not run */
+		napi_disable(&ch->napi);
+		synn_coalesce_stop(ch);
+		cancel_delayed_work_sync(&ch->retry);
+		ch->open = false;
+	}
+}
+
+/**
+ * synn_chan_close_all() - close the primary and all sub-channels
+ * @c: nobody sends; after synn_chan_stop()
+ *
+ * Context: process, RTNL and card->mutex held; sleeps for as long as the bus waits
+ * for the host.
+ * Return: 0 if the host has let go: it touches neither rings nor the memory of any
+ *	send any more. Else an error.
+ */
+int synn_chan_close_all(struct synn_card *c)
+{
+	struct vmbus_channel *vc = c->hv->channel;
+	unsigned int i;
+	int ret;
+
+	lockdep_assert_held(&c->mutex);
+	if (!c->nr_open)
+		return 0;
+	WRITE_ONCE(c->nr_open, 0);
+	ret = vmbus_disconnect_ring(vc);
+	leave_primary(vc);
+	for (i = 0; i < SYNN_MAX_QUEUES; i++) {
+		if (c->chans[i])
+			c->chans[i]->vc = NULL;
+	}
+	return ret;
+}
+
+/**
+ * synn_chan_free_all() - free what synn_chan_prepare() has left
+ * @c: all channels are closed, its netdev is gone
+ *
+ * Context: process, sleeps.
+ */
+void synn_chan_free_all(struct synn_card *c)
+{
+	unsigned int i;
+
+	if (c->hv->channel->ringbuffer_page)
+		compat_free_ring(c->hv->channel, !c->host_holds);
+	for (i = 0; i < SYNN_MAX_QUEUES; i++)
+		kfree(c->chans[i]);
+}

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every difference between kernel versions that the network driver meets. Nothing
+ * else in this directory looks at a version.
+ */
+#ifndef SYNTHIO_NET_COMPAT_H
+#define SYNTHIO_NET_COMPAT_H
+
+#include <linux/dim.h>
+#include <linux/ethtool.h>
+#include <linux/hrtimer.h>
+#include <linux/hyperv.h>
+#include <linux/netdevice.h>
+#include <linux/version.h>
+#include <linux/vmalloc.h>
+#include <net/xdp.h>
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#include <net/page_pool/helpers.h>
+#else
+#include <net/page_pool.h>
+#endif
+
+/* What hv_driver.remove returns: an int that nobody looks at, later void */
+#define compat_remove_t		typeof(((struct hv_driver *)NULL)->remove(NULL))
+#define COMPAT_REMOVE_DONE	((compat_remove_t)0)
+
+/* Since 6.10 the source of a string in a trace event is told only once */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+#define compat_assign_str(field, src)	__assign_str(field)
+#else
+#define compat_assign_str(field, src)	__assign_str(field, src)
+#endif
+
+/* A page_pool's caller in softirq may give pages back without a lock */
+static inline void compat_pool_napi(struct page_pool_params *pp,
+				    struct napi_struct *napi)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+	pp->napi = napi;
+#endif
+}
+
+static inline void compat_timer_setup(struct hrtimer *t,
+				      enum hrtimer_restart (*f)(struct hrtimer *))
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	hrtimer_setup(t, f, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED);
+#else
+	hrtimer_init(t, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED);
+	t->function = f;
+#endif
+}
+
+static inline void compat_dim(struct dim *dim, struct dim_sample *sample)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+	net_dim(dim, sample);
+#else
+	net_dim(dim, *sample);
+#endif
+}
+
+/* What XDP can do is told since 6.3 */
+static inline void compat_xdp_features(struct net_device *dev)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+	dev->xdp_features = NETDEV_XDP_ACT_BASIC | NETDEV_XDP_ACT_REDIRECT |
+			    NETDEV_XDP_ACT_NDO_XMIT;
+#endif
+}
+
+/*
+ * Kernels whose bus has vmbus_sendpacket_pagebuffer() take several ranges only
+ * there, of one page each (Kbuild looks which kernel it is).
+ */
+#if defined(COMPAT_PAGEBUFFER) && !defined(SYNTHIO_OWN_NAMES)
+#define COMPAT_RANGE_PAGES	1
+static inline int compat_send_ranges(struct vmbus_channel *vc,
+				     struct vmbus_packet_mpb_array *mpb,
+				     u32 mpb_len, void *payload, u32 len, u64 id)
+{
+	struct vmbus_channel_packet_page_buffer *p = (void *)mpb;
+
+	return vmbus_sendpacket_pagebuffer(vc, p->range, p->rangecount, payload,
+					   len, id);
+}
+#else
+#define COMPAT_RANGE_PAGES	U32_MAX
+#define compat_send_ranges	vmbus_sendpacket_mpb_desc
+#endif
+
+/*
+ * Our bus keeps the pages of a ring that the host did not let go of when they are
+ * given back, and counts them. The kernel's frees them.
+ */
+static inline void compat_free_ring(struct vmbus_channel *vc, bool safe)
+{
+#ifndef SYNTHIO_OWN_NAMES
+	if (!safe)
+		return;
+#endif
+	vmbus_free_ring(vc);
+}
+
+/* Likewise for a buffer that could not be shown to the host: ours has held it */
+static inline void compat_free_buffer(void *data, bool safe)
+{
+#ifndef SYNTHIO_OWN_NAMES
+	if (!safe)
+		return;
+#endif
+	vfree(data);
+}
+
+/* The table of receive side scaling: what ethtool_ops get changed in 6.8 */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+#define COMPAT_RXFH_PARAM 1
+#endif
+/* how many rings there are has a callback of its own since 6.19 */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+#define COMPAT_RX_RING_COUNT 1
+#endif
+
+#endif

@@ -1,0 +1,561 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * RNDIS requests to the host, and what the host tells on its own.
+ *
+ * Requests go one at a time, under synn_card.mutex, in a page that is named to the
+ * host. A request is over when both the packet is completed and the answer is
+ * here, in whatever order: before that the page must not be changed. If the host
+ * does not complete the packet in time, no request is made any more until the next
+ * session, and if the close is not confirmed either, the page is never freed.
+ *
+ * Answers and indications come through the receive buffer, which the host may
+ * change at any time: they are copied, then looked at.
+ */
+#include <linux/slab.h>
+
+#include "synth_net.h"
+#include "trace.h"
+
+/* bytes that we take in one message */
+#define OUR_MAX_TRANSFER	0x4000u
+#define WAIT_SLICE		(HZ / 5)
+
+/**
+ * synn_wait() - wait for the host
+ * @c: card
+ * @done: what is waited for
+ *
+ * Context: process.
+ * Return: false if it took too long, or the card was rescinded.
+ */
+bool synn_wait(struct synn_card *c, struct completion *done)
+{
+	unsigned long end = jiffies + synn_host_timeout * HZ;
+
+	while (!wait_for_completion_timeout(done, WAIT_SLICE)) {
+		if (READ_ONCE(c->hv->channel->rescind) ||
+		    time_after(jiffies, end))
+			return try_wait_for_completion(done);
+	}
+	return true;
+}
+
+/**
+ * synn_control_begin() - a new session: nothing is on its way
+ * @c: card
+ *
+ * Context: process, card->mutex held.
+ */
+void synn_control_begin(struct synn_card *c)
+{
+	struct synn_control *t = &c->control;
+
+	spin_lock_bh(&c->wait_lock);
+	t->id = 0;
+	t->request = 0;
+	t->stuck = false;
+	spin_unlock_bh(&c->wait_lock);
+}
+
+static void send_page(struct synn_card *c, u32 bytes, u64 id, int *ret)
+{
+	struct {
+		struct vmbus_packet_mpb_array mpb;
+		u64 pfn;
+	} __packed __aligned(8) p = {
+		.mpb.rangecount = 1,
+		.mpb.range.len = bytes,
+		.mpb.range.offset = 0,
+	};
+	struct nvsp_message m = {
+		.type = NVSP_SEND_RNDIS_PACKET,
+		.rndis.channel_type = NVSP_CHANNEL_CONTROL,
+		.rndis.section = NVSP_NO_SECTION,
+	};
+	int tries;
+
+	p.pfn = virt_to_hvpfn(c->control.page);
+	for (tries = 0; tries < 100; tries++) {
+		*ret = compat_send_ranges(c->hv->channel, &p.mpb, sizeof(p), &m,
+					  c->link.message_bytes, id);
+		if (*ret != -EAGAIN)
+			break;
+		usleep_range(1000, 2000);
+	}
+}
+
+/*
+ * Send what is in the page, and wait until the host has read it and, if @request
+ * is not 0, answered. Returns 0 or an error.
+ */
+static int exchange(struct synn_card *c, u32 bytes, u32 request)
+{
+	struct synn_control *t = &c->control;
+	u64 id;
+	int ret;
+
+	lockdep_assert_held(&c->mutex);
+	spin_lock_bh(&c->wait_lock);
+	reinit_completion(&t->done);
+	t->answer_len = 0;
+	t->status = NVSP_STATUS_SUCCESS;
+	t->request = request;
+	id = synn_id(SYNN_ID_CONTROL, ++t->gen, 0);
+	t->id = id;
+	spin_unlock_bh(&c->wait_lock);
+
+	send_page(c, bytes, id, &ret);
+	if (!ret && !synn_wait(c, &t->done))
+		ret = READ_ONCE(c->hv->channel->rescind) ? -ENODEV : -ETIMEDOUT;
+
+	spin_lock_bh(&c->wait_lock);
+	/* -ENODEV of the bus may come after the packet has gone */
+	if (t->id && ret != -EAGAIN)
+		t->stuck = true;
+	else if (!ret && t->status != NVSP_STATUS_SUCCESS)
+		ret = -EIO;
+	t->id = 0;
+	t->request = 0;
+	spin_unlock_bh(&c->wait_lock);
+	return ret;
+}
+
+static u32 next_request(struct synn_card *c)
+{
+	/* never 0; the host brings it back */
+	return (u32)(c->control.gen + 1) | 1u << 31;
+}
+
+/* What is true of all requests. Returns 0 if one may be made */
+static int may_ask(struct synn_card *c)
+{
+	lockdep_assert_held(&c->mutex);
+	if (!c->nr_open || READ_ONCE(c->hv->channel->rescind))
+		return -ENODEV;
+	return c->control.stuck ? -EIO : 0;
+}
+
+/**
+ * synn_control_initialise() - INITIALIZE
+ * @c: card, with its buffers shown to the host
+ *
+ * Context: process, card->mutex held; sleeps for as long as the host may take.
+ * Return: 0 or an error.
+ */
+int synn_control_initialise(struct synn_card *c)
+{
+	struct synn_control *t = &c->control;
+	u32 request = next_request(c), bytes;
+	int ret = may_ask(c);
+
+	if (ret)
+		return ret;
+	bytes = rndis_put_initialize(t->page, request, OUR_MAX_TRANSFER);
+	ret = exchange(c, bytes, request);
+	if (!ret)
+		ret = rndis_parse_limits(t->answer, t->answer_len,
+					 &c->link.limits);
+	trace_synn_request(c, RNDIS_TYPE_INITIALIZE, 0, bytes, ret);
+	return ret;
+}
+
+/**
+ * synn_control_halt() - the session ends
+ * @c: card
+ *
+ * Context: process, card->mutex held; sleeps for as long as the host may take.
+ */
+void synn_control_halt(struct synn_card *c)
+{
+	struct synn_control *t = &c->control;
+	u32 bytes;
+	int ret;
+
+	if (may_ask(c))
+		return;
+	bytes = rndis_put_halt(t->page, next_request(c));
+	ret = exchange(c, bytes, 0);
+	trace_synn_request(c, RNDIS_TYPE_HALT, 0, bytes, ret);
+}
+
+static int request(struct synn_card *c, u32 type, u32 oid, const void *info,
+		   u32 info_len, struct rndis_answer *a)
+{
+	struct synn_control *t = &c->control;
+	u32 id = next_request(c), bytes;
+	int ret = may_ask(c);
+
+	if (ret)
+		return ret;
+	bytes = rndis_put_request(t->page, PAGE_SIZE, type, id, oid, info,
+				  info_len);
+	if (!bytes)
+		return -EMSGSIZE;
+	ret = exchange(c, bytes, id);
+	if (!ret)
+		ret = rndis_parse_answer(t->answer, t->answer_len, a);
+	if (!ret && a->type != (type | RNDIS_COMPLETION))
+		ret = -EPROTO;
+	if (!ret && a->status != NDIS_STATUS_SUCCESS)
+		ret = a->status == NDIS_STATUS_NOT_SUPPORTED ||
+		      a->status == NDIS_STATUS_INVALID_OID ? -EOPNOTSUPP : -EIO;
+	trace_synn_request(c, type, oid, bytes, ret);
+	return ret;
+}
+
+/**
+ * synn_control_query() - ask for an object
+ * @c: card
+ * @oid: OID_*
+ * @in: what goes with the question, or NULL
+ * @in_len: its bytes
+ * @out: where the answer goes
+ * @room: bytes there
+ *
+ * Context: process, card->mutex held; sleeps for as long as the host may take.
+ * Return: bytes of the answer, as far as there is room; -EOPNOTSUPP if the host does
+ *	not know it, -EIO if it refuses; -ENODEV, -ETIMEDOUT, -EPROTO.
+ */
+int synn_control_query(struct synn_card *c, u32 oid, const void *in, u32 in_len,
+		       void *out, u32 room)
+{
+	struct rndis_answer a;
+	int ret = request(c, RNDIS_TYPE_QUERY, oid, in, in_len, &a);
+
+	if (ret)
+		return ret;
+	room = min(room, a.info_len);
+	if (room)
+		memcpy(out, a.info, room);
+	return room;
+}
+
+/**
+ * synn_control_query_u32() - ask for an object of one word
+ * @c: card
+ * @oid: OID_*
+ * @value: what it is
+ *
+ * Context, return: as synn_control_query(), but 0 for success.
+ */
+int synn_control_query_u32(struct synn_card *c, u32 oid, u32 *value)
+{
+	u32 v;
+	int ret = synn_control_query(c, oid, NULL, 0, &v, sizeof(v));
+
+	if (ret < 0)
+		return ret;
+	if (ret < sizeof(v))
+		return -EPROTO;
+	*value = v;
+	return 0;
+}
+
+/**
+ * synn_control_set() - set an object
+ * @c: card
+ * @oid: OID_*
+ * @info: what it is to be
+ * @len: its bytes
+ *
+ * Context, return: as synn_control_query(), but 0 for success.
+ */
+int synn_control_set(struct synn_card *c, u32 oid, const void *info, u32 len)
+{
+	struct rndis_answer a;
+
+	return request(c, RNDIS_TYPE_SET, oid, info, len, &a);
+}
+
+/* ---- from the host; NAPI ------------------------------------------------------- */
+
+/* wait_lock is held */
+static void maybe_done(struct synn_control *t)
+{
+	if (!t->id && (!t->request || t->answer_len))
+		complete(&t->done);
+}
+
+/**
+ * synn_control_completed() - the host has read a request
+ * @ch: where it says so
+ * @id: transaction id
+ * @payload: of the packet, a copy
+ * @len: its bytes
+ *
+ * Context: NAPI of @ch.
+ */
+void synn_control_completed(struct synn_chan *ch, u64 id, const void *payload,
+			    u32 len)
+{
+	const struct nvsp_message *m = payload;
+	struct synn_card *c = ch->card;
+	struct synn_control *t = &c->control;
+	bool found;
+
+	spin_lock(&c->wait_lock);
+	found = t->id == id;
+	if (found) {
+		t->id = 0;
+		if (len < sizeof(m->type) + sizeof(m->rndis_complete) ||
+		    m->type != NVSP_SEND_RNDIS_PACKET_COMPLETE)
+			t->status = NVSP_STATUS_FAILURE;
+		else
+			t->status = m->rndis_complete.status;
+		/* then there will be no answer */
+		if (t->status != NVSP_STATUS_SUCCESS)
+			t->request = 0;
+		maybe_done(t);
+	}
+	spin_unlock(&c->wait_lock);
+	if (!found)
+		synn_bad(ch, "a completion that nothing waits for", id);
+}
+
+static void take_answer(struct synn_chan *ch, const u8 *msg, u32 len)
+{
+	struct synn_card *c = ch->card;
+	struct synn_control *t = &c->control;
+	u32 id = len >= RNDIS_HEADER + sizeof(u32) ?
+		 *(const u32 *)(msg + RNDIS_HEADER) : 0;
+	bool found;
+
+	spin_lock(&c->wait_lock);
+	found = id && t->request == id && !t->answer_len;
+	if (found) {
+		memcpy(t->answer, msg, len);
+		t->answer_len = len;
+		maybe_done(t);
+	}
+	spin_unlock(&c->wait_lock);
+	if (!found)
+		synn_bad(ch, "an answer that nothing waits for", id);
+}
+
+static void indicate(struct synn_chan *ch, const u8 *msg, u32 len)
+{
+	struct synn_card *c = ch->card;
+	struct rndis_answer a;
+	u32 speed;
+
+	if (rndis_parse_indicate(msg, len, &a)) {
+		synn_bad(ch, "a malformed indication", 0);
+		return;
+	}
+	switch (a.status) {
+	case NDIS_STATUS_LINK_SPEED_CHANGE:
+		if (a.info_len < sizeof(speed)) {
+			synn_bad(ch, "a malformed indication", 0);
+			break;
+		}
+		memcpy(&speed, a.info, sizeof(speed));
+		WRITE_ONCE(c->speed, speed);
+		break;
+	case NDIS_STATUS_MEDIA_CONNECT:
+	case NDIS_STATUS_MEDIA_DISCONNECT:
+	case NDIS_STATUS_NETWORK_CHANGE:
+		/* which of them was the last one is asked, not guessed */
+		synn_event(c, SYNN_EVENT_LINK);
+		break;
+	case NDIS_STATUS_TASK_OFFLOAD:
+		break;
+	default:
+		netdev_dbg(c->dev, "indication 0x%x\n", a.status);
+	}
+}
+
+/**
+ * synn_control_message() - a message of the host that is no packet
+ * @ch: where
+ * @msg: in the receive buffer
+ * @len: bytes of its range
+ *
+ * Context: NAPI of @ch.
+ */
+void synn_control_message(struct synn_chan *ch, const u8 *msg, u32 len)
+{
+	u8 copy[SYNN_ANSWER_MAX] __aligned(8);
+	const struct rndis_header *h = (const void *)copy;
+	struct synn_card *c = ch->card;
+	u32 n = min_t(u32, len, sizeof(copy));
+
+	if (n < RNDIS_HEADER + sizeof(u32)) {
+		synn_bad(ch, "a short message", 0);
+		return;
+	}
+	synn_copy(copy, msg, n);
+	switch (h->type) {
+	case RNDIS_TYPE_INDICATE:
+		indicate(ch, copy, n);
+		break;
+	case RNDIS_TYPE_KEEPALIVE:
+		WRITE_ONCE(c->keepalive_id, *(u32 *)(copy + RNDIS_HEADER));
+		synn_event(c, SYNN_EVENT_KEEPALIVE);
+		break;
+	case RNDIS_TYPE_INITIALIZE | RNDIS_COMPLETION:
+	case RNDIS_TYPE_QUERY | RNDIS_COMPLETION:
+	case RNDIS_TYPE_SET | RNDIS_COMPLETION:
+		/* what is longer than that answers nothing that is asked for */
+		take_answer(ch, copy, n);
+		break;
+	default:
+		synn_bad(ch, "a message of an unknown type", h->type);
+	}
+}
+
+/* ---- what needs a process ------------------------------------------------------ */
+
+/**
+ * synn_event() - have something seen to
+ * @c: card
+ * @event: SYNN_EVENT_*
+ *
+ * Context: any.
+ */
+void synn_event(struct synn_card *c, unsigned int event)
+{
+	set_bit(event, &c->events);
+	queue_work(c->wq, &c->event_work);
+}
+
+/**
+ * synn_filter_update() - tell the host what it is to let through
+ * @c: card
+ *
+ * Context: process, card->mutex held; sleeps for as long as the host may take.
+ */
+void synn_filter_update(struct synn_card *c)
+{
+	struct net_device *dev = c->dev;
+	struct netdev_hw_addr *ha;
+	u8 (*list)[ETH_ALEN];
+	u32 filter = 0, room, n = 0;
+	int ret;
+
+	if (c->filter_on)
+		filter = NDIS_FILTER_DIRECTED | NDIS_FILTER_BROADCAST;
+	if (c->filter_on && dev->flags & IFF_PROMISC) {
+		filter |= NDIS_FILTER_PROMISCUOUS;
+	} else if (c->filter_on && dev->flags & IFF_ALLMULTI) {
+		filter |= NDIS_FILTER_ALL_MULTICAST;
+	} else if (c->filter_on) {
+		room = (PAGE_SIZE - 64) / ETH_ALEN;
+		list = kmalloc_array(room, ETH_ALEN, GFP_KERNEL);
+		netif_addr_lock_bh(dev);
+		netdev_for_each_mc_addr(ha, dev) {
+			if (list && n < room)
+				ether_addr_copy(list[n], ha->addr);
+			n++;
+		}
+		netif_addr_unlock_bh(dev);
+		ret = -ENOSPC;
+		if (!n)
+			ret = 0;
+		else if (list && n <= room)
+			ret = synn_control_set(c, OID_802_3_MULTICAST_LIST,
+					       list, n * ETH_ALEN);
+		/* a host without lists, or too short ones, lets all through */
+		if (n)
+			filter |= ret ? NDIS_FILTER_ALL_MULTICAST :
+				  NDIS_FILTER_MULTICAST;
+		kfree(list);
+	}
+	/* unicast addresses beside the own one: there is no list for them */
+	if (c->filter_on && !netdev_uc_empty(dev))
+		filter |= NDIS_FILTER_PROMISCUOUS;
+	if (filter == c->filter)
+		return;
+	ret = synn_control_set(c, OID_GEN_CURRENT_PACKET_FILTER, &filter,
+			       sizeof(filter));
+	if (!ret)
+		c->filter = filter;
+	else if (ret != -ENODEV)
+		netdev_warn(dev, "the host does not take packet filter 0x%x: %d\n",
+			    filter, ret);
+}
+
+/**
+ * synn_link_update() - ask whether the card is connected, and how fast
+ * @c: card
+ *
+ * Context: process, card->mutex held; sleeps for as long as the host may take.
+ */
+void synn_link_update(struct synn_card *c)
+{
+	u32 off, speed;
+
+	if (!synn_control_query_u32(c, OID_GEN_MEDIA_CONNECT_STATUS, &off))
+		c->connected = !off;
+	if (!synn_control_query_u32(c, OID_GEN_LINK_SPEED, &speed))
+		WRITE_ONCE(c->speed, speed);
+	if (c->connected)
+		netif_carrier_on(c->dev);
+	else
+		netif_carrier_off(c->dev);
+}
+
+static void answer_keepalive(struct synn_card *c)
+{
+	u32 bytes;
+
+	if (may_ask(c))
+		return;
+	bytes = rndis_put_keepalive_done(c->control.page,
+					 READ_ONCE(c->keepalive_id));
+	exchange(c, bytes, 0);
+}
+
+/**
+ * synn_event_work() - see to what was asked for
+ * @work: of a card
+ *
+ * Context: process; without RTNL, so that a silent host keeps nobody else from it.
+ */
+void synn_event_work(struct work_struct *work)
+{
+	struct synn_card *c = container_of(work, struct synn_card, event_work);
+
+	mutex_lock(&c->mutex);
+	if (READ_ONCE(c->state) == SYNN_LIVE) {
+		if (test_and_clear_bit(SYNN_EVENT_KEEPALIVE, &c->events))
+			answer_keepalive(c);
+		if (test_and_clear_bit(SYNN_EVENT_LINK, &c->events))
+			synn_link_update(c);
+		if (test_and_clear_bit(SYNN_EVENT_FILTER, &c->events))
+			synn_filter_update(c);
+	}
+	mutex_unlock(&c->mutex);
+}
+
+/**
+ * synn_control_init() - memory for requests
+ * @c: card
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int synn_control_init(struct synn_card *c)
+{
+	struct synn_control *t = &c->control;
+
+	init_completion(&t->done);
+	init_completion(&c->single.done);
+	t->answer = kmalloc(SYNN_ANSWER_MAX, GFP_KERNEL);
+	t->page = (void *)get_zeroed_page(GFP_KERNEL);
+	if (t->answer && t->page)
+		return 0;
+	synn_control_free(c);
+	return -ENOMEM;
+}
+
+/**
+ * synn_control_free() - the mirror of synn_control_init()
+ * @c: card; all channels are closed
+ */
+void synn_control_free(struct synn_card *c)
+{
+	struct synn_control *t = &c->control;
+
+	kfree(t->answer);
+	if (!c->host_holds || !t->stuck)
+		free_page((unsigned long)t->page);
+}

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What ethtool calls. */
+#include <linux/ethtool.h>
+#include <linux/rtnetlink.h>
+
+#include "synth_net.h"
+
+#define MAX_USECS	1000u
+
+static void synn_get_drvinfo(struct net_device *dev, struct ethtool_drvinfo *i)
+{
+	struct synn_card *c = synn_card(dev);
+
+	strscpy(i->driver, SYNN_NAME, sizeof(i->driver));
+	snprintf(i->fw_version, sizeof(i->fw_version), "NVSP %u.%u",
+		 c->link.version >> 16, c->link.version & 0xffff);
+	strscpy(i->bus_info, dev_name(&c->hv->device), sizeof(i->bus_info));
+}
+
+static u32 synn_get_msglevel(struct net_device *dev)
+{
+	return synn_card(dev)->msg_level;
+}
+
+static void synn_set_msglevel(struct net_device *dev, u32 level)
+{
+	synn_card(dev)->msg_level = level;
+}
+
+static int synn_get_link_ksettings(struct net_device *dev,
+				   struct ethtool_link_ksettings *k)
+{
+	struct synn_card *c = synn_card(dev);
+	u32 speed = READ_ONCE(c->speed);
+
+	k->base.speed = c->connected && speed ? speed / 10000 : SPEED_UNKNOWN;
+	k->base.duplex = c->connected ? DUPLEX_FULL : DUPLEX_UNKNOWN;
+	k->base.port = PORT_OTHER;
+	return 0;
+}
+
+/* ---- statistics ------------------------------------------------------------------- */
+
+struct synn_stat {
+	char name[ETH_GSTRING_LEN];
+	size_t at;
+};
+
+#define TX(field)	{ "tx_" #field, offsetof(struct synn_chan, tx.stats.field) }
+#define RX(field)	{ "rx_" #field, offsetof(struct synn_chan, rx.stats.field) }
+
+/* of the card: sums over all queues */
+static const struct synn_stat sums[] = {
+	TX(copied), TX(ring_packets), TX(tso), TX(csum_help), TX(linearized),
+	TX(ring_full), TX(stopped), TX(woken), TX(dropped), TX(errors),
+	TX(xdp_xmit), TX(xdp_xmit_dropped), TX(xdp_tx), TX(xdp_tx_dropped),
+	RX(ranges), RX(joined), RX(csum_ok), RX(csum_bad), RX(no_memory),
+	RX(dropped), RX(multicast), RX(bad), RX(xdp_pass), RX(xdp_drop),
+	RX(xdp_tx), RX(xdp_redirect), RX(xdp_aborted), RX(xdp_errors),
+	RX(polls), RX(interrupts), RX(completions), RX(completions_late),
+};
+
+static const char card_stats[][ETH_GSTRING_LEN] = {
+	"resets", "tx_timeouts", "quarantined_pages",
+};
+
+/* of each queue */
+static const struct synn_stat queue_stats[] = {
+	TX(packets), TX(bytes), RX(packets), RX(bytes),
+	RX(xdp_drop), RX(xdp_tx), RX(xdp_redirect),
+};
+
+static u64 stat_of(const struct synn_chan *ch, const struct synn_stat *s)
+{
+	return READ_ONCE(*(const u64 *)((const u8 *)ch + s->at));
+}
+
+static int synn_get_sset_count(struct net_device *dev, int set)
+{
+	if (set != ETH_SS_STATS)
+		return -EOPNOTSUPP;
+	return ARRAY_SIZE(card_stats) + ARRAY_SIZE(sums) +
+	       synn_card(dev)->nr_queues * ARRAY_SIZE(queue_stats);
+}
+
+static void synn_get_strings(struct net_device *dev, u32 set, u8 *data)
+{
+	struct synn_card *c = synn_card(dev);
+	unsigned int i, q;
+
+	if (set != ETH_SS_STATS)
+		return;
+	for (i = 0; i < ARRAY_SIZE(card_stats); i++, data += ETH_GSTRING_LEN)
+		memcpy(data, card_stats[i], ETH_GSTRING_LEN);
+	for (i = 0; i < ARRAY_SIZE(sums); i++, data += ETH_GSTRING_LEN)
+		memcpy(data, sums[i].name, ETH_GSTRING_LEN);
+	for (q = 0; q < c->nr_queues; q++) {
+		for (i = 0; i < ARRAY_SIZE(queue_stats);
+		     i++, data += ETH_GSTRING_LEN)
+			snprintf(data, ETH_GSTRING_LEN, "queue_%u_%s", q,
+				 queue_stats[i].name);
+	}
+}
+
+static void synn_get_ethtool_stats(struct net_device *dev,
+				   struct ethtool_stats *unused, u64 *data)
+{
+	struct synn_card *c = synn_card(dev);
+	unsigned int i, q;
+
+	*data++ = c->resets;
+	*data++ = c->timeouts;
+	*data++ = c->quarantined;
+	for (i = 0; i < ARRAY_SIZE(sums); i++, data++) {
+		*data = 0;
+		for (q = 0; q < SYNN_MAX_QUEUES; q++) {
+			if (c->chans[q])
+				*data += stat_of(c->chans[q], &sums[i]);
+		}
+	}
+	for (q = 0; q < c->nr_queues; q++) {
+		for (i = 0; i < ARRAY_SIZE(queue_stats); i++)
+			*data++ = stat_of(c->chans[q], &queue_stats[i]);
+	}
+}
+
+/* ---- rings, buffers, queues --------------------------------------------------------- */
+
+static void synn_get_ringparam(struct net_device *dev,
+			       struct ethtool_ringparam *r,
+			       struct kernel_ethtool_ringparam *k,
+			       struct netlink_ext_ack *extack)
+{
+	struct synn_card *c = synn_card(dev);
+
+	r->rx_max_pending = SYNN_MAX_SECTIONS;
+	r->tx_max_pending = SYNN_MAX_SLOTS;
+	r->rx_pending = c->want_sections;
+	r->tx_pending = c->want_slots;
+}
+
+static int synn_set_ringparam(struct net_device *dev,
+			      struct ethtool_ringparam *r,
+			      struct kernel_ethtool_ringparam *k,
+			      struct netlink_ext_ack *extack)
+{
+	struct synn_card *c = synn_card(dev);
+	u32 slots = clamp_t(u32, r->tx_pending, SYNN_MIN_SLOTS, SYNN_MAX_SLOTS);
+	u32 sections = clamp_t(u32, r->rx_pending, SYNN_MIN_SECTIONS,
+			       SYNN_MAX_SECTIONS);
+	u32 old_slots = c->want_slots, old_sections = c->want_sections;
+	int ret;
+
+	if (slots == old_slots && sections == old_sections)
+		return 0;
+	c->want_slots = slots;
+	c->want_sections = sections;
+	ret = synn_link_restart(c);
+	if (!ret)
+		return 0;
+	c->want_slots = old_slots;
+	c->want_sections = old_sections;
+	if (ret != -EBUSY)
+		synn_link_restart(c);
+	return ret;
+}
+
+static u32 max_queues(const struct synn_card *c)
+{
+	return min3(num_present_cpus(), c->link.rss.queues ?: 1,
+		    SYNN_MAX_QUEUES);
+}
+
+static void synn_get_channels(struct net_device *dev, struct ethtool_channels *h)
+{
+	struct synn_card *c = synn_card(dev);
+
+	h->max_combined = max_queues(c);
+	h->combined_count = c->nr_queues;
+}
+
+static int synn_set_channels(struct net_device *dev, struct ethtool_channels *h)
+{
+	struct synn_card *c = synn_card(dev);
+	unsigned int old = c->want_queues;
+	int ret;
+
+	if (h->rx_count || h->tx_count || h->other_count || !h->combined_count)
+		return -EINVAL;
+	if (h->combined_count == c->nr_queues)
+		return 0;
+	c->want_queues = h->combined_count;
+	ret = synn_link_restart(c);
+	if (!ret && c->nr_queues == h->combined_count)
+		return 0;
+	if (!ret) {
+		netdev_warn(dev, "the host gives %u queues only\n", c->nr_queues);
+		return -EIO;
+	}
+	c->want_queues = old;
+	if (ret != -EBUSY)
+		synn_link_restart(c);
+	return ret;
+}
+
+/* ---- receive side scaling ------------------------------------------------------------ */
+
+static u32 synn_get_rxfh_key_size(struct net_device *dev)
+{
+	return NDIS_RSS_KEY_BYTES;
+}
+
+static u32 synn_get_rxfh_indir_size(struct net_device *dev)
+{
+	return synn_card(dev)->rss_entries;
+}
+
+static void get_rss(struct synn_card *c, u32 *table, u8 *key)
+{
+	if (table)
+		memcpy(table, c->rss_table, c->rss_entries * sizeof(u32));
+	if (key)
+		memcpy(key, c->rss_key, sizeof(c->rss_key));
+}
+
+static int set_rss(struct synn_card *c, const u32 *table, const u8 *key)
+{
+	u32 old_table[NDIS_RSS_TABLE_DEFAULT], i;
+	u8 old_key[NDIS_RSS_KEY_BYTES];
+	int ret;
+
+	if (!c->rss_entries)
+		return -EOPNOTSUPP;
+	for (i = 0; table && i < c->rss_entries; i++) {
+		if (table[i] >= c->nr_queues)
+			return -EINVAL;
+	}
+	memcpy(old_table, c->rss_table, sizeof(old_table));
+	memcpy(old_key, c->rss_key, sizeof(old_key));
+	if (table)
+		memcpy(c->rss_table, table, c->rss_entries * sizeof(u32));
+	if (key)
+		memcpy(c->rss_key, key, sizeof(c->rss_key));
+	mutex_lock(&c->mutex);
+	ret = synn_rss_set(c);
+	mutex_unlock(&c->mutex);
+	if (ret) {
+		memcpy(c->rss_table, old_table, sizeof(old_table));
+		memcpy(c->rss_key, old_key, sizeof(old_key));
+	} else if (table) {
+		c->rss_user = true;
+	}
+	return ret;
+}
+
+#ifdef COMPAT_RXFH_PARAM
+static int synn_get_rxfh(struct net_device *dev, struct ethtool_rxfh_param *p)
+{
+	p->hfunc = ETH_RSS_HASH_TOP;
+	get_rss(synn_card(dev), p->indir, p->key);
+	return 0;
+}
+
+static int synn_set_rxfh(struct net_device *dev, struct ethtool_rxfh_param *p,
+			 struct netlink_ext_ack *extack)
+{
+	if (p->hfunc != ETH_RSS_HASH_NO_CHANGE && p->hfunc != ETH_RSS_HASH_TOP)
+		return -EOPNOTSUPP;
+	return set_rss(synn_card(dev), p->indir, p->key);
+}
+#else
+static int synn_get_rxfh(struct net_device *dev, u32 *table, u8 *key, u8 *func)
+{
+	if (func)
+		*func = ETH_RSS_HASH_TOP;
+	get_rss(synn_card(dev), table, key);
+	return 0;
+}
+
+static int synn_set_rxfh(struct net_device *dev, const u32 *table,
+			 const u8 *key, const u8 func)
+{
+	if (func != ETH_RSS_HASH_NO_CHANGE && func != ETH_RSS_HASH_TOP)
+		return -EOPNOTSUPP;
+	return set_rss(synn_card(dev), table, key);
+}
+#endif
+
+#ifdef COMPAT_RX_RING_COUNT
+static u32 synn_get_rx_ring_count(struct net_device *dev)
+{
+	return synn_card(dev)->nr_queues;
+}
+#else
+static int synn_get_rxnfc(struct net_device *dev, struct ethtool_rxnfc *n,
+			  u32 *rules)
+{
+	if (n->cmd != ETHTOOL_GRXRINGS)
+		return -EOPNOTSUPP;
+	n->data = synn_card(dev)->nr_queues;
+	return 0;
+}
+#endif
+
+/* ---- coalescing, reset ------------------------------------------------------------------ */
+
+static int synn_get_coalesce(struct net_device *dev, struct ethtool_coalesce *e,
+			     struct kernel_ethtool_coalesce *k,
+			     struct netlink_ext_ack *extack)
+{
+	struct synn_card *c = synn_card(dev);
+
+	e->rx_coalesce_usecs = c->adaptive ? READ_ONCE(c->chans[0]->usecs) :
+			       c->rx_usecs;
+	e->use_adaptive_rx_coalesce = c->adaptive;
+	return 0;
+}
+
+static int synn_set_coalesce(struct net_device *dev, struct ethtool_coalesce *e,
+			     struct kernel_ethtool_coalesce *k,
+			     struct netlink_ext_ack *extack)
+{
+	struct synn_card *c = synn_card(dev);
+	unsigned int i;
+
+	if (e->use_adaptive_rx_coalesce && !synn_coalesce_can_adapt()) {
+		NL_SET_ERR_MSG_MOD(extack, "this kernel has no net DIM");
+		return -EOPNOTSUPP;
+	}
+	if (e->rx_coalesce_usecs > MAX_USECS)
+		return -ERANGE;
+	/* while it adapts, what it has found is shown: that is no wish */
+	if (!e->use_adaptive_rx_coalesce)
+		c->rx_usecs = e->rx_coalesce_usecs;
+	WRITE_ONCE(c->adaptive, e->use_adaptive_rx_coalesce);
+	for (i = 0; i < c->nr_queues; i++)
+		WRITE_ONCE(c->chans[i]->usecs, c->rx_usecs);
+	return 0;
+}
+
+static int synn_ethtool_reset(struct net_device *dev, u32 *flags)
+{
+	int ret = synn_link_restart(synn_card(dev));
+
+	if (!ret)
+		*flags = 0;
+	return ret;
+}
+
+const struct ethtool_ops synn_ethtool_ops = {
+	.supported_coalesce_params = ETHTOOL_COALESCE_RX_USECS |
+				     ETHTOOL_COALESCE_USE_ADAPTIVE_RX,
+	.get_drvinfo		= synn_get_drvinfo,
+	.get_link		= ethtool_op_get_link,
+	.get_msglevel		= synn_get_msglevel,
+	.set_msglevel		= synn_set_msglevel,
+	.get_link_ksettings	= synn_get_link_ksettings,
+	.get_ts_info		= ethtool_op_get_ts_info,
+	.get_sset_count		= synn_get_sset_count,
+	.get_strings		= synn_get_strings,
+	.get_ethtool_stats	= synn_get_ethtool_stats,
+	.get_ringparam		= synn_get_ringparam,
+	.set_ringparam		= synn_set_ringparam,
+	.get_channels		= synn_get_channels,
+	.set_channels		= synn_set_channels,
+	.get_rxfh_key_size	= synn_get_rxfh_key_size,
+	.get_rxfh_indir_size	= synn_get_rxfh_indir_size,
+	.get_rxfh		= synn_get_rxfh,
+	.set_rxfh		= synn_set_rxfh,
+#ifdef COMPAT_RX_RING_COUNT
+	.get_rx_ring_count	= synn_get_rx_ring_count,
+#else
+	.get_rxnfc		= synn_get_rxnfc,
+#endif
+	.get_coalesce		= synn_get_coalesce,
+	.set_coalesce		= synn_set_coalesce,
+	.reset			= synn_ethtool_reset,
+};

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* Tracepoints: ring packets on their way to the host and back, and what is wrong. */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM synth_net
+
+#if !defined(SYNTHIO_NET_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define SYNTHIO_NET_TRACE_H
+
+#include <linux/tracepoint.h>
+
+#include "synth_net.h"
+
+DECLARE_EVENT_CLASS(synn_packet,
+	TP_PROTO(const struct synn_chan *ch, u64 id, u32 packets, u32 bytes),
+	TP_ARGS(ch, id, packets, bytes),
+	TP_STRUCT__entry(
+		__string(dev, ch->card->dev->name)
+		__field(u64, id)
+		__field(u32, queue)
+		__field(u32, packets)
+		__field(u32, bytes)
+	),
+	TP_fast_assign(
+		compat_assign_str(dev, ch->card->dev->name);
+		__entry->id = id;
+		__entry->queue = ch->index;
+		__entry->packets = packets;
+		__entry->bytes = bytes;
+	),
+	TP_printk("%s queue=%u id=0x%llx packets=%u bytes=%u", __get_str(dev),
+		  __entry->queue, __entry->id, __entry->packets,
+		  __entry->bytes)
+);
+
+DEFINE_EVENT(synn_packet, synn_send,
+	TP_PROTO(const struct synn_chan *ch, u64 id, u32 packets, u32 bytes),
+	TP_ARGS(ch, id, packets, bytes));
+DEFINE_EVENT(synn_packet, synn_sent,
+	TP_PROTO(const struct synn_chan *ch, u64 id, u32 packets, u32 bytes),
+	TP_ARGS(ch, id, packets, bytes));
+DEFINE_EVENT(synn_packet, synn_receive,
+	TP_PROTO(const struct synn_chan *ch, u64 id, u32 packets, u32 bytes),
+	TP_ARGS(ch, id, packets, bytes));
+
+TRACE_EVENT(synn_request,
+	TP_PROTO(const struct synn_card *c, u32 type, u32 oid, u32 len, int ret),
+	TP_ARGS(c, type, oid, len, ret),
+	TP_STRUCT__entry(
+		__string(dev, c->dev->name)
+		__field(u32, type)
+		__field(u32, oid)
+		__field(u32, len)
+		__field(int, ret)
+	),
+	TP_fast_assign(
+		compat_assign_str(dev, c->dev->name);
+		__entry->type = type;
+		__entry->oid = oid;
+		__entry->len = len;
+		__entry->ret = ret;
+	),
+	TP_printk("%s type=%u oid=0x%08x len=%u ret=%d", __get_str(dev),
+		  __entry->type, __entry->oid, __entry->len, __entry->ret)
+);
+
+TRACE_EVENT(synn_bad,
+	TP_PROTO(const struct synn_chan *ch, const char *what, u64 id),
+	TP_ARGS(ch, what, id),
+	TP_STRUCT__entry(
+		__string(dev, ch->card->dev->name)
+		__string(what, what)
+		__field(u32, queue)
+		__field(u64, id)
+	),
+	TP_fast_assign(
+		compat_assign_str(dev, ch->card->dev->name);
+		compat_assign_str(what, what);
+		__entry->queue = ch->index;
+		__entry->id = id;
+	),
+	TP_printk("%s queue=%u id=0x%llx: %s", __get_str(dev), __entry->queue,
+		  __entry->id, __get_str(what))
+);
+
+#endif
+
+#undef TRACE_INCLUDE_PATH
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_PATH .
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>

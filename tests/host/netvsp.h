@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of the network card share:
+ *
+ *	netvsp.c		the device: channels, what comes on them, link
+ *	netvsp_options.c	options, commands of the control socket, status
+ *	netvsp_nvsp.c		negotiation, buffers, further channels
+ *	netvsp_rndis.c		RNDIS control messages and their answers
+ *	netvsp_oid.c		the objects that QUERY and SET speak of
+ *	netvsp_tx.c		frames from the guest
+ *	netvsp_rx.c		frames to the guest: which it wants, and where
+ *	netvsp_slots.c		the receive buffer and who has which part of it
+ *	netvsp_fault.c		what goes wrong on purpose
+ *	netvsp_fault_command.c	how it is asked for
+ */
+#ifndef SYNTHHOST_NETVSP_H
+#define SYNTHHOST_NETVSP_H
+
+#include <synthio/netvsp.h>
+#include <synthio/rndis.h>
+
+#include "device.h"
+#include "netback.h"
+#include "netframe.h"
+#include "netvsp_fault.h"
+#include "toeplitz.h"
+
+#define NETVSP_MTU_MIN		68u
+#define NETVSP_MTU_MAX		65521u
+#define NETVSP_MTU		9000u
+#define NETVSP_SPEED		10000u		/* Mbit/s */
+#define NETVSP_SECTION		6144u		/* of the send buffer */
+#define NETVSP_SECTION_MIN	1728u
+#define NETVSP_SECTION_MAX	65536u
+#define NETVSP_BATCH		32u
+#define NETVSP_SLOT_RSC		16384u
+#define NETVSP_SLOT_MIN		1728u
+#define NETVSP_SLOT_MAX		65536u
+#define NETVSP_MAX_PACKETS	8u		/* of one section */
+#define NETVSP_ALIGN_SHIFT	3u
+#define NETVSP_CONTROL_MAX	4096u		/* bytes of a control message */
+#define NETVSP_MAX_ANSWERS	64u		/* that wait for a slot */
+#define NETVSP_MULTICAST_MAX	64u
+#define NETVSP_INFO_MAX		512u		/* per-packet info of a frame */
+#define NETVSP_SPARE_SLOTS	4u		/* frames leave so many to control */
+
+/*
+ * Where a frame begins in its slot: behind the RNDIS header and all per-packet
+ * info there is, and so that what follows the Ethernet header is at the beginning
+ * of a cache line.
+ */
+#define NETVSP_HEADROOM		114u
+
+enum netvsp_state {
+	NETVSP_CLOSED,
+	NETVSP_OPENED,
+	NETVSP_VERSION,		/* INIT succeeded */
+	NETVSP_CONFIG,		/* NDIS_CONFIG, or version 1 */
+	NETVSP_NDIS,		/* NDIS_VERSION */
+	NETVSP_RECEIVE,		/* receive buffer */
+	NETVSP_READY,		/* send buffer */
+};
+
+enum netvsp_rndis_state {
+	NETVSP_RNDIS_NONE,
+	NETVSP_RNDIS_UP,
+	NETVSP_RNDIS_HALTED,
+};
+
+/**
+ * struct netvsp_config - what options say, and later guests are told
+ * @max_version: newest NVSP version that is taken
+ * @mtu: largest that is granted
+ * @slot: bytes of a suballocation; 0: what suits the guest
+ * @section: bytes of a section of the send buffer
+ * @batch: frames in one transfer-pages packet, at most
+ * @rsc, @lso, @csum: offloads that are offered
+ */
+struct netvsp_config {
+	unsigned int max_version;
+	unsigned int mtu;
+	unsigned int slot;
+	unsigned int section;
+	unsigned int batch;
+	bool rsc, lso, csum;
+};
+
+/**
+ * struct netvsp_slot - a suballocation of the receive buffer
+ * @next: of the same packet, or of the free ones
+ * @seq: of the packet: one that comes back twice is not another's
+ * @count: slots of the packet, 0 in all but its first
+ * @channel: that the packet went to
+ */
+struct netvsp_slot {
+	uint32_t next;
+	uint32_t seq;
+	uint16_t count;
+	uint16_t channel;
+};
+
+#define NETVSP_NO_SLOT		UINT32_MAX
+
+/**
+ * struct netvsp_buffer - a buffer of the guest's, mapped
+ */
+struct netvsp_buffer {
+	uint8_t *map;
+	size_t bytes;
+	uint32_t gpadl;
+	bool revoked;
+};
+
+/**
+ * struct netvsp_pages - a transfer-pages packet that is being made
+ * @set, @owns, @reserved, @count, @range: as behind the common descriptor; the
+ *	payload is put behind the last range
+ */
+struct netvsp_pages {
+	uint32_t first, last;
+	unsigned int frames;
+	struct {
+		uint16_t set;
+		uint8_t owns;
+		uint8_t reserved;
+		uint32_t count;
+		struct {
+			uint32_t bytes;
+			uint32_t offset;
+		} range[NVSP_MAX_RANGES];
+		struct nvsp_message room;
+	} __attribute__((packed)) wire;
+};
+
+struct netvsp_channel_stats {
+	uint64_t tx_packets, tx_bytes;
+	uint64_t rx_packets, rx_bytes;
+};
+
+/* What hangs at an open channel */
+struct netvsp_channel {
+	struct channel *ch;
+	struct netvsp *n;
+	unsigned int index;
+	bool unshown;
+	struct netvsp_channel_stats stats;
+	struct netvsp_pages pages;
+};
+
+/* A control message for the guest that waits for a slot */
+struct netvsp_answer {
+	struct netvsp_answer *next;
+	uint32_t len;
+	uint8_t bytes[];
+};
+
+struct netvsp_stats {
+	uint64_t tx_packets, tx_bytes, tx_lso, tx_csum, tx_in_section;
+	uint64_t tx_refused, tx_failed, tx_dropped;
+	uint64_t rx_packets, rx_bytes, rx_large, rx_csum;
+	uint64_t rx_filtered, rx_oversized, rx_malformed, rx_failed;
+	uint64_t rx_discarded, rx_no_slots, rx_pages;
+	uint64_t control;
+};
+
+/* What the guest has set with OID_TCP_OFFLOAD_PARAMETERS */
+struct netvsp_offloads {
+	bool tx_csum[2][2];	/* [IPv6][UDP] */
+	bool rx_csum[2][2];
+	bool lso[2];
+	bool rsc[2];
+};
+
+/* What the guest has set with OID_GEN_RECEIVE_SCALE_PARAMETERS */
+struct netvsp_rss {
+	bool on;
+	uint32_t types;		/* NDIS_HASH_* */
+	unsigned int entries;
+	uint8_t table[NDIS_RSS_TABLE_MAX];
+	uint8_t key[NDIS_RSS_KEY_BYTES];
+	struct toeplitz hash;
+};
+
+/**
+ * struct netvsp - a network card
+ * @carrier: the cable is plugged in
+ * @speed: Mbit/s
+ * @mac: permanent; @address is what it is now
+ * @version, @message_bytes, @capabilities, @mtu: negotiated
+ * @offered: subchannels that were asked for
+ * @table_due: the send indirection table follows when those are open
+ * @slots, @free: of the receive buffer; @free is the first of the free ones
+ * @last_packet: while it retires: when the guest sent something, loop_now()
+ * @rx_readable: bit mask of the backend's queues that may have frames
+ * @rx_starved: there was no slot for the next one
+ * @rx_held, @rx_iov: slots that the next frame will be read into, and their memory
+ *	behind the tap header's
+ * @vh: that header
+ * @back_offloads: as the backend was told
+ * @overflow: what finds no room in @rx_held
+ */
+struct netvsp {
+	struct device dev;
+	struct netback *back;
+	struct netvsp_config configured, config;
+	unsigned int queues;
+	uint64_t coalesce;
+	unsigned int speed;
+	bool carrier;
+	uint8_t mac[6];
+
+	enum netvsp_state state;
+	enum netvsp_rndis_state rndis;
+	unsigned int version;
+	unsigned int message_bytes;
+	uint64_t capabilities;
+	unsigned int mtu;
+	unsigned int offered;
+	bool table_due;
+	struct netvsp_channel *channels[1 + DEVICE_MAX_SUBCHANNELS];
+
+	struct netvsp_buffer receive, send;
+	unsigned int slot_bytes, slot_count, slots_free;
+	struct netvsp_slot *slots;
+	uint32_t free;
+	uint32_t seq;
+	struct netvsp_answer *answers, **answers_end;
+	unsigned int answer_count;
+
+	uint8_t address[6];
+	uint32_t filter;
+	unsigned int multicasts;
+	uint8_t multicast[NETVSP_MULTICAST_MAX][6];
+	struct netvsp_offloads offloads;
+	struct netvsp_rss rss;
+
+	uint64_t last_packet;
+
+	struct loop_poller poller;
+	uint64_t rx_readable;
+	bool rx_starved;
+	unsigned int rx_queue;
+	unsigned int rx_held_count, rx_want;
+	uint32_t rx_held[NETVSP_SLOT_MAX / 1024];
+	struct iovec rx_iov[2 + NETVSP_SLOT_MAX / 1024];
+	struct netframe_header vh;
+	uint16_t rsc_id;
+	struct netback_offloads back_offloads;
+	uint8_t overflow[NETFRAME_MAX];
+	struct netvsp_faults faults;
+	struct netvsp_stats stats;
+};
+
+static inline struct netvsp *to_netvsp(struct device *dev)
+{
+	return container_of(dev, struct netvsp, dev);
+}
+
+/* --- netvsp.c -------------------------------------------------------------- */
+
+extern struct device_kind netvsp_kind;
+
+/**
+ * netvsp_set_carrier() - plug the cable in, or out
+ */
+void netvsp_set_carrier(struct netvsp *n, bool up);
+
+/**
+ * netvsp_set_speed() - say another speed
+ * @speed: Mbit/s
+ */
+void netvsp_set_speed(struct netvsp *n, unsigned int speed);
+
+/* --- netvsp_nvsp.c --------------------------------------------------------- */
+
+/**
+ * nvsp_packet() - a packet on the primary channel other than of RNDIS
+ * @msg: padded with zeroes
+ */
+void nvsp_packet(struct netvsp *n, struct channel *ch, const struct packet *pkt,
+		 const struct nvsp_message *msg);
+
+/**
+ * nvsp_channel_opened() - a subchannel is there: has the guest all of them now?
+ */
+void nvsp_channel_opened(struct netvsp *n);
+
+/**
+ * nvsp_send_table() - tell the guest how to spread what it sends
+ */
+void nvsp_send_table(struct netvsp *n);
+
+/**
+ * nvsp_release() - forget the buffers
+ */
+void nvsp_release(struct netvsp *n);
+
+/* --- netvsp_rndis.c -------------------------------------------------------- */
+
+/**
+ * rndis_control() - a control message of the guest
+ */
+void rndis_control(struct netvsp *n, struct channel *ch, const uint8_t *msg,
+		   size_t len);
+
+/**
+ * rndis_indicate() - tell the guest of a change
+ * @info: may be NULL
+ */
+void rndis_indicate(struct netvsp *n, uint32_t status, const void *info,
+		    size_t len);
+
+/**
+ * rndis_send() - send a control message, as soon as there is a slot for it
+ */
+void rndis_send(struct netvsp *n, const void *msg, size_t len);
+
+/**
+ * rndis_answer() - the same
+ * @oid: of the object that was asked for
+ */
+void rndis_answer(struct netvsp *n, const void *msg, size_t len, uint32_t oid);
+
+/**
+ * rndis_answers() - send what has waited; slots came back
+ */
+void rndis_answers(struct netvsp *n);
+
+/* --- netvsp_oid.c ---------------------------------------------------------- */
+
+#define OID_ANSWER_MAX		512u
+
+/**
+ * oid_query() - read an object
+ * @info, @info_len: what the guest has sent with the query
+ * @answer: OID_ANSWER_MAX bytes
+ * @len: bytes of the answer
+ *
+ * Return: NDIS_STATUS_*.
+ */
+uint32_t oid_query(struct netvsp *n, uint32_t oid, const uint8_t *info,
+		   size_t info_len, uint8_t *answer, size_t *len);
+
+/**
+ * oid_set() - write one
+ */
+uint32_t oid_set(struct netvsp *n, uint32_t oid, const uint8_t *info,
+		 size_t len);
+
+/**
+ * oid_reset() - all that can be set is as a new guest expects it
+ */
+void oid_reset(struct netvsp *n);
+
+/* --- netvsp_tx.c ----------------------------------------------------------- */
+
+/**
+ * tx_packet() - SEND_RNDIS_PACKET, of either sort
+ */
+void tx_packet(struct netvsp_channel *nc, const struct packet *pkt,
+	       const struct nvsp_message *msg);
+
+/* --- netvsp_rx.c ----------------------------------------------------------- */
+
+void rx_readable(struct netback *nb, unsigned int queue);
+bool rx_poll(struct loop_poller *poller);
+
+/**
+ * rx_changed() - another buffer, filter, offload: read anew how frames come in
+ */
+void rx_changed(struct netvsp *n);
+
+/**
+ * rx_stop() - the receive buffer goes: nothing is written there any more
+ */
+void rx_stop(struct netvsp *n);
+
+/* --- netvsp_slots.c -------------------------------------------------------- */
+
+/**
+ * slots_init() - divide the receive buffer
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int slots_init(struct netvsp *n);
+void slots_exit(struct netvsp *n);
+
+uint32_t slots_take(struct netvsp *n);
+void slots_give(struct netvsp *n, uint32_t slot);
+
+static inline uint8_t *slots_memory(const struct netvsp *n, uint32_t slot)
+{
+	return n->receive.map + (size_t)slot * n->slot_bytes;
+}
+
+/**
+ * slots_add() - one more range for the packet that a channel is about to get
+ */
+void slots_add(struct netvsp_channel *nc, uint32_t slot);
+
+/**
+ * slots_send() - send that packet, if it has any
+ * @channel_type: NVSP_CHANNEL_*
+ */
+void slots_send(struct netvsp_channel *nc, uint32_t channel_type);
+
+/**
+ * slots_show() - show the guest what was sent
+ */
+void slots_show(struct netvsp *n);
+
+/**
+ * slots_completed() - the guest gives a packet back
+ */
+void slots_completed(struct netvsp_channel *nc, const struct packet *pkt);
+
+/**
+ * slots_channel_gone() - it gives back nothing any more
+ */
+void slots_channel_gone(struct netvsp *n, unsigned int index);
+
+/* --- netvsp_options.c ------------------------------------------------------ */
+
+extern const struct device_option netvsp_options[];
+extern const struct device_command netvsp_commands[];
+
+void netvsp_status(struct device *dev, struct text *out);
+
+#endif

@@ -1,0 +1,1219 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The reference host's network card: packets go straight to its callbacks, and a
+ * backend that keeps and makes frames is behind it. Guest memory is heap memory of
+ * exactly the size that a packet names.
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../host/netvsp.h"
+#include "tap.h"
+
+#define RECEIVE_BYTES	(256u << 10)
+#define SEND_BYTES	(64u << 10)
+#define RECEIVE_GPADL	5u
+#define SEND_GPADL	6u
+#define MAX_FRAMES	64u
+
+struct bus {
+	struct device *dev;
+};
+
+struct channel {
+	struct device *dev;
+	unsigned int index;
+	void *private;
+	bool errored, backlog, shown;
+	char why[200];
+	unsigned int completions, messages, pages;
+	uint64_t trans_id;		/* of the last completion */
+	uint32_t len;
+	struct nvsp_message last;
+	uint8_t message[256];
+	struct {
+		uint64_t id;
+		size_t head, len;
+		uint8_t bytes[8192];
+	} page[64];
+};
+
+static struct bus bus;
+static struct channel chan, sub;
+static struct device_kind *kind;
+static struct netvsp *n;
+static struct text why;
+static uint8_t *receive_buffer, *send_buffer;
+static unsigned int offered;
+
+/* --- the bus ------------------------------------------------------------------ */
+
+void device_kind_register(struct device_kind *k)
+{
+	kind = k;
+}
+
+int device_set_id(struct device *dev, const char *id, struct text *err)
+{
+	(void)err;
+	strcpy(dev->id, id);
+	return 0;
+}
+
+int device_register(struct bus *b, struct device *dev, struct text *err)
+{
+	(void)err;
+	dev->bus = b;
+	b->dev = dev;
+	return 0;
+}
+
+struct device *device_find(struct bus *b, const struct device_kind *k,
+			   const char *id)
+{
+	(void)k;
+	return b->dev && !strcmp(b->dev->id, id) ? b->dev : NULL;
+}
+
+int device_offer_subchannels(struct device *dev, unsigned int count)
+{
+	(void)dev;
+	offered = count;
+	return 0;
+}
+
+struct loop *bus_loop(struct bus *b)
+{
+	(void)b;
+	return NULL;
+}
+
+uint64_t loop_now(void)
+{
+	return 0;
+}
+
+void loop_add_poller(struct loop *loop, struct loop_poller *p)
+{
+	(void)loop;
+	(void)p;
+}
+
+void loop_del_poller(struct loop *loop, struct loop_poller *p)
+{
+	(void)loop;
+	(void)p;
+}
+
+unsigned int channel_index(const struct channel *ch)
+{
+	return ch->index;
+}
+
+void channel_set_private(struct channel *ch, void *private)
+{
+	ch->private = private;
+}
+
+void *channel_private(const struct channel *ch)
+{
+	return ch->private;
+}
+
+bool channel_gone(const struct channel *ch)
+{
+	return ch->errored;
+}
+
+bool channel_backlog(const struct channel *ch)
+{
+	return ch->backlog;
+}
+
+void channel_moderate(struct channel *ch, uint64_t ns)
+{
+	(void)ch;
+	(void)ns;
+}
+
+int channel_complete(struct channel *ch, uint64_t trans_id,
+		     const void *payload, size_t len)
+{
+	ch->completions++;
+	ch->trans_id = trans_id;
+	ch->len = len;
+	memset(&ch->last, 0, sizeof(ch->last));
+	if (len)
+		memcpy(&ch->last, payload, len < sizeof(ch->last) ?
+		       len : sizeof(ch->last));
+	return 0;
+}
+
+int channel_complete_soon(struct channel *ch, uint64_t trans_id,
+			  const void *payload, size_t len,
+			  unsigned int pending)
+{
+	(void)pending;
+	return channel_complete(ch, trans_id, payload, len);
+}
+
+int channel_send(struct channel *ch, uint64_t trans_id, const void *payload,
+		 size_t len, bool want_completion)
+{
+	(void)trans_id;
+	(void)want_completion;
+	if (len > sizeof(ch->message))
+		abort();
+	ch->messages++;
+	memcpy(ch->message, payload, len);
+	return 0;
+}
+
+int channel_inject(struct channel *ch, unsigned int type, uint64_t trans_id,
+		   const void *payload, size_t len)
+{
+	return type == PACKET_COMPLETION ?
+	       channel_complete(ch, trans_id, payload, len) :
+	       channel_send(ch, trans_id, payload, len, false);
+}
+
+int channel_send_pages(struct channel *ch, uint64_t trans_id,
+		       const void *packet, size_t head, size_t len)
+{
+	if (ch->pages == 64 || len > sizeof(ch->page[0].bytes))
+		abort();
+	ch->page[ch->pages].id = trans_id;
+	ch->page[ch->pages].head = head;
+	ch->page[ch->pages].len = len;
+	memcpy(ch->page[ch->pages++].bytes, packet, len);
+	ch->shown = false;
+	return 0;
+}
+
+void channel_show_pages(struct channel *ch)
+{
+	ch->shown = true;
+}
+
+void *channel_map_gpadl(struct channel *ch, uint32_t handle, size_t *bytes)
+{
+	(void)ch;
+	*bytes = handle == RECEIVE_GPADL ? RECEIVE_BYTES : SEND_BYTES;
+	if (handle == RECEIVE_GPADL)
+		return receive_buffer = malloc(RECEIVE_BYTES);
+	return handle == SEND_GPADL ? send_buffer = malloc(SEND_BYTES) : NULL;
+}
+
+void channel_unmap_gpadl(struct channel *ch, uint32_t handle, void *map,
+			 size_t bytes)
+{
+	(void)ch;
+	(void)handle;
+	(void)bytes;
+	free(map);
+}
+
+void channel_error(struct channel *ch, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(ch->why, sizeof(ch->why), fmt, ap);
+	va_end(ap);
+	ch->errored = true;
+}
+
+/* --- the backend ---------------------------------------------------------------- */
+
+static struct {
+	struct netback nb;
+	struct netback_offloads offloads;
+	bool link;
+	struct netframe_header sent_header, header;
+	uint8_t sent[NETFRAME_MAX];
+	size_t sent_len;
+	unsigned int sends;
+	uint8_t frame[NETFRAME_MAX];	/* the one that is there, @frames times */
+	size_t frame_len;
+	unsigned int frames;
+} back;
+
+static ssize_t back_receive(struct netback *nb, unsigned int queue,
+			    const struct iovec *iov, int count)
+{
+	size_t at = 0;
+	int i;
+
+	(void)nb;
+	(void)queue;
+	if (!back.frames)
+		return -EAGAIN;
+	back.frames--;
+	memcpy(iov[0].iov_base, &back.header, sizeof(back.header));
+	for (i = 1; i < count && at < back.frame_len; i++) {
+		size_t part = back.frame_len - at < iov[i].iov_len ?
+			      back.frame_len - at : iov[i].iov_len;
+
+		memcpy(iov[i].iov_base, back.frame + at, part);
+		at += part;
+	}
+	return sizeof(back.header) + back.frame_len;
+}
+
+static int back_send(struct netback *nb, unsigned int queue,
+		     const struct iovec *iov, int count)
+{
+	int i;
+
+	(void)nb;
+	(void)queue;
+	memcpy(&back.sent_header, iov[0].iov_base, iov[0].iov_len);
+	back.sent_len = 0;
+	for (i = 1; i < count; i++) {
+		memcpy(back.sent + back.sent_len, iov[i].iov_base,
+		       iov[i].iov_len);
+		back.sent_len += iov[i].iov_len;
+	}
+	back.sends++;
+	return 0;
+}
+
+static void back_offloads(struct netback *nb,
+			  const struct netback_offloads *offloads)
+{
+	(void)nb;
+	back.offloads = *offloads;
+}
+
+static void back_link(struct netback *nb, bool up)
+{
+	(void)nb;
+	back.link = up;
+}
+
+static void back_close(struct netback *nb)
+{
+	(void)nb;
+}
+
+static const struct netback_ops back_ops = {
+	.receive = back_receive,
+	.send = back_send,
+	.set_offloads = back_offloads,
+	.set_link = back_link,
+	.close = back_close,
+};
+
+struct netback *netback_tap(struct loop *loop, const char *name, int fd,
+			    unsigned int queues, struct text *err)
+{
+	(void)loop;
+	(void)name;
+	(void)fd;
+	(void)err;
+	memset(&back, 0, sizeof(back));
+	back.nb.ops = &back_ops;
+	back.nb.queues = queues;
+	back.nb.can_lso = true;
+	return &back.nb;
+}
+
+struct netback *netback_user(struct loop *loop, struct text *err)
+{
+	(void)loop;
+	text_add(err, "none here");
+	return NULL;
+}
+
+/* --- a guest ---------------------------------------------------------------------- */
+
+static int option(const char *arg)
+{
+	text_free(&why);
+	return kind->options[0].parse(&bus, arg, &why);
+}
+
+static int command(const char *line)
+{
+	const struct device_command *c;
+	char copy[512], *argv[16], *p = copy;
+	int argc = 0;
+
+	text_free(&why);
+	snprintf(copy, sizeof(copy), "%s", line);
+	while ((argv[argc] = strsep(&p, " ")))
+		argc++;
+	for (c = kind->commands; strcmp(c->name, argv[0]); c++)
+		;
+	return c->run(&bus, argc, argv, &why);
+}
+
+static void begin(const char *options)
+{
+	memset(&chan, 0, sizeof(chan));
+	memset(&sub, 0, sizeof(sub));
+	if (option(options)) {
+		printf("# %s\n", text_str(&why));
+		abort();
+	}
+	n = to_netvsp(bus.dev);
+	chan.dev = sub.dev = bus.dev;
+	sub.index = 1;
+	if (kind->ops->open(bus.dev, &chan))
+		abort();
+}
+
+static void end(void)
+{
+	if (sub.private)
+		kind->ops->close(bus.dev, &sub);
+	kind->ops->drain(bus.dev, &chan);
+	kind->ops->close(bus.dev, &chan);
+	kind->ops->destroy(bus.dev);
+	bus.dev = NULL;
+	text_free(&why);
+}
+
+static void post(struct channel *ch, int type, const void *payload, size_t len,
+		 struct iovec *iov, unsigned int ranges, bool wants)
+{
+	struct packet_range r[4];
+	struct packet pkt = {
+		.type = type, .wants_completion = wants, .trans_id = 77,
+		.len = (len + 7) & ~7ul, .iov = iov, .iov_count = ranges,
+		.ranges = r, .range_count = ranges,
+	};
+	uint64_t copy[16] = { 0 };
+	unsigned int i;
+
+	memcpy(copy, payload, len);
+	pkt.payload = copy;
+	for (i = 0; i < ranges; i++) {
+		r[i] = (struct packet_range){ i, 1, iov[i].iov_len };
+		pkt.iov_bytes += iov[i].iov_len;
+	}
+	kind->ops->packet(ch->dev, ch, &pkt);
+}
+
+static void nvsp(const struct nvsp_message *msg, bool wants)
+{
+	post(&chan, PACKET_INBAND, msg, n->version >= NVSP_VERSION_61 ?
+	     NVSP_MESSAGE_SIZE_61 : NVSP_MESSAGE_SIZE, NULL, 0, wants);
+}
+
+static void step(unsigned int i, uint32_t version)
+{
+	struct nvsp_message m = { 0 };
+
+	switch (i) {
+	case 0:
+		m.type = NVSP_INIT;
+		m.init.min_version = m.init.max_version = version;
+		post(&chan, PACKET_INBAND, &m, NVSP_MESSAGE_SIZE_61, NULL, 0,
+		     true);
+		break;
+	case 1:
+		m.type = NVSP_SEND_NDIS_CONFIG;
+		m.ndis_config.mtu = 1514;
+		m.ndis_config.capabilities = NVSP_CAP_8021Q | NVSP_CAP_RSC |
+					     NVSP_CAP_TEAMING;
+		nvsp(&m, false);
+		break;
+	case 2:
+		m.type = NVSP_SEND_NDIS_VERSION;
+		m.ndis_version.major = 6;
+		m.ndis_version.minor = 30;
+		nvsp(&m, false);
+		break;
+	case 3:
+	case 4:
+		m.type = i == 3 ? NVSP_SEND_RECEIVE_BUFFER :
+				  NVSP_SEND_SEND_BUFFER;
+		m.buffer.gpadl = i == 3 ? RECEIVE_GPADL : SEND_GPADL;
+		m.buffer.id = i == 3 ? NVSP_RECEIVE_BUFFER_ID :
+				       NVSP_SEND_BUFFER_ID;
+		nvsp(&m, true);
+		break;
+	}
+}
+
+/* A message of the guest's in one range or more, or in a section */
+static void rndis(struct channel *ch, uint32_t channel_type, struct iovec *iov,
+		  unsigned int ranges, uint32_t section, uint32_t bytes)
+{
+	struct nvsp_message m = {
+		.type = NVSP_SEND_RNDIS_PACKET,
+		.rndis.channel_type = channel_type,
+		.rndis.section = section,
+		.rndis.section_bytes = bytes,
+	};
+
+	post(ch, ranges ? PACKET_GPA_DIRECT : PACKET_INBAND, &m,
+	     n->message_bytes, iov, ranges, true);
+}
+
+/* What the guest got last, of RNDIS */
+static const uint8_t *last_answer(void)
+{
+	uint32_t offset;
+
+	memcpy(&offset, chan.page[chan.pages - 1].bytes + 12, 4);
+	return receive_buffer + offset;
+}
+
+static uint32_t word(const uint8_t *p)
+{
+	uint32_t v;
+
+	memcpy(&v, p, 4);
+	return v;
+}
+
+/* It gives all packets back */
+static void give_back(struct channel *ch)
+{
+	struct nvsp_message m = {
+		.type = NVSP_SEND_RNDIS_PACKET_COMPLETE,
+		.rndis_complete.status = NVSP_STATUS_SUCCESS,
+	};
+	struct packet pkt = { .type = PACKET_COMPLETION, .payload = &m,
+			      .len = 8 };
+	unsigned int i;
+
+	for (i = 0; i < ch->pages; i++) {
+		pkt.trans_id = ch->page[i].id;
+		kind->ops->packet(ch->dev, ch, &pkt);
+	}
+	ch->pages = 0;
+}
+
+/* A request; the status of its answer */
+static uint32_t request(uint32_t type, uint32_t oid, const void *info,
+			uint32_t len)
+{
+	struct rndis_header h = { type, 8 + 20 + len };
+	struct rndis_query q = { 33, oid, len, 20, 0 };
+	uint8_t *exact = malloc(h.len);
+	struct iovec iov = { exact, h.len };
+
+	memcpy(exact, &h, 8);
+	memcpy(exact + 8, &q, 20);
+	if (len)
+		memcpy(exact + 28, info, len);
+	rndis(&chan, NVSP_CHANNEL_CONTROL, &iov, 1, NVSP_NO_SECTION, 0);
+	free(exact);
+	return chan.pages ? word(last_answer() + 12) : ~0u;
+}
+
+static void rndis_up(void)
+{
+	struct {
+		struct rndis_header h;
+		struct rndis_initialize i;
+	} m = { { RNDIS_TYPE_INITIALIZE, sizeof(m) }, { 1, 1, 0, 0x4000 } };
+	struct iovec iov = { &m, sizeof(m) };
+
+	rndis(&chan, NVSP_CHANNEL_CONTROL, &iov, 1, NVSP_NO_SECTION, 0);
+}
+
+static void up(const char *options, uint32_t version, uint32_t filter)
+{
+	unsigned int i;
+
+	begin(options);
+	for (i = 0; i < 5; i++) {
+		if (i != 1 || version != NVSP_VERSION_1)
+			step(i, version);
+	}
+	rndis_up();
+	request(RNDIS_TYPE_SET, OID_GEN_CURRENT_PACKET_FILTER, &filter, 4);
+	give_back(&chan);
+}
+
+static void all_offloads(void)
+{
+	struct ndis_offload_parameters p = {
+		.header.type = NDIS_OBJECT_DEFAULT, .header.size = sizeof(p),
+		.ip4_csum = 1, .tcp4_csum = 4, .udp4_csum = 4, .tcp6_csum = 4,
+		.udp6_csum = 4, .lso_v2_ip4 = 2, .lso_v2_ip6 = 2, .rsc_ip4 = 2,
+		.rsc_ip6 = 2,
+	};
+
+	request(RNDIS_TYPE_SET, OID_TCP_OFFLOAD_PARAMETERS, &p, sizeof(p));
+	give_back(&chan);
+}
+
+#define CARD	"n0,tap=t,queues=2,mac=02:00:00:00:00:01"
+#define FILTER	(NDIS_FILTER_DIRECTED | NDIS_FILTER_BROADCAST)
+
+/* --- tests: negotiation ------------------------------------------------------------- */
+
+static void test_versions(void)
+{
+	static const uint32_t good[] = {
+		NVSP_VERSION_61, NVSP_VERSION_6, NVSP_VERSION_5, NVSP_VERSION_4,
+		NVSP_VERSION_2, NVSP_VERSION_1,
+	};
+	static const char *const names[] = { "6.1", "6", "5", "4", "2", "1" };
+	char card[64];
+	unsigned int i, v;
+
+	for (v = 0; v < 6; v++) {
+		snprintf(card, sizeof(card), CARD ",max-version=%s", names[v]);
+		begin(card);
+		for (i = 0; i < v; i++) {
+			step(0, good[i]);
+			CHECK(chan.last.init_complete.status ==
+			      NVSP_STATUS_TOO_NEW, "%s takes 0x%x", names[v],
+			      good[i]);
+		}
+		step(0, 0x00050003);
+		CHECK(chan.last.init_complete.status != NVSP_STATUS_SUCCESS,
+		      "an unknown one");
+		step(0, good[v]);
+		CHECK(chan.last.init_complete.status == NVSP_STATUS_SUCCESS &&
+		      chan.len == (v ? 28 : 40), "0x%x", good[v]);
+		for (i = 1; i < 5; i++) {
+			if (i != 1 || v != 5)
+				step(i, 0);
+			CHECK(!chan.errored, "step %u: %s", i, chan.why);
+		}
+		CHECK(chan.last.type == NVSP_SEND_SEND_BUFFER_COMPLETE &&
+		      chan.len == (v ? 28 : 40), "send buffer");
+		rndis_up();
+		CHECK(chan.pages == 1 &&
+		      word(last_answer()) == 0x80000002 &&
+		      !word(last_answer() + 12), "RNDIS is up");
+		CHECK(chan.page[0].len - chan.page[0].head == (v ? 28 : 40),
+		      "size of the message");
+		end();
+	}
+}
+
+static void test_order(void)
+{
+	unsigned int at, i;
+
+	for (at = 0; at < 5; at++) {
+		for (i = 0; i < 5; i++) {
+			unsigned int k;
+
+			if (i == at)
+				continue;
+			begin(CARD);
+			for (k = 0; k < at; k++)
+				step(k, NVSP_VERSION_61);
+			CHECK(!chan.errored, "before");
+			step(i, NVSP_VERSION_61);
+			CHECK(chan.errored, "%u instead of %u", i, at);
+			end();
+		}
+	}
+}
+
+static void test_malformed(void)
+{
+	struct nvsp_message m = { 0 };
+	struct iovec iov;
+	unsigned int i;
+	uint8_t bytes[4200] = { 0 };
+
+	for (i = 0; i < 16; i++) {
+		struct rndis_header h = { RNDIS_TYPE_KEEPALIVE, 12 };
+		bool bad = true;
+
+		up(CARD, NVSP_VERSION_61, FILTER);
+		memset(&m, 0, sizeof(m));
+		iov = (struct iovec){ bytes, 12 };
+		switch (i) {
+		case 0:
+			m.type = 99;
+			nvsp(&m, true);
+			break;
+		case 1:	/* too short for 6.1 */
+			m.type = NVSP_SUBCHANNEL;
+			post(&chan, PACKET_INBAND, &m, 28, NULL, 0, true);
+			break;
+		case 2:
+			post(&chan, PACKET_INBAND, &m, 8, NULL, 0, true);
+			break;
+		case 3:
+			m.type = NVSP_SUBCHANNEL;
+			m.subchannel.op = 2;
+			nvsp(&m, true);
+			break;
+		case 4:
+			m.type = NVSP_SUBCHANNEL;
+			m.subchannel.op = 1;
+			nvsp(&m, false);
+			break;
+		case 5:
+			m.type = NVSP_SWITCH_DATA_PATH;
+			m.data_path.active = NVSP_PATH_VF;
+			nvsp(&m, true);
+			break;
+		case 6:	/* no completion */
+			m.type = NVSP_SEND_RNDIS_PACKET;
+			m.rndis.section = NVSP_NO_SECTION;
+			post(&chan, PACKET_GPA_DIRECT, &m, 40, &iov, 1, false);
+			break;
+		case 7:
+			h.len = 13;
+			break;
+		case 8:
+			h.len = 7;
+			break;
+		case 9:
+			h.type = 55;
+			break;
+		case 10:
+			h.type = RNDIS_TYPE_INITIALIZE;
+			break;
+		case 11:
+			rndis(&chan, 2, &iov, 1, NVSP_NO_SECTION, 0);
+			break;
+		case 12:
+			rndis(&chan, NVSP_CHANNEL_CONTROL, NULL, 0,
+			      SEND_BYTES / NETVSP_SECTION, 12);
+			break;
+		case 13:
+			rndis(&chan, NVSP_CHANNEL_CONTROL, NULL, 0, 0,
+			      NETVSP_SECTION + 1);
+			break;
+		case 14:
+			iov.iov_len = sizeof(bytes);
+			break;
+		case 15:
+			bad = false;
+			break;
+		}
+		if (i >= 7 && i != 11 && i != 12 && i != 13) {
+			memcpy(bytes, &h, sizeof(h));
+			rndis(&chan, NVSP_CHANNEL_CONTROL, &iov, 1,
+			      NVSP_NO_SECTION, 0);
+		}
+		CHECK(chan.errored == bad, "case %u: %s", i, chan.why);
+		end();
+	}
+}
+
+static void test_halt_and_revoke(void)
+{
+	struct rndis_header h = { RNDIS_TYPE_HALT, 12 };
+	struct nvsp_message m = { .type = NVSP_REVOKE_RECEIVE_BUFFER };
+	uint8_t bytes[12] = { 0 };
+	struct iovec iov = { bytes, 12 };
+
+	up(CARD, NVSP_VERSION_61, FILTER);
+	memcpy(bytes, &h, 8);
+	rndis(&chan, NVSP_CHANNEL_CONTROL, &iov, 1, NVSP_NO_SECTION, 0);
+	CHECK(!chan.errored && !n->filter, "HALT");
+	back.frames = 1;
+	back.frame_len = 60;
+	memset(back.frame, 0xff, 60);
+	rx_readable(&back.nb, 0);
+	rx_poll(&n->poller);
+	CHECK(!chan.pages && n->stats.rx_discarded == 1, "no more frames");
+	nvsp(&m, false);
+	CHECK(!chan.errored && !n->receive.map && !n->slots, "revoked");
+	nvsp(&m, false);
+	CHECK(chan.errored, "revoked twice");
+	end();
+	up(CARD, NVSP_VERSION_61, FILTER);
+	rndis(&chan, NVSP_CHANNEL_CONTROL, &iov, 1, NVSP_NO_SECTION, 0);
+	rndis_up();
+	CHECK(chan.errored, "INITIALIZE after HALT");
+	end();
+}
+
+/* --- tests: objects -------------------------------------------------------------------- */
+
+static void test_objects(void)
+{
+	uint32_t v = 0x10000;
+	uint8_t macs[12] = { 1, 0, 0x5e, 0, 0, 1, 0x33, 0x33, 0, 0, 0, 1 };
+	struct {
+		struct rndis_config_parameter p;
+		char text[52];
+	} mac = { { 20, 28, RNDIS_CONFIG_STRING, 48, 24 }, { 0 } };
+	static const char text[] = "NetworkAddress0200000000aF";
+	unsigned int i;
+
+	up(CARD, NVSP_VERSION_61, FILTER);
+	CHECK(request(RNDIS_TYPE_QUERY, 0x12345678, NULL, 0) ==
+	      NDIS_STATUS_INVALID_OID, "unknown");
+	CHECK(!request(RNDIS_TYPE_QUERY, OID_GEN_MAXIMUM_FRAME_SIZE, NULL, 0) &&
+	      word(last_answer() + 16) == 4 && word(last_answer() + 20) == 16 &&
+	      word(last_answer() + 24) == 1500, "frame size");
+	CHECK(!request(RNDIS_TYPE_QUERY, OID_802_3_PERMANENT_ADDRESS, NULL, 0) &&
+	      word(last_answer() + 16) == 6 &&
+	      !memcmp(last_answer() + 24, "\x02\0\0\0\0\1", 6), "address");
+	CHECK(request(RNDIS_TYPE_SET, OID_GEN_CURRENT_PACKET_FILTER, &v, 4) ==
+	      NDIS_STATUS_NOT_SUPPORTED, "unknown filter");
+	CHECK(request(RNDIS_TYPE_SET, OID_GEN_CURRENT_PACKET_FILTER, &v, 3) ==
+	      NDIS_STATUS_INVALID_LENGTH, "short filter");
+	CHECK(!request(RNDIS_TYPE_SET, OID_802_3_MULTICAST_LIST, macs, 12) &&
+	      n->multicasts == 2, "multicast list");
+	CHECK(request(RNDIS_TYPE_SET, OID_802_3_MULTICAST_LIST, macs, 11) ==
+	      NDIS_STATUS_INVALID_LENGTH, "odd list");
+	for (i = 0; i < 26; i++)
+		mac.text[2 * i] = text[i];
+	CHECK(!request(RNDIS_TYPE_SET, OID_GEN_RNDIS_CONFIG_PARAMETER, &mac,
+		       sizeof(mac)) &&
+	      !memcmp(n->address, "\x02\0\0\0\0\xaf", 6), "MAC change");
+	mac.p.value_offset = 60;
+	CHECK(request(RNDIS_TYPE_SET, OID_GEN_RNDIS_CONFIG_PARAMETER, &mac,
+		      sizeof(mac)) == NDIS_STATUS_INVALID_DATA, "outside");
+	mac.p.value_offset = 48;
+	mac.text[30] = 'x';
+	CHECK(request(RNDIS_TYPE_SET, OID_GEN_RNDIS_CONFIG_PARAMETER, &mac,
+		      sizeof(mac)) == NDIS_STATUS_INVALID_DATA, "no digit");
+	CHECK(!chan.errored, "%s", chan.why);
+	end();
+}
+
+static void test_answers_wait(void)
+{
+	unsigned int i, slots;
+
+	up(CARD ",slot=64K", NVSP_VERSION_61, FILTER);
+	CHECK(chan.errored, "a buffer of four slots is too small");
+	end();
+	up(CARD ",slot=32K", NVSP_VERSION_61, FILTER);
+	slots = n->slots_free;
+	for (i = 0; i < slots + 10; i++)
+		request(RNDIS_TYPE_QUERY, OID_GEN_LINK_SPEED, NULL, 0);
+	CHECK(chan.pages == slots && n->answer_count == 10 && !chan.errored,
+	      "they wait");
+	give_back(&chan);
+	CHECK(!n->answer_count && n->stats.control == slots + 12,
+	      "in slots given back");
+	end();
+	up(CARD ",slot=32K", NVSP_VERSION_61, FILTER);
+	for (i = 0; i < slots + NETVSP_MAX_ANSWERS; i++)
+		request(RNDIS_TYPE_QUERY, OID_GEN_LINK_SPEED, NULL, 0);
+	CHECK(!chan.errored, "not too many yet");
+	request(RNDIS_TYPE_QUERY, OID_GEN_LINK_SPEED, NULL, 0);
+	CHECK(chan.errored, "not without end");
+	end();
+}
+
+/* --- tests: from the guest ---------------------------------------------------------------- */
+
+/* An RNDIS packet: header, info, then @len bytes of data; its length */
+static size_t make_packet(uint8_t *to, size_t len, uint32_t type, uint32_t value)
+{
+	struct rndis_header h = { RNDIS_TYPE_PACKET, 8 + 36 + 16 + len };
+	struct rndis_packet p = {
+		.data_offset = 36 + 16, .data_len = len, .info_offset = 36,
+		.info_len = 16,
+	};
+	struct rndis_info i = { 16, type, 12 };
+
+	memcpy(to, &h, 8);
+	memcpy(to + 8, &p, 36);
+	memcpy(to + 44, &i, 12);
+	memcpy(to + 56, &value, 4);
+	for (i.size = 0; i.size < len; i.size++)
+		to[60 + i.size] = i.size;
+	to[60 + 12] = 8;
+	to[60 + 13] = 0;
+	return h.len;
+}
+
+static void test_tx(void)
+{
+	uint8_t a[8192];
+	struct iovec iov[2];
+	size_t len, one;
+
+	up(CARD, NVSP_VERSION_61, FILTER);
+	all_offloads();
+	/* one range, then header and data apart */
+	len = make_packet(a, 100, NDIS_INFO_8021Q, 3 | 42 << 4);
+	iov[0] = (struct iovec){ a, len };
+	rndis(&chan, NVSP_CHANNEL_DATA, iov, 1, NVSP_NO_SECTION, 0);
+	CHECK(back.sends == 1 && back.sent_len == 104 &&
+	      !memcmp(back.sent, a + 60, 12) &&
+	      !memcmp(back.sent + 12, "\x81\0\x60\x2a", 4) &&
+	      !memcmp(back.sent + 16, a + 72, 88), "tag is put in");
+	CHECK(chan.trans_id == 77 && chan.len == 8 &&
+	      chan.last.rndis_complete.status == NVSP_STATUS_SUCCESS, "done");
+	make_packet(a, 100, NDIS_INFO_CHECKSUM,
+		    NDIS_TXCSUM_IPV4 | NDIS_TXCSUM_UDP | 34 << 16);
+	iov[0].iov_len = 61;
+	iov[1] = (struct iovec){ a + 61, len - 61 };
+	rndis(&chan, NVSP_CHANNEL_DATA, iov, 2, NVSP_NO_SECTION, 0);
+	CHECK(back.sends == 2 && back.sent_len == 100 &&
+	      !memcmp(back.sent, a + 60, 100) &&
+	      back.sent_header.csum_start == 34 &&
+	      back.sent_header.csum_offset == 6, "checksum, two ranges");
+	/* three in a section, the last one's data elsewhere */
+	one = make_packet(send_buffer, 60, 99, 0);
+	make_packet(send_buffer + one, 60, 99, 0);
+	make_packet(a, 1000, 99, 0);
+	memcpy(send_buffer + 2 * one, a, 60);
+	iov[0] = (struct iovec){ a + 60, 1000 };
+	CHECK(one % 8 == 0, "test");
+	rndis(&chan, NVSP_CHANNEL_DATA, iov, 1, 0, 2 * one + 60);
+	CHECK(back.sends == 5 && back.sent_len == 1000 &&
+	      !memcmp(back.sent, a + 60, 1000) && !chan.errored,
+	      "section and ranges: %s", chan.why);
+	/* what is refused, and disconnects nobody */
+	len = make_packet(a, 2000, 99, 0);
+	iov[0] = (struct iovec){ a, len };
+	rndis(&chan, NVSP_CHANNEL_DATA, iov, 1, NVSP_NO_SECTION, 0);
+	CHECK(back.sends == 5 && chan.last.rndis_complete.status ==
+	      NVSP_STATUS_FAILURE, "larger than the MTU");
+	len = make_packet(a, 100, NDIS_INFO_CHECKSUM,
+			  NDIS_TXCSUM_IPV4 | NDIS_TXCSUM_TCP | 99 << 16);
+	iov[0].iov_len = len;
+	rndis(&chan, NVSP_CHANNEL_DATA, iov, 1, NVSP_NO_SECTION, 0);
+	CHECK(back.sends == 5 && !chan.errored, "header outside");
+	CHECK(n->stats.tx_refused == 2, "refused");
+	command("net-link n0 down");
+	make_packet(a, 100, 99, 0);
+	rndis(&chan, NVSP_CHANNEL_DATA, iov, 1, NVSP_NO_SECTION, 0);
+	CHECK(back.sends == 5 && n->stats.tx_dropped == 1, "no cable");
+	end();
+}
+
+static void test_tx_malformed(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < 18; i++) {
+		uint8_t *a = malloc(512);
+		size_t len = make_packet(a, 100, 99, 0);
+		struct iovec iov[2] = { { a, len }, { a, 0 } };
+		unsigned int ranges = 1;
+		uint32_t *w = (uint32_t *)a;
+		bool bad = true;
+
+		up(CARD, NVSP_VERSION_61, FILTER);
+		switch (i) {
+		case 0:
+			w[0] = 3;		/* type */
+			break;
+		case 1:
+			w[1] = len + 1;
+			break;
+		case 2:
+			w[1] = len - 1;
+			break;
+		case 3:
+			w[1] = 43;
+			break;
+		case 4:
+			w[2] = 35;		/* data offset */
+			break;
+		case 5:
+			w[2] = ~0u;
+			break;
+		case 6:
+			w[3] = 101;		/* data length */
+			break;
+		case 7:
+			w[3] = ~0u;
+			break;
+		case 8:
+			w[7] = 35;		/* info offset */
+			break;
+		case 9:
+			w[7] = ~0u;
+			break;
+		case 10:
+			w[8] = ~0u;		/* info length */
+			break;
+		case 11:
+			w[8] = 15;
+			break;
+		case 12:
+			w[11] = 0;		/* size of an info */
+			break;
+		case 13:
+			w[11] = 17;
+			break;
+		case 14:
+			w[13] = 13;		/* its value's offset */
+			break;
+		case 15:
+			w[13] = 0;
+			break;
+		case 16:			/* info in the second range */
+			iov[0].iov_len = 50;
+			iov[1] = (struct iovec){ a + 50, len - 50 };
+			ranges = 2;
+			break;
+		case 17:
+			bad = false;
+			break;
+		}
+		rndis(&chan, NVSP_CHANNEL_DATA, iov, ranges, NVSP_NO_SECTION,
+		      0);
+		CHECK(chan.errored == bad && back.sends == !bad,
+		      "case %u: %s", i, chan.why);
+		end();
+		free(a);
+	}
+}
+
+/* --- tests: to the guest -------------------------------------------------------------------- */
+
+static void frame(const char *to, size_t len, unsigned int count)
+{
+	memset(back.frame, 0, sizeof(back.frame));
+	memcpy(back.frame, to, 6);
+	back.frame[12] = 8;
+	back.frame[14] = 0x45;
+	back.frame[17] = len - 14;
+	back.frame[23] = 17;
+	back.frame[26] = 10;
+	back.frame[30] = 10;
+	back.frame_len = len;
+	back.frames = count;
+	memset(&back.header, 0, sizeof(back.header));
+	rx_readable(&back.nb, 0);
+	rx_poll(&n->poller);
+}
+
+static void test_filters(void)
+{
+	static const char own[] = "\x02\0\0\0\0\1", other[] = "\x02\0\0\0\0\2",
+			  all[] = "\xff\xff\xff\xff\xff\xff",
+			  one[] = "\1\0\x5e\0\0\1", two[] = "\1\0\x5e\0\0\2";
+	static const struct {
+		uint32_t filter;
+		unsigned int own, other, all, one, two;
+	} cases[] = {
+		{ 0, 0, 0, 0, 0, 0 },
+		{ NDIS_FILTER_DIRECTED, 1, 0, 0, 0, 0 },
+		{ NDIS_FILTER_BROADCAST, 0, 0, 1, 0, 0 },
+		{ NDIS_FILTER_MULTICAST, 0, 0, 0, 1, 0 },
+		{ NDIS_FILTER_ALL_MULTICAST, 0, 0, 0, 1, 1 },
+		{ NDIS_FILTER_PROMISCUOUS, 1, 1, 1, 1, 1 },
+	};
+	unsigned int i;
+
+	for (i = 0; i < 6; i++) {
+		up(CARD, NVSP_VERSION_61, cases[i].filter);
+		request(RNDIS_TYPE_SET, OID_802_3_MULTICAST_LIST, one, 6);
+		give_back(&chan);
+		frame(own, 60, 1);
+		CHECK(chan.pages == cases[i].own, "own, %u", i);
+		frame(other, 60, 1);
+		CHECK(chan.pages == cases[i].own + cases[i].other,
+		      "another's, %u", i);
+		give_back(&chan);
+		frame(all, 60, 1);
+		CHECK(chan.pages == cases[i].all, "broadcast, %u", i);
+		give_back(&chan);
+		frame(one, 60, 1);
+		CHECK(chan.pages == cases[i].one, "in the list, %u", i);
+		give_back(&chan);
+		frame(two, 60, 1);
+		CHECK(chan.pages == cases[i].two, "not in the list, %u", i);
+		end();
+	}
+}
+
+static void test_backpressure(void)
+{
+	unsigned int slots, i, frames = 0;
+
+	up(CARD ",slot=16K,batch=4", NVSP_VERSION_61, FILTER);
+	slots = n->slots_free;
+	frame("\x02\0\0\0\0\1", 60, 60);
+	for (i = 0; i < chan.pages; i++)
+		frames += word(chan.page[i].bytes + 4);
+	CHECK(frames == slots - NETVSP_SPARE_SLOTS && chan.shown &&
+	      back.frames == 60 - frames, "the others stay where they are");
+	CHECK(!rx_poll(&n->poller), "and nobody turns in circles");
+	CHECK(!request(RNDIS_TYPE_QUERY, OID_GEN_LINK_SPEED, NULL, 0),
+	      "control goes on");
+	give_back(&chan);
+	rx_poll(&n->poller);
+	CHECK(back.frames == 60 - 2 * frames, "then the next");
+	give_back(&chan);
+	chan.backlog = true;
+	CHECK(!rx_poll(&n->poller) && !chan.pages, "the ring is full");
+	chan.backlog = false;
+	CHECK(rx_poll(&n->poller) && chan.pages, "and is not");
+	give_back(&chan);
+	CHECK(n->slots_free + n->rx_held_count == slots && !chan.errored,
+	      "all are back");
+	end();
+}
+
+static void test_rx_info(void)
+{
+	const uint8_t *s;
+
+	up(CARD, NVSP_VERSION_61, FILTER);
+	all_offloads();
+	CHECK(back.offloads.csum && back.offloads.tso4 && back.offloads.tso6,
+	      "offloads");
+	/* the checksum is put in, and said to be good */
+	frame("\x02\0\0\0\0\1", 60, 0);
+	back.frames = 1;
+	back.frame[41] = 99;
+	back.header.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	back.header.csum_start = 34;
+	back.header.csum_offset = 6;
+	rx_poll(&n->poller);
+	rx_readable(&back.nb, 0);
+	rx_poll(&n->poller);
+	CHECK(chan.pages == 1, "frame");
+	s = last_answer();
+	CHECK(word(s) == 1 && word(s + 8) == NETVSP_HEADROOM - 8 &&
+	      word(s + 12) == 60 && word(s + 28) == 36 && word(s + 32) == 16 &&
+	      word(s + 48) == NDIS_INFO_CHECKSUM &&
+	      word(s + 56) == NDIS_RXCSUM_UDP_SUCCEEDED, "checksum info");
+	CHECK(netframe_fold(netframe_sum(0, s + NETVSP_HEADROOM + 34, 26)) !=
+	      netframe_fold(netframe_sum(0, back.frame + 34, 26)),
+	      "and filled in");
+	give_back(&chan);
+	/* a tag */
+	frame("\x02\0\0\0\0\1", 60, 0);
+	memmove(back.frame + 16, back.frame + 12, 48);
+	memcpy(back.frame + 12, "\x81\0\xb0\x07", 4);
+	back.frame_len = 64;
+	back.frames = 1;
+	rx_readable(&back.nb, 0);
+	rx_poll(&n->poller);
+	s = last_answer();
+	CHECK(word(s + 12) == 60 && word(s + 48) == NDIS_INFO_8021Q &&
+	      word(s + 56) == (5 | NDIS_VLAN_CFI | 7 << 4) &&
+	      word(s + 8) == NETVSP_HEADROOM - 4 &&
+	      !memcmp(s + NETVSP_HEADROOM + 4, "\x02\0\0\0\0\1", 6) &&
+	      s[NETVSP_HEADROOM + 16] == 8, "tag info");
+	give_back(&chan);
+	/* in pieces */
+	frame("\x02\0\0\0\0\1", 40000, 0);
+	back.frames = 1;
+	back.header.gso_type = VIRTIO_NET_HDR_GSO_TCPV4;
+	rx_readable(&back.nb, 0);
+	rx_poll(&n->poller);
+	CHECK(chan.pages == 1 && word(chan.page[0].bytes + 4) == 3, "pieces");
+	s = receive_buffer + word(chan.page[0].bytes + 8 + 4);
+	CHECK(word(s + 48) == NDIS_INFO_PACKET_ID && s[57] == 3, "first");
+	s = receive_buffer + word(chan.page[0].bytes + 16 + 4);
+	CHECK(s[57] == 1, "middle");
+	s = receive_buffer + word(chan.page[0].bytes + 24 + 4);
+	CHECK(s[57] == 5 && word(s + 12) ==
+	      40000 - 2 * (NETVSP_SLOT_RSC - NETVSP_HEADROOM), "last");
+	give_back(&chan);
+	/* too large, and none of the guest's business */
+	frame("\x02\0\0\0\0\1", 1515, 1);
+	CHECK(!chan.pages && n->stats.rx_oversized == 1, "oversized");
+	frame("\x02\0\0\0\0\1", 13, 1);
+	CHECK(!chan.pages && n->stats.rx_malformed == 1, "no frame");
+	end();
+}
+
+static void test_rss(void)
+{
+	struct {
+		struct ndis_rss_parameters p;
+		uint32_t table[4];
+		uint8_t key[40];
+	} r = { .p = {
+		.header.type = NDIS_OBJECT_RSS_PARAMETERS,
+		.header.size = sizeof(r.p),
+		.hash_info = NDIS_HASH_TOEPLITZ | NDIS_HASH_IPV4,
+		.table_bytes = 16, .table_offset = 40, .key_bytes = 40,
+		.key_offset = 56,
+	}, .table = { 1, 1, 1, 1 } };
+	struct nvsp_message m = {
+		.type = NVSP_SUBCHANNEL,
+		.subchannel.op = NVSP_SUBCHANNEL_ALLOCATE,
+		.subchannel.count = 5,
+	};
+	struct packet bad = { .type = PACKET_COMPLETION, .len = 8 };
+
+	up(CARD, NVSP_VERSION_61, FILTER);
+	CHECK(request(RNDIS_TYPE_SET, OID_GEN_RECEIVE_SCALE_PARAMETERS, &r,
+		      sizeof(r)) == NDIS_STATUS_INVALID_DATA,
+	      "a channel that there is not");
+	nvsp(&m, true);
+	CHECK(offered == 1 && chan.last.subchannel_complete.status ==
+	      NVSP_STATUS_SUCCESS && chan.last.subchannel_complete.count == 1,
+	      "no more than there are");
+	CHECK(!chan.messages, "no table yet");
+	kind->ops->open(bus.dev, &sub);
+	CHECK(chan.messages == 1 && word(chan.message) == 134 &&
+	      word(chan.message + 4) == 16 && word(chan.message + 8) == 12 &&
+	      word(chan.message + 16) == 1, "table");
+	CHECK(!request(RNDIS_TYPE_SET, OID_GEN_RECEIVE_SCALE_PARAMETERS, &r,
+		       sizeof(r)), "RSS");
+	r.p.table_offset = sizeof(r) - 15;
+	CHECK(request(RNDIS_TYPE_SET, OID_GEN_RECEIVE_SCALE_PARAMETERS, &r,
+		      sizeof(r)) == NDIS_STATUS_INVALID_DATA, "table outside");
+	give_back(&chan);
+	frame("\x02\0\0\0\0\1", 60, 1);
+	CHECK(!chan.pages && sub.pages == 1, "where the table says");
+	bad.trans_id = sub.page[0].id;
+	bad.payload = &m;
+	m.type = NVSP_SEND_RNDIS_PACKET_COMPLETE;
+	give_back(&sub);
+	CHECK(!sub.errored, "given back");
+	kind->ops->packet(bus.dev, &sub, &bad);
+	CHECK(sub.errored, "given back twice");
+	end();
+}
+
+static void test_faults(void)
+{
+	up(CARD, NVSP_VERSION_61, FILTER);
+	CHECK(command("net-fault n0 nonsense"), "no such point");
+	CHECK(command("net-fault n0 frame ranges=1"), "not of a frame");
+	CHECK(command("net-fault n0 pages set=65536"), "too large");
+	CHECK(!command("net-fault n0 pages ranges=9 set=1 skip=1"), "pages");
+	frame("\x02\0\0\0\0\1", 60, 1);
+	CHECK(word(chan.page[0].bytes + 4) == 1, "one passes");
+	frame("\x02\0\0\0\0\1", 60, 1);
+	CHECK(word(chan.page[1].bytes + 4) == 9 &&
+	      chan.page[1].bytes[0] == 1, "the next does not");
+	frame("\x02\0\0\0\0\1", 60, 1);
+	CHECK(word(chan.page[2].bytes + 4) == 1, "only this");
+	give_back(&chan);
+	CHECK(!command("net-fault n0 frame info-size=0 data-len=77"), "frame");
+	frame("\x02\0\0\0\0\1", 60, 1);
+	CHECK(word(last_answer() + 12) == 77 && !word(last_answer() + 44) &&
+	      word(last_answer() + 48) == NDIS_INFO_CHECKSUM, "bait");
+	CHECK(!command("net-fault n0 answer oid=0x10107 twice len=9"), "answer");
+	give_back(&chan);
+	request(RNDIS_TYPE_QUERY, OID_GEN_MEDIA_CONNECT_STATUS, NULL, 0);
+	CHECK(chan.pages == 1 && word(last_answer() + 4) == 28, "not this");
+	request(RNDIS_TYPE_QUERY, OID_GEN_LINK_SPEED, NULL, 0);
+	CHECK(chan.pages == 3 && word(last_answer() + 4) == 9, "but this");
+	CHECK(!command("net-fault n0 indicate indicate-status=7"), "indicate");
+	CHECK(word(last_answer() + 8) == 7, "indicate");
+	CHECK(!command("net-fault n0 list") &&
+	      strstr(text_str(&why), "3 hits=1 seen=1 left=0 answer"), "%s",
+	      text_str(&why));
+	CHECK(!command("net-fault help") && strstr(text_str(&why), "info-size"),
+	      "help");
+	end();
+}
+
+int main(void)
+{
+	log_set_level("error");
+	tap_test("each version, exactly", test_versions);
+	tap_test("only in the right order", test_order);
+	tap_test("malformed messages disconnect", test_malformed);
+	tap_test("HALT and revoked buffers", test_halt_and_revoke);
+	tap_test("objects are read and written", test_objects);
+	tap_test("answers wait for slots, not without end", test_answers_wait);
+	tap_test("frames from pages and sections", test_tx);
+	tap_test("malformed RNDIS packets disconnect", test_tx_malformed);
+	tap_test("packet filters", test_filters);
+	tap_test("frames wait for slots", test_backpressure);
+	tap_test("what the guest is told about frames", test_rx_info);
+	tap_test("subchannels and receive side scaling", test_rss);
+	tap_test("faults", test_faults);
+	return tap_done();
+}

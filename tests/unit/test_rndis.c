@@ -1,0 +1,359 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * drivers/net/rndis.c: what the driver says, word by word, and what hosts may say.
+ * Every message of a host is given at each length from nothing to its own, in a
+ * buffer that ends there.
+ */
+#include <stdlib.h>
+
+#include "../../drivers/net/rndis.h"
+#include "tap.h"
+
+#define WORDS(...)	((const u32[]){ __VA_ARGS__ })
+#define SIZE(...)	(sizeof(WORDS(__VA_ARGS__)))
+
+static void *exact(const void *from, u32 len)
+{
+	u8 *b = malloc(len ? len : 1);
+
+	if (!b)
+		abort();
+	if (len)
+		memcpy(b, from, len);
+	return b;
+}
+
+/* ---- to the host --------------------------------------------------------------- */
+
+static void is_words(const char *name, const void *got, u32 len,
+		     const u32 *want, u32 want_len)
+{
+	u32 i;
+
+	CHECK(len == want_len, "%s: %u bytes, not %u", name, len, want_len);
+	for (i = 0; i < len / 4; i++)
+		CHECK(((const u32 *)got)[i] == want[i],
+		      "%s: word %u is %08x, not %08x", name, i,
+		      ((const u32 *)got)[i], want[i]);
+}
+
+#define IS(len, ...) do {						\
+	is_words(#len, buffer, len, WORDS(__VA_ARGS__),			\
+		 SIZE(__VA_ARGS__));					\
+	CHECK_OK();							\
+} while (0)
+
+static void packets(void)
+{
+	struct rndis_tx t = { .len = 1000 };
+	u32 buffer[64];
+
+	memset(buffer, 0xee, sizeof(buffer));
+	IS(rndis_put_packet(buffer, &t),
+	   1, 1044, 36, 1000, 0, 0, 0, 0, 0, 0, 0);
+	CHECK(rndis_packet_header(&t) == 44, "header");
+	t.has = RNDIS_HAS_CSUM;
+	t.csum = 0x220005;
+	IS(rndis_put_packet(buffer, &t),
+	   1, 1060, 52, 1000, 0, 0, 0, 36, 16, 0, 0, 16, 0, 12, 0x220005);
+	t.has = RNDIS_HAS_LSO | RNDIS_HAS_VLAN;
+	t.lso = 0x40000000;
+	t.vlan = 0x51;
+	IS(rndis_put_packet(buffer, &t),
+	   1, 1076, 68, 1000, 0, 0, 0, 36, 32, 0, 0,
+	   16, 6, 12, 0x51, 16, 2, 12, 0x40000000);
+	t.has |= RNDIS_HAS_CSUM;
+	CHECK(rndis_packet_header(&t) == RNDIS_PACKET_HEADER_MAX &&
+	      rndis_put_packet(buffer, &t) == RNDIS_PACKET_HEADER_MAX,
+	      "the largest header");
+}
+
+static void requests(void)
+{
+	u32 buffer[64], value = 0x2f;
+
+	memset(buffer, 0xee, sizeof(buffer));
+	IS(rndis_put_initialize(buffer, 7, 0x4000), 2, 24, 7, 1, 0, 0x4000);
+	IS(rndis_put_halt(buffer, 8), 3, 12, 8);
+	IS(rndis_put_keepalive_done(buffer, 9), 0x80000008, 16, 9, 0);
+	IS(rndis_put_request(buffer, sizeof(buffer), RNDIS_TYPE_QUERY, 10,
+			     OID_GEN_LINK_SPEED, NULL, 0),
+	   4, 28, 10, 0x10107, 0, 20, 0);
+	IS(rndis_put_request(buffer, sizeof(buffer), RNDIS_TYPE_SET, 11,
+			     OID_GEN_CURRENT_PACKET_FILTER, &value, 4),
+	   5, 32, 11, 0x1010e, 4, 20, 0, 0x2f);
+	CHECK(!rndis_put_request(buffer, 31, RNDIS_TYPE_SET, 11, 1, &value, 4),
+	      "more than there is room for");
+	CHECK(rndis_put_request(buffer, 32, RNDIS_TYPE_SET, 11, 1, &value, 4) ==
+	      32, "just room enough");
+	CHECK(!rndis_put_request(buffer, 27, RNDIS_TYPE_QUERY, 1, 1, NULL, 0),
+	      "no room for the head");
+}
+
+static void objects(void)
+{
+	static const u8 mac[] = { 0x02, 0xa0, 0x1f, 0xff, 0x00, 0x7b };
+	struct rndis_offload_wish w = {
+		.tcp4 = NDIS_PARAM_CSUM_BOTH, .lso6 = NDIS_PARAM_ON,
+		.rsc4 = NDIS_PARAM_OFF,
+	};
+	const struct rndis_config_parameter *c;
+	const struct ndis_rss_parameters *r;
+	u32 buffer[512], table[4] = { 0, 1, 2, 1 }, len, i;
+	u8 key[NDIS_RSS_KEY_BYTES] = { 1, 2, 3 };
+	u8 *b = (u8 *)buffer;
+
+	CHECK(rndis_put_offload_query(buffer, 3) == 156 && b[0] == 0xa7 &&
+	      b[1] == 3 && b[2] == 156, "query, revision 3");
+	CHECK(rndis_put_offload_query(buffer, 2) == 144, "query, revision 2");
+	CHECK(rndis_put_offload_query(buffer, 1) == 112, "query, revision 1");
+	CHECK(rndis_put_rss_query(buffer) == 18 && b[0] == 0x88 && b[1] == 2,
+	      "query of RSS");
+	CHECK(rndis_put_offload_set(buffer, &w, true) == 28 && b[5] == 4 &&
+	      b[12] == 2 && b[22] == 1 && !b[23], "offloads");
+	CHECK(rndis_put_offload_set(buffer, &w, false) == 22, "before RSC");
+
+	len = rndis_put_rss_set(buffer, sizeof(buffer), 0, 0x301, table, 4, key);
+	r = (const void *)buffer;
+	CHECK(len == 40 + 16 + 40 && r->table_offset == 40 &&
+	      r->table_bytes == 16 && r->key_offset == 56 &&
+	      r->key_bytes == 40 && r->hash_info == 0x301, "RSS");
+	CHECK(!memcmp(b + 40, table, 16) && !memcmp(b + 56, key, 40),
+	      "table and key");
+	CHECK(!rndis_put_rss_set(buffer, len - 1, 0, 0, table, 4, key),
+	      "RSS without room");
+
+	len = rndis_put_address(buffer, sizeof(buffer), mac);
+	c = (const void *)buffer;
+	CHECK(len == sizeof(*c) + 28 + 24 && c->name_bytes == 28 &&
+	      c->value_bytes == 24 && c->type == RNDIS_CONFIG_STRING, "address");
+	for (i = 0; i < 12; i++)
+		CHECK(b[c->value_offset + 2 * i] == "02a01fff007b"[i] &&
+		      !b[c->value_offset + 2 * i + 1], "digit %u", i);
+	CHECK(!rndis_put_address(buffer, len - 1, mac), "address without room");
+}
+
+/* ---- packets of a host ------------------------------------------------------------ */
+
+/* A whole one, with all the info that there is, and 8 bytes of data */
+static const u32 whole[] = {
+	1, 44 + 16 * 5 + 8, 36 + 16 * 5, 8, 0, 0, 0, 36, 16 * 5, 0, 0,
+	16, NDIS_INFO_CHECKSUM, 12, 0x28,
+	16, NDIS_INFO_8021Q, 12, 0x51,
+	16, 0x77, 12, 1,
+	16, NDIS_INFO_HASH_VALUE, 12, 0x12345678,
+	16, NDIS_INFO_PACKET_ID, 12, 0xbeef0301,
+	0x11111111, 0x22222222,
+};
+
+static int parse(const u32 *words, u32 len, struct rndis_rx *rx)
+{
+	void *b = exact(words, len);
+	int ret = rndis_parse_packet(b, len, rx);
+
+	free(b);
+	return ret;
+}
+
+static void good_packets(void)
+{
+	struct rndis_rx rx;
+	u32 len;
+
+	CHECK(!parse(whole, sizeof(whole), &rx), "parsed");
+	CHECK(rx.data == sizeof(whole) - 8 && rx.len == 8, "data at %u", rx.data);
+	CHECK(rx.has == (RNDIS_HAS_CSUM | RNDIS_HAS_VLAN | RNDIS_HAS_HASH |
+			 RNDIS_HAS_PIECE), "has 0x%x", rx.has);
+	CHECK(rx.csum == 0x28 && rx.vlan == 0x51 && rx.hash == 0x12345678 &&
+	      rx.piece_flags == 3 && rx.piece_id == 0xbeef, "values");
+	for (len = 0; len < sizeof(whole); len++)
+		CHECK(parse(whole, len, &rx) == -EINVAL, "%u bytes of it", len);
+	CHECK(parse(WORDS(7, 8), 8, &rx) == -ENOMSG, "another message");
+	CHECK(!parse(WORDS(1, 44, 36, 0, 0, 0, 0, 0, 0, 0, 0), 44, &rx) &&
+	      !rx.len && !rx.has, "no data");
+}
+
+/* @whole with one word that is different */
+static int odd(u32 word, u32 value)
+{
+	u32 w[sizeof(whole) / 4];
+	struct rndis_rx rx;
+
+	memcpy(w, whole, sizeof(w));
+	w[word] = value;
+	return parse(w, sizeof(w), &rx);
+}
+
+static void bad_packets(void)
+{
+	static const u32 bad[][2] = {
+		{ 1, 43 }, { 1, sizeof(whole) + 1 }, { 1, 0xffffffff },
+		{ 1, 0 }, { 1, sizeof(whole) - 1 },
+		{ 2, 35 }, { 2, 0 }, { 2, 0xfffffff8 }, { 2, 117 },
+		{ 3, 9 }, { 3, 0xffffffff }, { 3, 0x80000000 },
+		{ 7, 32 }, { 7, 0 }, { 7, 38 }, { 7, 0xfffffffc },
+		{ 7, 0x7ffffffc }, { 8, 0xffffffff }, { 8, 16 * 5 + 12 },
+		{ 8, 17 }, { 11, 0 }, { 11, 11 }, { 11, 18 },
+		{ 11, 16 * 5 + 4 }, { 11, 0xfffffffc }, { 13, 0 }, { 13, 13 },
+		{ 13, 16 }, { 13, 0xfffffffc }, { 21, 8 }, { 29, 14 },
+	};
+	u32 i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		/* info of an unknown type may have any offset */
+		if (bad[i][0] == 21)
+			continue;
+		CHECK(odd(bad[i][0], bad[i][1]) == -EINVAL,
+		      "word %u as 0x%x was taken", bad[i][0], bad[i][1]);
+	}
+	CHECK(!odd(21, 8), "the offset of unknown info does not matter");
+	CHECK(!odd(30, 0xbeef0302), "another version of packet ids is left out");
+}
+
+/* ---- control messages of a host ---------------------------------------------------- */
+
+static void answers(void)
+{
+	static const u32 query[] = { 0x80000004, 32, 5, 0, 8, 16, 1, 2 };
+	struct rndis_answer a;
+	u32 w[8], len;
+	void *b;
+
+	CHECK(!rndis_parse_answer(query, sizeof(query), &a) && a.id == 5 &&
+	      a.info_len == 8 && !memcmp(a.info, query + 6, 8), "query");
+	for (len = 0; len < sizeof(query); len++) {
+		b = exact(query, len);
+		CHECK(rndis_parse_answer(b, len, &a) == -EINVAL, "%u bytes", len);
+		free(b);
+	}
+	memcpy(w, query, sizeof(w));
+	w[4] = 9;
+	CHECK(rndis_parse_answer(w, sizeof(w), &a) == -EINVAL, "too much info");
+	w[4] = 8;
+	w[5] = 15;
+	CHECK(rndis_parse_answer(w, sizeof(w), &a) == -EINVAL, "offset too small");
+	w[5] = 0xfffffff8;
+	CHECK(rndis_parse_answer(w, sizeof(w), &a) == -EINVAL, "offset too large");
+	w[3] = NDIS_STATUS_FAILURE;
+	CHECK(!rndis_parse_answer(w, sizeof(w), &a) && !a.info &&
+	      a.status == NDIS_STATUS_FAILURE, "a refusal has no info");
+	CHECK(!rndis_parse_answer(WORDS(0x80000005, 16, 5, 0), 16, &a) &&
+	      !a.status && a.id == 5, "set");
+}
+
+static void limits(void)
+{
+	static const u32 good[] = { 0x80000002, 52, 1, 0, 1, 0, 1, 0, 8, 0x4000,
+				    3, 0, 0 };
+	struct rndis_limits l;
+	u32 w[13], len;
+	void *b;
+
+	CHECK(!rndis_parse_limits(good, sizeof(good), &l) && l.max_packets == 8 &&
+	      l.max_transfer == 0x4000 && l.align_shift == 3, "limits");
+	for (len = 0; len < sizeof(good); len++) {
+		b = exact(good, len);
+		CHECK(rndis_parse_limits(b, len, &l) == -EINVAL, "%u bytes", len);
+		free(b);
+	}
+	memcpy(w, good, sizeof(w));
+	w[8] = 0;
+	CHECK(!rndis_parse_limits(w, sizeof(w), &l) && l.max_packets == 1,
+	      "no packets means one");
+	w[10] = 13;
+	CHECK(rndis_parse_limits(w, sizeof(w), &l) == -EINVAL, "alignment");
+	w[3] = NDIS_STATUS_FAILURE;
+	CHECK(rndis_parse_limits(w, sizeof(w), &l) == -EIO, "refused");
+	w[3] = 0;
+	w[10] = 0;
+	w[4] = 2;
+	CHECK(rndis_parse_limits(w, sizeof(w), &l) == -EINVAL, "version 2");
+}
+
+static void indications(void)
+{
+	static const u32 speed[] = { 7, 24, NDIS_STATUS_LINK_SPEED_CHANGE, 4, 12,
+				     25000 };
+	struct rndis_answer a;
+	u32 w[6], len;
+	void *b;
+
+	CHECK(!rndis_parse_indicate(speed, sizeof(speed), &a) &&
+	      a.info_len == 4 && !memcmp(a.info, speed + 5, 4), "speed");
+	for (len = 0; len < sizeof(speed); len++) {
+		b = exact(speed, len);
+		CHECK(rndis_parse_indicate(b, len, &a) == -EINVAL, "%u bytes",
+		      len);
+		free(b);
+	}
+	memcpy(w, speed, sizeof(w));
+	w[4] = 8;
+	CHECK(rndis_parse_indicate(w, sizeof(w), &a) == -EINVAL, "offset");
+	CHECK(!rndis_parse_indicate(WORDS(7, 20, NDIS_STATUS_MEDIA_CONNECT, 0, 0),
+				    20, &a) && !a.info_len, "no info");
+}
+
+static void capabilities(void)
+{
+	struct ndis_offload n = {
+		.header = { NDIS_OBJECT_OFFLOAD, 3, sizeof(n) },
+		.csum = { .tx4_encap = NDIS_ENCAP_8023, .tx4 = 0x55,
+			  .tx6 = 0x55, .rx6_encap = NDIS_ENCAP_8023, .rx6 = 0x10 },
+		.lso_v2 = { .encap4 = NDIS_ENCAP_8023, .max4 = 60000,
+			    .max6 = 60000 },
+		.rsc4 = 1, .rsc6 = 1,
+	};
+	struct ndis_rss_capabilities c = {
+		.header = { NDIS_OBJECT_RSS_CAPABILITIES, 2, sizeof(c) },
+		.queues = 4, .table_entries = 64,
+	};
+	struct rndis_offloads o;
+	struct rndis_rss r;
+	u32 len;
+	void *b;
+
+	CHECK(!rndis_parse_offloads(&n, sizeof(n), &o) && o.csum4 == 0x55 &&
+	      !o.csum6 && !o.rx4 && o.rx6 == 0x10 && o.lso4_max == 60000 &&
+	      !o.lso6_max && o.rsc, "offloads");
+	for (len = 0; len < sizeof(n); len++) {
+		b = exact(&n, len);
+		CHECK(rndis_parse_offloads(b, len, &o) == -EINVAL && !o.rsc,
+		      "%u bytes", len);
+		free(b);
+	}
+	n.header.size = NDIS_OFFLOAD_SIZE_1;
+	CHECK(!rndis_parse_offloads(&n, NDIS_OFFLOAD_SIZE_1, &o) && !o.rsc &&
+	      o.csum4 == 0x55, "an old host");
+	n.header.size = NDIS_OFFLOAD_SIZE_1 - 1;
+	CHECK(rndis_parse_offloads(&n, sizeof(n), &o) == -EINVAL, "too short");
+	n.header.type = 0x80;
+	CHECK(rndis_parse_offloads(&n, sizeof(n), &o) == -EINVAL, "type");
+
+	CHECK(!rndis_parse_rss(&c, sizeof(c), &r) && r.queues == 4 &&
+	      r.entries == 64, "RSS");
+	CHECK(!rndis_parse_rss(&c, sizeof(c) - 2, &r) &&
+	      r.entries == NDIS_RSS_TABLE_DEFAULT, "RSS, revision 1");
+	for (len = 0; len < sizeof(c) - 2; len++) {
+		b = exact(&c, len);
+		CHECK(rndis_parse_rss(b, len, &r) == -EINVAL, "%u bytes", len);
+		free(b);
+	}
+	c.table_entries = 0xffff;
+	c.queues = 0;
+	CHECK(!rndis_parse_rss(&c, sizeof(c), &r) && r.queues == 1 &&
+	      r.entries == NDIS_RSS_TABLE_DEFAULT, "as far as it makes sense");
+}
+
+int main(void)
+{
+	tap_test("rndis: packets to the host", packets);
+	tap_test("rndis: requests", requests);
+	tap_test("rndis: objects", objects);
+	tap_test("rndis: packets of a host", good_packets);
+	tap_test("rndis: malformed packets are refused", bad_packets);
+	tap_test("rndis: answers", answers);
+	tap_test("rndis: limits of a transfer", limits);
+	tap_test("rndis: indications", indications);
+	tap_test("rndis: capabilities", capabilities);
+	return tap_done();
+}

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2154
+#
+# Debian packages that are fetched to be unpacked, not installed. The sourcing
+# script has sourced lib.sh. The array "apt" has apt's options, "debs" the
+# packages' files.
+
+# Options of apt for package lists of our own in build/apt/$1; the sources are
+# those of the file $2, or the machine's.
+private_apt()
+{
+	local dir=$build/apt/$1
+
+	mkdir -p "$dir/lists/partial" "$dir/archives/partial"
+	apt=(-o "Dir::State::lists=$dir/lists" -o "Dir::Cache=$dir"
+	     -o APT::Sandbox::User= -o APT::Get::List-Cleanup=0)
+	[ $# = 1 ] || apt+=(-o "Dir::Etc::sourcelist=$2"
+			    -o Dir::Etc::sourceparts=-)
+}
+
+update()
+{
+	say "updating private package lists of $1: downloads about $2 MB"
+	apt-get -qq "${apt[@]}" update >&2 || die "apt-get update failed"
+}
+
+# Field $2 of package $1, of the version that would be installed.
+field()
+{
+	apt-cache "${apt[@]}" show --no-all-versions "$1" 2>/dev/null |
+		sed -n "s/^$2: //p;/^$/q"
+}
+
+# Lists that know suite $1, and each further one, of this machine's archive;
+# $1 names them. Trixie's key is asked for by name: the keyring of a bookworm
+# that is not up to date lacks it.
+suite_apt()
+{
+	local list=$build/apt/$1.list suite mirror mb=1
+	local key=/usr/share/keyrings/debian-archive-keyring.gpg
+
+	[ -s "$key" ] || die "$key is missing: install debian-archive-keyring"
+	[ -s "${key%keyring.gpg}trixie-automatic.gpg" ] ||
+		die "$key is too old to know trixie's key: run" \
+		"apt-get install --only-upgrade debian-archive-keyring"
+	mirror=$(apt_mirror)
+	mkdir -p "$build/apt"
+	for suite; do
+		echo "deb [signed-by=$key] $mirror $suite main"
+	done >"$list"
+	[ $# = 1 ] || mb=10
+	private_apt "$1" "$list"
+	update "$*" $mb
+}
+
+# Leave the packages "PKG=VERSION"... in build/cache/debs, and their paths in
+# the array debs.
+fetch()
+{
+	local uri name size want=() bytes=0 i=0 list tmp
+
+	mkdir -p "$cache/debs"
+	# what a run that was killed left
+	for tmp in "$cache"/debs/new.*; do
+		kill -0 "${tmp##*.}" 2>/dev/null || rm -rf "$tmp"
+	done
+	debs=()
+	list=$(apt-get -qq "${apt[@]}" --print-uris download "$@") || return
+	while read -r _ name size _; do
+		i=$((i + 1))
+		debs+=("$cache/debs/$name")
+		[ ! -s "$cache/debs/$name" ] || continue
+		want+=("$name")
+		bytes=$((bytes + size))
+	done <<<"$list"
+	[ "$i" = $# ] || return 1
+	[ "${#want[@]}" != 0 ] || return 0
+	say "downloading $(((bytes + 999999) / 1000000)) MB: ${want[*]%%_*}"
+	tmp=$cache/debs/new.$$
+	mkdir "$tmp"
+	# the order of the answer is apt's, so ask by what it named
+	(cd "$tmp" &&
+	 for name in "${want[@]}"; do
+		uri=${name%_*}
+		uri=${uri/_/=}
+		apt-get -qq "${apt[@]}" download "${uri//%3a/:}" >&2 || exit
+		mv "$name" ..
+	 done) || { rm -rf "$tmp"; return 1; }
+	rmdir "$tmp"
+}
