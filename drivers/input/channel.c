@@ -191,6 +191,7 @@ int synm_channel_open(struct synm *m)
 
 /**
  * synm_channel_close() - the mirror; no report comes any more
+ * @m: open, or closed: then it is harmless
  *
  * Context: process, sleeps.
  */

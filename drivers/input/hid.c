@@ -105,7 +105,9 @@ static struct hid_driver synm_hid_driver = {
 
 /**
  * synm_hid_report() - a report came
- * @report: @len bytes
+ * @m: the mouse
+ * @report: what it says
+ * @len: bytes of it
  *
  * Context: softirq, rx_lock held. Return: false if it is none of the device's.
  */
@@ -126,6 +128,7 @@ bool synm_hid_report(struct synm *m, const u8 *report, u32 len)
 
 /**
  * synm_hid_add() - make the HID device of m->info
+ * @m: without one
  *
  * Context: process, sleeps. Return: 0 or an error.
  */
@@ -158,6 +161,7 @@ int synm_hid_add(struct synm *m)
 
 /**
  * synm_hid_remove() - the mirror; harmless without one
+ * @m: the mouse
  *
  * Context: process, sleeps. Reports may come meanwhile, and are dropped.
  */

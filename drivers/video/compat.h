@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Every difference between kernel versions that the display driver meets.
- * Nothing else in this directory looks at a version.
+ * Nothing else in this directory looks at a version. Kbuild says which headers
+ * there are.
  */
 #ifndef SYNTHIO_VIDEO_COMPAT_H
 #define SYNTHIO_VIDEO_COMPAT_H
@@ -15,19 +16,19 @@
 #include <drm/drm_drv.h>
 #include <drm/drm_plane.h>
 
-#if __has_include("drm/clients/drm_client_setup.h")
+#if defined(SYNV_HAS_CLIENT_SETUP)
 #include <drm/clients/drm_client_setup.h>
 #include <drm/drm_fbdev_shmem.h>
 #include <drm/drm_fourcc.h>
-#elif __has_include("drm/drm_fbdev_shmem.h")
+#elif defined(SYNV_HAS_FBDEV_SHMEM)
 #include <drm/drm_fbdev_shmem.h>
-#elif __has_include("drm/drm_fbdev_generic.h")
+#elif defined(SYNV_HAS_FBDEV_GENERIC)
 #include <drm/drm_fbdev_generic.h>
 #else
 #include <drm/drm_fb_helper.h>
 #endif
 
-#if __has_include("drm/drm_panic.h")
+#ifdef SYNV_HAS_PANIC
 #include <drm/drm_panic.h>
 #define COMPAT_PANIC	1
 #endif
@@ -40,7 +41,7 @@
 #define compat_atomic		typeof(*((struct drm_plane_state *)NULL)->state)
 
 /* The console on the screen */
-#if __has_include("drm/clients/drm_client_setup.h")
+#ifdef SYNV_HAS_CLIENT_SETUP
 #define COMPAT_DRIVER_OPS	DRM_FBDEV_SHMEM_DRIVER_OPS,
 static inline void compat_fbdev_setup(struct drm_device *dev)
 {
@@ -50,7 +51,7 @@ static inline void compat_fbdev_setup(struct drm_device *dev)
 #define COMPAT_DRIVER_OPS
 static inline void compat_fbdev_setup(struct drm_device *dev)
 {
-#if __has_include("drm/drm_fbdev_shmem.h")
+#ifdef SYNV_HAS_FBDEV_SHMEM
 	drm_fbdev_shmem_setup(dev, 32);
 #else
 	drm_fbdev_generic_setup(dev, 32);

@@ -135,6 +135,7 @@ static const u32 synv_cursor_formats[] = { DRM_FORMAT_ARGB8888 };
 
 /**
  * synv_cursor_init() - make the plane of the pointer
+ * @v: the display
  */
 int synv_cursor_init(struct synv *v)
 {

@@ -19,6 +19,9 @@
 
 /**
  * synv_modeset_fits() - whether a picture of this size fits into the VRAM
+ * @v: the display
+ * @width: pixels
+ * @height: pixels
  */
 bool synv_modeset_fits(const struct synv *v, u32 width, u32 height)
 {
@@ -116,6 +119,8 @@ static const struct drm_connector_funcs synv_connector_funcs = {
 
 /**
  * synv_modeset_new_modes() - the host has said what it would like
+ * @v: the display
+ * @modes: what it would like
  *
  * Tells desktops if that is something new.
  * Context: process, sleeps; no lock is held.

@@ -161,6 +161,7 @@ static const u64 synv_modifiers[] = {
 
 /**
  * synv_plane_init() - make the plane of the picture
+ * @v: the display
  */
 int synv_plane_init(struct synv *v)
 {

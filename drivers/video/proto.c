@@ -289,6 +289,9 @@ static void tell_all_dirty(struct synv *v)
 
 /**
  * synv_proto_show() - the screen has this size now, and is black
+ * @v: the display
+ * @width: pixels
+ * @height: pixels
  * @pitch: bytes; the whole screen fits into the VRAM
  */
 void synv_proto_show(struct synv *v, u32 width, u32 height, u32 pitch)
@@ -309,6 +312,7 @@ void synv_proto_show(struct synv *v, u32 width, u32 height, u32 pitch)
 
 /**
  * synv_proto_clear() - a black screen
+ * @v: the display
  */
 void synv_proto_clear(struct synv *v)
 {
@@ -323,6 +327,7 @@ void synv_proto_clear(struct synv *v)
 
 /**
  * synv_proto_blank() - nothing is shown
+ * @v: the display
  */
 void synv_proto_blank(struct synv *v)
 {
@@ -334,6 +339,7 @@ void synv_proto_blank(struct synv *v)
 
 /**
  * synv_proto_dirt() - this has changed
+ * @v: the display
  * @damage: on the screen
  */
 void synv_proto_dirt(struct synv *v, const struct synv_damage *damage)
@@ -345,6 +351,10 @@ void synv_proto_dirt(struct synv *v, const struct synv_damage *damage)
 
 /**
  * synv_proto_position() - the pointer's image is there
+ * @v: the display
+ * @visible: it is shown
+ * @x: of its left edge
+ * @y: of its upper edge
  */
 void synv_proto_position(struct synv *v, bool visible, int x, int y)
 {
@@ -362,6 +372,7 @@ void synv_proto_position(struct synv *v, bool visible, int x, int y)
 
 /**
  * synv_proto_shape() - v->pointer is another one
+ * @v: the display
  */
 void synv_proto_shape(struct synv *v)
 {
@@ -372,6 +383,7 @@ void synv_proto_shape(struct synv *v)
 
 /**
  * synv_proto_panic_dirt() - the same as synv_proto_dirt() for all, in a panic
+ * @v: the display
  *
  * Other CPUs have stopped, perhaps with a lock held that this needs: then the
  * host is told nothing.
@@ -438,6 +450,7 @@ static void set_open(struct synv *v, bool open)
 
 /**
  * synv_proto_open() - open the channel, agree on a version, learn the modes
+ * @v: the display
  *
  * Context: process, sleeps up to 10 seconds for each answer.
  * Return: 0 or an error.
@@ -470,6 +483,7 @@ int synv_proto_open(struct synv *v)
 
 /**
  * synv_proto_close() - the mirror; harmless if it is closed
+ * @v: the display
  *
  * Context: process, sleeps.
  */

@@ -64,6 +64,7 @@ void synv_vblank_init(struct synv *v)
 
 /**
  * synv_vblank_exit() - the mirror; vblanks are off
+ * @v: the display
  */
 void synv_vblank_exit(struct synv *v)
 {

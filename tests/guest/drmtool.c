@@ -172,8 +172,8 @@ static int cmd_dirty(uint32_t *n)
 	uint32_t i;
 
 	for (i = 0; i < n[0] && i < 16; i++)
-		clips[i] = (drmModeClip){ n[4 * i + 1], n[4 * i + 2],
-					  n[4 * i + 3], n[4 * i + 4] };
+		clips[i] = (drmModeClip) {
+			n[4 * i + 1], n[4 * i + 2], n[4 * i + 3], n[4 * i + 4] };
 	if (drmModeDirtyFB(fd, screen[front].fb, n[0] ? clips : NULL, n[0]))
 		return failed("dirty");
 	return answer("ok");

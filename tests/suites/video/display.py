@@ -173,7 +173,9 @@ def resize(g):
     for w, h in ((1000, 700), (1366, 768), (1024, 768)):
         mark = f"/run/uevents.{w}"
         job = g.spawn(f"exec udevadm monitor -k -s drm -p >{mark}", 60)
-        time.sleep(1)
+        # NETLINK_KOBJECT_UEVENT is 15
+        wait_for(g, f"awk '$2 == 15 && $3 == {job.pid()} {{ n = 1 }}"
+                 " END { exit !n }' /proc/net/netlink", "udevadm does not listen")
         g.ctl("video", "resize", f"{w}x{h}")
         wait_for(g, f"grep -q HOTPLUG=1 {mark}", "no hotplug event")
         job.kill()
