@@ -46,6 +46,7 @@ MODULES = ("hv_vmbus", "hv_balloon")
 CPU = ("host,kvm=off,hv-relaxed,hv-vapic,hv-vpindex,hv-runtime,hv-time,"
        "hv-synic,hv-stimer,hv-crash,hv-reset")
 
+LIBRARIES = "/usr/lib/x86_64-linux-gnu"
 PYTHON = "/usr/bin/python3"     # Debian's
 
 # of an inner guest, in the order of their numbers
@@ -146,18 +147,22 @@ def ours(release):
     return found
 
 
-def add_program(c, path, name=None):
-    """Adds a program and its libraries."""
+def add_program(c, path, name=None, root=""):
+    """Adds a program and its libraries, of this machine or below root."""
     name = (name or path).lstrip("/")
     with open(path, "rb") as f:
         c.regular(name, f.read(), 0o755)
+    env = dict(os.environ, LD_LIBRARY_PATH=root + LIBRARIES)
     text = subprocess.run(["ldd", path], stdout=subprocess.PIPE, text=True,
-                          check=True).stdout
+                          check=True, env=env).stdout
+    if "not found" in text:
+        raise GuestError(f"{path} lacks libraries:\n{text}")
     for lib in re.findall(r"(/\S+) \(0x", text):
-        if lib not in c.seen:
-            c.seen.add(lib)
+        there = lib[len(root):] if root and lib.startswith(root) else lib
+        if there not in c.seen:
+            c.seen.add(there)
             with open(lib, "rb") as f:
-                c.regular(lib.lstrip("/"), f.read(), 0o755)
+                c.regular(there.lstrip("/"), f.read(), 0o755)
 
 
 def add_python(c, script):
@@ -208,7 +213,8 @@ def write_initramfs(path, kernel, directory, kexec):
     if kernel.source:
         add_python(c, os.path.join(kernel.source, "tools/hv/lsvmbus"))
     if kexec:
-        add_program(c, os.path.join(directory, "sbin/kexec"), "bin/kexec")
+        add_program(c, os.path.join(directory, "sbin/kexec"), "bin/kexec",
+                    directory)
         with open(kernel.image, "rb") as f:
             c.regular("vmlinuz", f.read())
     c.close()
@@ -279,7 +285,7 @@ class Inner(Guest):
         sock = self.outer.port(f"qmp{self.slot}")
         self.outer.run(
             f"cd {self.there} && "
-            f"(LD_LIBRARY_PATH={n}/usr/lib/x86_64-linux-gnu "
+            f"(LD_LIBRARY_PATH={n}{LIBRARIES} "
             f"setsid {shlex.join(argv)} >qemu.log 2>&1 </dev/null & "
             "echo $! >pid)")
         sock.settimeout(30 * self.scale)
