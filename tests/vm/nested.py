@@ -187,7 +187,11 @@ def add_python(c, script):
 
 
 def write_initramfs(path, kernel, directory, kexec):
-    """Writes an inner guest's initramfs; kexec: with the kernel in it."""
+    """Writes an inner guest's initramfs; kexec: with a kernel and an
+    initramfs in it, /vmlinuz and /initrd."""
+    if kexec:
+        second = path + ".second"
+        write_initramfs(second, kernel, directory, False)
     c = initramfs.Cpio(path)
     for d in ("dev proc sys run mnt root tmp var/log".split()):
         c.directory(d)
@@ -217,14 +221,17 @@ def write_initramfs(path, kernel, directory, kexec):
                     directory)
         with open(kernel.image, "rb") as f:
             c.regular("vmlinuz", f.read())
+        with open(second, "rb") as f:
+            c.regular("initrd", f.read())
+        os.unlink(second)
     c.close()
 
 
 class Inner(Guest):
     """A guest in an Outer that is running.
 
-    kexec: it has its kernel in a file, and the program for it; its initramfs is
-    in /sys/firmware/initrd. Others as Guest takes them.
+    kexec: it has the program for it, its kernel in /vmlinuz, and an initramfs in
+    /initrd. Others as Guest takes them.
     """
 
     def __init__(self, outer, name, smp=2, kernel=None, mem="512M", cmdline="",
@@ -255,7 +262,7 @@ class Inner(Guest):
         cmdline = ("console=ttyS0 quiet panic=-1 oops=panic mitigations=off "
                    "no_timer_check tsc=nowatchdog random.trust_cpu=on "
                    "cryptomgr.notests rcupdate.rcu_cpu_stall_timeout=120 "
-                   "retain_initrd pci=noearly " + self.cmdline)
+                   "pci=noearly " + self.cmdline)
         ports = {port: f"path=/run/inner/{3 * self.slot + nr}"
                  for nr, port in enumerate(PORTS, 1)}
         argv = [f"{n}/usr/bin/qemu-system-x86_64", "-L", f"{n}/usr/share/qemu",
@@ -264,6 +271,8 @@ class Inner(Guest):
                 "q35,hpet=off",
                 "-accel", "kvm", "-cpu", CPU, "-smp", str(self.smp),
                 "-m", f"{self.ram >> 20},slots=1,maxmem={self.ram >> 19}M",
+                # a guest that tells of its panic has more to do
+                "-action", "panic=none",
                 # hv_balloon refuses where the guest could hibernate
                 "-global", "ICH9-LPC.disable_s4=1",
                 "-device", "vmbus-bridge",
