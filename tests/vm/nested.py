@@ -46,6 +46,7 @@ MODULES = ("hv_vmbus", "hv_balloon")
 CPU = ("host,kvm=off,hv-relaxed,hv-vapic,hv-vpindex,hv-runtime,hv-time,"
        "hv-synic,hv-stimer,hv-crash,hv-reset")
 
+LIBRARIES = "/usr/lib/x86_64-linux-gnu"
 PYTHON = "/usr/bin/python3"     # Debian's
 
 # of an inner guest, in the order of their numbers
@@ -146,18 +147,22 @@ def ours(release):
     return found
 
 
-def add_program(c, path, name=None):
-    """Adds a program and its libraries."""
+def add_program(c, path, name=None, root=""):
+    """Adds a program and its libraries, of this machine or below root."""
     name = (name or path).lstrip("/")
     with open(path, "rb") as f:
         c.regular(name, f.read(), 0o755)
+    env = dict(os.environ, LD_LIBRARY_PATH=root + LIBRARIES)
     text = subprocess.run(["ldd", path], stdout=subprocess.PIPE, text=True,
-                          check=True).stdout
+                          check=True, env=env).stdout
+    if "not found" in text:
+        raise GuestError(f"{path} lacks libraries:\n{text}")
     for lib in re.findall(r"(/\S+) \(0x", text):
-        if lib not in c.seen:
-            c.seen.add(lib)
+        there = lib[len(root):] if root and lib.startswith(root) else lib
+        if there not in c.seen:
+            c.seen.add(there)
             with open(lib, "rb") as f:
-                c.regular(lib.lstrip("/"), f.read(), 0o755)
+                c.regular(there.lstrip("/"), f.read(), 0o755)
 
 
 def add_python(c, script):
@@ -182,7 +187,11 @@ def add_python(c, script):
 
 
 def write_initramfs(path, kernel, directory, kexec):
-    """Writes an inner guest's initramfs; kexec: with the kernel in it."""
+    """Writes an inner guest's initramfs; kexec: with a kernel and an
+    initramfs in it, /vmlinuz and /initrd."""
+    if kexec:
+        second = path + ".second"
+        write_initramfs(second, kernel, directory, False)
     c = initramfs.Cpio(path)
     for d in ("dev proc sys run mnt root tmp var/log".split()):
         c.directory(d)
@@ -208,17 +217,21 @@ def write_initramfs(path, kernel, directory, kexec):
     if kernel.source:
         add_python(c, os.path.join(kernel.source, "tools/hv/lsvmbus"))
     if kexec:
-        add_program(c, os.path.join(directory, "sbin/kexec"), "bin/kexec")
+        add_program(c, os.path.join(directory, "sbin/kexec"), "bin/kexec",
+                    directory)
         with open(kernel.image, "rb") as f:
             c.regular("vmlinuz", f.read())
+        with open(second, "rb") as f:
+            c.regular("initrd", f.read())
+        os.unlink(second)
     c.close()
 
 
 class Inner(Guest):
     """A guest in an Outer that is running.
 
-    kexec: it has its kernel in a file, and the program for it; its initramfs is
-    in /sys/firmware/initrd. Others as Guest takes them.
+    kexec: it has the program for it, its kernel in /vmlinuz, and an initramfs in
+    /initrd. Others as Guest takes them.
     """
 
     def __init__(self, outer, name, smp=2, kernel=None, mem="512M", cmdline="",
@@ -249,7 +262,7 @@ class Inner(Guest):
         cmdline = ("console=ttyS0 quiet panic=-1 oops=panic mitigations=off "
                    "no_timer_check tsc=nowatchdog random.trust_cpu=on "
                    "cryptomgr.notests rcupdate.rcu_cpu_stall_timeout=120 "
-                   "retain_initrd pci=noearly " + self.cmdline)
+                   "pci=noearly " + self.cmdline)
         ports = {port: f"path=/run/inner/{3 * self.slot + nr}"
                  for nr, port in enumerate(PORTS, 1)}
         argv = [f"{n}/usr/bin/qemu-system-x86_64", "-L", f"{n}/usr/share/qemu",
@@ -258,6 +271,8 @@ class Inner(Guest):
                 "q35,hpet=off",
                 "-accel", "kvm", "-cpu", CPU, "-smp", str(self.smp),
                 "-m", f"{self.ram >> 20},slots=1,maxmem={self.ram >> 19}M",
+                # a guest that tells of its panic has more to do
+                "-action", "panic=none",
                 # hv_balloon refuses where the guest could hibernate
                 "-global", "ICH9-LPC.disable_s4=1",
                 "-device", "vmbus-bridge",
@@ -279,7 +294,7 @@ class Inner(Guest):
         sock = self.outer.port(f"qmp{self.slot}")
         self.outer.run(
             f"cd {self.there} && "
-            f"(LD_LIBRARY_PATH={n}/usr/lib/x86_64-linux-gnu "
+            f"(LD_LIBRARY_PATH={n}{LIBRARIES} "
             f"setsid {shlex.join(argv)} >qemu.log 2>&1 </dev/null & "
             "echo $! >pid)")
         sock.settimeout(30 * self.scale)

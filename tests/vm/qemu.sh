@@ -39,13 +39,13 @@ suite()
 	fi
 }
 
-# "PKG=VERSION" of QEMU and of what this machine lacks for it to run.
+# "PKG=VERSION" of QEMU, kexec, and what this machine lacks for them to run.
 packages()
 {
 	local target=$1
 
 	LC_ALL=C apt-get -s -qq "${apt[@]}" -t "$target" \
-		--no-install-recommends install qemu-system-x86 |
+		--no-install-recommends install qemu-system-x86 kexec-tools |
 		sed -n 's/^Inst \([^ ]*\) \(\[[^ ]*\] \)\{0,1\}(\([^ ]*\) .*/\1=\3/p'
 }
 
@@ -64,7 +64,8 @@ get()
 		wanted+=("qemu-system-x86=$(field qemu-system-x86 Version)"
 			 "qemu-system-data=$(field qemu-system-data Version)"
 			 "seabios=$(field seabios Version)")
-	wanted+=("kexec-tools=$(field kexec-tools Version)")
+	[[ " ${wanted[*]}" == *" kexec-tools="* ]] ||
+		wanted+=("kexec-tools=$(field kexec-tools Version)")
 	fetch "${wanted[@]}" || die "cannot download QEMU's packages"
 	say "unpacking ${#debs[@]} packages"
 	rm -rf "$dir" "$dir.new"

@@ -233,8 +233,7 @@ def reboot(g):
 
 def kexec(g):
     """kexec unloads too; its kernel finds a host that listens."""
-    g.run("kexec -s -l /vmlinuz --initrd=/sys/firmware/initrd --reuse-cmdline",
-          120)
+    g.run("kexec -s -l /vmlinuz --initrd=/initrd --reuse-cmdline", 120)
     mark = Mark(g)
     g.post("kexec -e")
     g.wait_trace(UNLOAD, mark.trace, 60)
