@@ -519,6 +519,7 @@ def progress():
 
 with Tap() as tap:
     for test in (summaries, outliers, comparisons, verdicts, window, per_io,
-                 per_packet, cpu_clock, far_end, results, filters, interleaved, trouble, tables,
-                 lower_is_better, counted, plugin, without_ours, progress):
+                 per_packet, cpu_clock, far_end, results, filters,
+                 interleaved, trouble, tables, lower_is_better,
+                 counted, plugin, without_ours, progress):
         tap.test(f"bench: {test.__name__}", test)
