@@ -287,7 +287,7 @@ static void deliver_xdp(struct synn_chan *ch, struct bpf_prog *prog)
 	xdp_init_buff(&xdp, PAGE_SIZE, &rx->rxq);
 	xdp_prepare_buff(&xdp, page_address(page), XDP_PACKET_HEADROOM,
 			 rx->total, true);
-	if (synn_xdp_run(ch, prog, &xdp) != SYNN_XDP_PASS)
+	if (synn_xdp_run(ch, prog, &xdp) != XDP_PASS)
 		return;
 
 	skb = napi_build_skb(xdp.data_hard_start, PAGE_SIZE);

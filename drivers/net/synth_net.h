@@ -690,9 +690,6 @@ bool synn_rx_complete(struct synn_chan *ch);
 
 /* ---- xdp.c -------------------------------------------------------------------------- */
 
-/* A verdict: the packet is to be handed to the stack */
-#define SYNN_XDP_PASS	0
-
 int synn_xdp_run(struct synn_chan *ch, struct bpf_prog *prog,
 		 struct xdp_buff *xdp);
 void synn_xdp_poll_end(struct synn_chan *ch);

@@ -632,12 +632,11 @@ static void free_owner(struct synn_slot *s, int budget)
 {
 	if (!s->owner)
 		return;
-	if (!s->is_frame)
-		napi_consume_skb(s->owner, budget);
-	else if (budget)
-		xdp_return_frame_rx_napi(s->owner);
-	else
+	/* a frame may be of another card, whose pool is not this NAPI's */
+	if (s->is_frame)
 		xdp_return_frame(s->owner);
+	else
+		napi_consume_skb(s->owner, budget);
 	s->owner = NULL;
 }
 

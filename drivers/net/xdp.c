@@ -29,8 +29,10 @@ static int send_back(struct synn_chan *ch, struct xdp_buff *xdp)
 	struct xdp_frame *frame;
 	int ret;
 
-	if (unlikely(!READ_ONCE(tx->open)))
+	if (unlikely(!READ_ONCE(tx->open))) {
+		page_pool_recycle_direct(ch->rx.pool, page);
 		return -ENETDOWN;
+	}
 	__netif_tx_lock(tx->txq, smp_processor_id());
 	ret = synn_tx_frame(ch, xdp->data, len, NULL);
 	if (ret == -EMSGSIZE) {
@@ -57,7 +59,7 @@ static int send_back(struct synn_chan *ch, struct xdp_buff *xdp)
  * @xdp: the frame, in a page of the pool
  *
  * Context: NAPI of @ch, under rcu_read_lock().
- * Return: SYNN_XDP_PASS: it goes to the stack; else its page is seen to.
+ * Return: XDP_PASS: it goes to the stack; else its page is seen to.
  */
 int synn_xdp_run(struct synn_chan *ch, struct bpf_prog *prog,
 		 struct xdp_buff *xdp)
@@ -70,7 +72,7 @@ int synn_xdp_run(struct synn_chan *ch, struct bpf_prog *prog,
 	switch (act) {
 	case XDP_PASS:
 		s->xdp_pass++;
-		return SYNN_XDP_PASS;
+		return XDP_PASS;
 	case XDP_TX:
 		if (send_back(ch, xdp)) {
 			trace_xdp_exception(dev, prog, act);
@@ -162,7 +164,7 @@ int synn_xdp_xmit(struct net_device *dev, int n, struct xdp_frame **frames,
 		if (ret < 0)
 			break;
 		if (ret)
-			xdp_return_frame_rx_napi(f);
+			xdp_return_frame(f);
 		tx->stats.xdp_xmit++;
 	}
 	tx->stats.xdp_xmit_dropped += n - i;
