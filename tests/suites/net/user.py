@@ -91,8 +91,12 @@ def udp(g):
 
 
 def offloads(g):
-    """With each set of offloads."""
-    for tx in ("off", "on"):
+    """With each set of offloads; on this side the host can do none by itself."""
+    fixed = "rx-checksumming: off [fixed]" in g.run(
+        f"ethtool -k {dev(g)}").out
+    # what a driver says it has not, it need not be able to set
+    assert not fixed or g.driver.synthetic
+    for tx in ("off",) if fixed else ("off", "on"):
         g.run(f"ethtool -K {dev(g)} tx {tx} rx {tx}")
         digest_up(g, HOST, 1 << 20)
         digest_down(g, HOST, 1 << 20)
