@@ -13,7 +13,7 @@
 #ifndef SYNTHIO_SBC_H
 #define SYNTHIO_SBC_H
 
-#include "sbc_env.h"
+#include <synthio/env.h>
 
 #define SBC_CDB_MAX		16
 #define SBC_ANSWER_MAX		4096	/* of the commands below */

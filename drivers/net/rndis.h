@@ -9,9 +9,8 @@
 #ifndef SYNTHIO_NET_RNDIS_H
 #define SYNTHIO_NET_RNDIS_H
 
+#include <synthio/env.h>
 #include <synthio/rndis.h>
-
-#include "rndis_env.h"
 
 /* Bytes in front of the data of a packet: without info, and with all there is */
 #define RNDIS_PACKET_HEADER	(sizeof(struct rndis_header) + \

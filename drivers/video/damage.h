@@ -7,7 +7,7 @@
 #ifndef SYNTHIO_VIDEO_DAMAGE_H
 #define SYNTHIO_VIDEO_DAMAGE_H
 
-#include "message_env.h"
+#include <synthio/env.h>
 
 #define SYNV_DAMAGE_MAX		32
 

@@ -6,7 +6,7 @@
 #ifndef SYNTHIO_VIDEO_MESSAGE_H
 #define SYNTHIO_VIDEO_MESSAGE_H
 
-#include "message_env.h"
+#include <synthio/env.h>
 
 #include <synthio/synthvid.h>
 

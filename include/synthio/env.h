@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What sbc.c needs from its surroundings, in the kernel and in user space. */
-#ifndef SYNTHIO_SBC_ENV_H
-#define SYNTHIO_SBC_ENV_H
+/*
+ * What the drivers' codecs (sbc.c, rndis.c, message.c and the like) need from
+ * their surroundings: they are built into modules, and in user space for tests.
+ */
+#ifndef SYNTHIO_ENV_H
+#define SYNTHIO_ENV_H
 
 #ifdef __KERNEL__
 
+#include <linux/compiler.h>
 #include <linux/errno.h>
 #include <linux/limits.h>
 #include <linux/log2.h>
@@ -25,11 +29,17 @@ typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
+typedef int64_t s64;
 
 #define U16_MAX			UINT16_MAX
 #define U32_MAX			UINT32_MAX
+#define S64_MAX			INT64_MAX
 #define min(a, b)		((a) < (b) ? (a) : (b))
+#define max(a, b)		((a) > (b) ? (a) : (b))
 #define is_power_of_2(n)	((n) && !((n) & ((n) - 1)))
+#define READ_ONCE(x)		(*(const volatile __typeof__(x) *)&(x))
+#define likely(x)		__builtin_expect(!!(x), 1)
+#define unlikely(x)		__builtin_expect(!!(x), 0)
 
 #endif
 #endif
