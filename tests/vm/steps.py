@@ -99,6 +99,20 @@ def own_user_space(g, programs):
           "mount --bind /run/own /usr && ls -l /bin/sh | grep -q busybox", 180)
 
 
+def sleep_idle(g, wake, seconds=2, limit=60):
+    """The guest suspends to idle; wake() ends that, within a time limit."""
+    at = len(g.console_text())
+    g.post("echo freeze >/sys/power/state; echo idle said $? >/dev/kmsg")
+    g.wait_console(r"PM: suspend entry \(s2idle\)", 30, at)
+    time.sleep(seconds)
+    assert not re.search(r"idle said", g.console_text()[at:]), \
+        "it did not sleep:\n" + g.tail()
+    wake()
+    said = g.wait_console(r"idle said (\d+)", limit, at)
+    assert said[1] == "0", g.tail()
+    g.run("true")
+
+
 def sleep_on_disk(g, swap, load):
     """The guest hibernates to a disk, and another QEMU wakes it from there.
 

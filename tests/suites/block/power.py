@@ -10,11 +10,11 @@ with libaio: what it has sent is still on its way when it is frozen.
 import hashlib
 import os
 import re
-import time
 
 from lib import (BlockGuest, contents, DEBUGFS, disk, Load, Lun, MB,
                  nothing_leaked, OWN, wait_for)
-from steps import forget_files, own_user_space, sleep_on_disk
+from steps import forget_files, own_user_space, sleep_idle, \
+    sleep_on_disk
 from tap import Tap
 
 
@@ -76,16 +76,8 @@ def grown_meanwhile(g):
 
 def s2idle(g):
     """The power button ends suspend to idle; channels stay open meanwhile."""
-    host, at = len(g.host_text()), len(g.console_text())
-    g.post("echo freeze >/sys/power/state; echo idle said $? >/dev/kmsg")
-    g.wait_console(r"PM: suspend entry \(s2idle\)", 30, at)
-    time.sleep(3)
-    assert not re.search(r"idle said", g.console_text()[at:]), \
-        "it did not sleep:\n" + g.tail()
-    g.qmp("system_powerdown")
-    said = g.wait_console(r"idle said (\d+)", 60, at)
-    assert said[1] == "0", g.tail()
-    g.run("true")
+    host = len(g.host_text())
+    sleep_idle(g, lambda: g.qmp("system_powerdown"), 3)
     assert not re.search(r"closed|detached", g.host_text()[host:]), \
         g.host_text()[host:]
     goes_on(g)

@@ -17,7 +17,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 # pylint: disable=wrong-import-position
 from guest import Guest     # noqa: E402
 from steps import MB, disk, disk_sum, file_sum, forget_files, image, \
-    io_flows, nothing_leaked, random_image, sleep_on_disk, type_keys, wait_for   # noqa: E402
+    io_flows, nothing_leaked, random_image, sleep_idle, sleep_on_disk, \
+    type_keys, wait_for     # noqa: E402
 from tap import Tap         # noqa: E402
 
 VERSIONS = ("6.0", "5.3", "5.2", "5.1", "5.0", "4.1", "4.0", "3.0", "2.4")
@@ -226,17 +227,9 @@ def io_was_right(g):
 
 def s2idle(g):
     """A key press ends suspend to idle; channels stay as they are."""
-    before, at = devices(g), len(g.console_text())
+    before = devices(g)
     relids, host = placement(g), len(g.host_text())
-    g.post("echo freeze >/sys/power/state; echo idle said $? >/dev/kmsg")
-    g.wait_console(r"PM: suspend entry \(s2idle\)", 30, at)
-    time.sleep(1)
-    assert not re.search(r"idle said", g.console_text()[at:]), \
-        "it did not sleep:\n" + g.tail()
-    g.ctl("key", "x")
-    said = g.wait_console(r"idle said (\d+)", 30, at)
-    assert said[1] == "0", g.tail()
-    g.run("true")
+    sleep_idle(g, lambda: g.ctl("key", "x"), 1, 30)
     assert placement(g) == relids
     assert not re.search(r"closed|detached", g.host_text()[host:]), \
         g.host_text()[host:]

@@ -18,7 +18,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../../vm"))
 # pylint: disable=wrong-import-position
 from guest import Guest     # noqa: E402
-from steps import forget_files, nothing_leaked, wait_for     # noqa: E402
+from steps import forget_files, nothing_leaked, sleep_idle, \
+    wait_for                # noqa: E402
 from tap import Tap         # noqa: E402
 
 SYN, KEY, REL, ABS, MSC = 0, 1, 2, 3, 4
@@ -309,15 +310,7 @@ def plug(g):
 
 def wakes(g):
     """Suspend to idle lasts until the mouse moves."""
-    at = len(g.console_text())
-    g.post("echo freeze >/sys/power/state; echo idle said $? >/dev/kmsg")
-    g.wait_console(r"PM: suspend entry \(s2idle\)", 30, at)
-    time.sleep(2)
-    assert "idle said" not in g.console_text()[at:], g.tail()
-    g.ctl("move", "9", "9")
-    said = g.wait_console(r"idle said (\d+)", 60, at)
-    assert said[1] == "0", g.tail()
-    g.run("true")
+    sleep_idle(g, lambda: g.ctl("move", "9", "9"))
     works(g, 8000)
 
 

@@ -15,7 +15,8 @@ import time
 
 from lib import (answered, BUSYBOX, carrier, dev, NetGuest, Nic,
                  nothing_leaked, OWN, run_tests, up, wait_for)
-from steps import forget_files, image, own_user_space, sleep_on_disk
+from steps import forget_files, image, own_user_space, sleep_idle, \
+    sleep_on_disk
 
 PORT = 4444
 SWAP = 400
@@ -145,14 +146,8 @@ def unplugged(g):
 
 def s2idle(g):
     """A packet or the power button wakes it; channels stay open."""
-    host, at = len(g.host_text()), len(g.console_text())
-    g.post("echo freeze >/sys/power/state; echo idle said $? >/dev/kmsg")
-    g.wait_console(r"PM: suspend entry \(s2idle\)", 30, at)
-    time.sleep(2)
-    g.qmp("system_powerdown")
-    said = g.wait_console(r"idle said (\d+)", 60, at)
-    assert said[1] == "0", g.tail()
-    g.run("true")
+    host = len(g.host_text())
+    sleep_idle(g, lambda: g.qmp("system_powerdown"))
     assert not re.search(r"closed|detached", g.host_text()[host:]), \
         g.host_text()[host:]
     goes_on(g)
