@@ -4,7 +4,6 @@
 import json
 import os
 import random
-import re
 import shlex
 import shutil
 
@@ -149,11 +148,7 @@ class SynthhostPeer(DiskPeer):
                          f"c0,lun=0,file={self.image},serial={SERIAL}"]}
 
     def counters(self):
-        # synthhost counts what rings its doorbell, channel by channel
-        text = self.g.ctl("stats")
-        return {"doorbells": sum(int(x) for x in
-                                 re.findall(r"^c0/.* (\d+) signals \(.*; out",
-                                            text, re.M))}
+        return self.doorbells("c0")
 
 
 class SynthBlk(SynthhostPeer):

@@ -7,7 +7,6 @@ datagram; a frame; a request with its answer.
 """
 
 import os
-import re
 import shlex
 
 import farend
@@ -269,11 +268,7 @@ class SynthhostPeer(NetPeer):
                          f"queues={self.queues(setup)}"]}
 
     def counters(self):
-        # synthhost counts what rings its doorbell, channel by channel
-        text = self.g.ctl("stats")
-        return {"doorbells": sum(int(x) for x in
-                                 re.findall(r"^n0/.* (\d+) signals \(.*; out",
-                                            text, re.M))}
+        return self.doorbells("n0")
 
 
 class SynthNet(SynthhostPeer):

@@ -2,6 +2,7 @@
 """A peer that lives in a guest of its own: for all cases."""
 
 import os
+import re
 import subprocess
 import tempfile
 
@@ -125,6 +126,12 @@ class GuestPeer:
                        smp=setup.smp, maxcpus=2, mem=MEMORY, cmdline=CMDLINE,
                        host_build="host", limit=4 * 3600, **what)
         self.g.start()
+
+    def doorbells(self, device):
+        """What rang synthhost for a device of its: it counts by channels."""
+        text = self.g.ctl("stats")
+        return {"doorbells": sum(int(x) for x in re.findall(
+            rf"^{device}/.* (\d+) signals \(.*; out", text, re.M))}
 
     def load_own(self, path, parameters=""):
         """Loads our channel, and one of our drivers."""
