@@ -217,12 +217,16 @@ static bool leave_checksum_open(struct sk_buff *skb, bool joined, u32 mtu)
 	return true;
 }
 
+/* More than one packet of the wire; it need not have come in pieces for that */
+static bool is_joined(const struct synn_chan *ch)
+{
+	return ch->rx.total > ch->card->dev->mtu + ETH_HLEN + VLAN_HLEN;
+}
+
 static void take_checksum(struct synn_chan *ch, struct sk_buff *skb)
 {
 	const struct rndis_rx *f = &ch->rx.first;
-	u32 mtu = ch->card->dev->mtu;
-	/* it need not have come in pieces for that */
-	bool joined = ch->rx.total > mtu + ETH_HLEN + VLAN_HLEN;
+	bool joined = is_joined(ch);
 
 	if (f->csum & (NDIS_RXCSUM_TCP_FAILED | NDIS_RXCSUM_UDP_FAILED)) {
 		/* the stack sees for itself */
@@ -235,7 +239,7 @@ static void take_checksum(struct synn_chan *ch, struct sk_buff *skb)
 	ch->rx.stats.joined += joined;
 	skb->ip_summed = CHECKSUM_UNNECESSARY;
 	if (f->csum & NDIS_RXCSUM_TCP_VALUE_INVALID || joined)
-		leave_checksum_open(skb, joined, mtu);
+		leave_checksum_open(skb, joined, ch->card->dev->mtu);
 }
 
 static void hand_over(struct synn_chan *ch, struct sk_buff *skb, bool changed)

@@ -370,7 +370,6 @@ struct synn_buffer {
  * @offloads: what the host can do
  * @rss: its queues
  * @max_mtu: that the host grants
- * @max_subchannels: that it offers
  */
 struct synn_link {
 	u32 version;
