@@ -15,7 +15,10 @@
  * compares the two indices in the shared page; the functions here go by the
  * private one. A host that writes nonsense could make the two disagree, and a
  * tasklet or NAPI would run for ever, as one says "more" and the other "none".
- * So whenever "none" is said, the shared read index is made to say it, too.
+ * So whenever "none" is said, the shared read index is made to say it, too, and
+ * the ring is looked at once more after that: a driver in HV_CALL_DIRECT mode
+ * is called again only for a signal, and the host signals only if it saw that
+ * index.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -299,14 +302,20 @@ static bool ring_rx_next(struct vmbus_channel *channel, struct ring *r,
 				vmbus_setevent(channel);
 			}
 			rbi->priv_read_index = r->pos;
-			return false;
+			if (ret == -EPROTO)
+				return false;
+			continue;
 		}
-		break;
-	}
-
-	/* see the top of this file */
-	if (READ_ONCE(r->ctl->read_index) != r->pos)
+		/* see the top of this file */
+		if (READ_ONCE(r->ctl->read_index) == r->pos)
+			return false;
+		/*
+		 * A packet written since that look went into a ring that was
+		 * not empty yet, so no signal tells of it: look again.
+		 */
 		ring_rx_commit(channel, r);
+	}
+	ring_rx_commit(channel, r);
 	return false;
 }
 
