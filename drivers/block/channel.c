@@ -27,6 +27,8 @@
 #include <linux/cpumask.h>
 #include <linux/sched/mm.h>
 
+#include <synthio/owner.h>
+
 #include "synth_blk.h"
 #include "trace.h"
 
@@ -34,8 +36,6 @@
 #define MAX_PACKET		512
 /* packets that are read in one interrupt; a tasklet reads on */
 #define IRQ_BUDGET		512
-/* bytes of the smallest ring that will do */
-#define MIN_RING		(32 << 10)
 
 /**
  * synd_chan_bad() - the host has sent what can't be used
@@ -247,23 +247,6 @@ int synd_chan_send(struct synd_chan *ch, struct vmbus_packet_mpb_array *mpb,
 	return ret;
 }
 
-/*
- * Rings are one piece of memory: where there is none so large, smaller ones do,
- * down to what a few large requests need.
- */
-static int alloc_ring(struct vmbus_channel *vc)
-{
-	u32 size, bytes;
-	int ret;
-
-	for (size = synd_ring_size << 10;; size /= 2) {
-		bytes = VMBUS_RING_SIZE(size);
-		ret = vmbus_alloc_ring(vc, bytes, bytes);
-		if (ret != -ENOMEM || size <= MIN_RING)
-			return ret;
-	}
-}
-
 /* Open one channel. A primary that was open before has its ring still */
 static int open_channel(struct synd_chan *ch, struct vmbus_channel *vc)
 {
@@ -273,7 +256,7 @@ static int open_channel(struct synd_chan *ch, struct vmbus_channel *vc)
 	vc->rqstor_size = 0;
 	set_channel_read_mode(vc, HV_CALL_ISR);
 	if (!vc->ringbuffer_page) {
-		ret = alloc_ring(vc);
+		ret = synthio_alloc_ring(vc, synd_ring_size);
 		if (ret)
 			return ret;
 	}
@@ -295,25 +278,6 @@ static int open_channel(struct synd_chan *ch, struct vmbus_channel *vc)
 	return 0;
 }
 
-/*
- * The controller of a sub-channel's offer, with its open_mutex held, or NULL. A
- * bus may call for a controller that is being removed: synd_chan_disown() has
- * then either cut it off already, or waits for the mutex.
- */
-static DEFINE_MUTEX(owner_mutex);
-
-static struct synd_ctrl *lock_owner(struct vmbus_channel *vc)
-{
-	struct synd_ctrl *c;
-
-	mutex_lock(&owner_mutex);
-	c = hv_get_drvdata(vc->primary_channel->device_obj);
-	if (c)
-		mutex_lock(&c->open_mutex);
-	mutex_unlock(&owner_mutex);
-	return c;
-}
-
 /**
  * synd_chan_disown() - no sub-channel finds this controller any more
  * @c: its channels are closed
@@ -322,12 +286,7 @@ static struct synd_ctrl *lock_owner(struct vmbus_channel *vc)
  */
 void synd_chan_disown(struct synd_ctrl *c)
 {
-	mutex_lock(&owner_mutex);
-	hv_set_drvdata(c->hv, NULL);
-	mutex_unlock(&owner_mutex);
-	/* whoever had found it before is done after this */
-	mutex_lock(&c->open_mutex);
-	mutex_unlock(&c->open_mutex);
+	synthio_disown(c->hv, &c->open_mutex);
 }
 
 /*
@@ -343,7 +302,8 @@ static void leave_primary(struct vmbus_channel *vc)
 /* A sub-channel was offered. In a work of the bus, may sleep */
 static void sub_channel(struct vmbus_channel *vc)
 {
-	struct synd_ctrl *c = lock_owner(vc);
+	struct synd_ctrl *c =
+		synthio_lock_owner(vc, offsetof(struct synd_ctrl, open_mutex));
 	unsigned int n, noio;
 	int ret;
 

@@ -12,9 +12,7 @@
 #include <linux/mm.h>
 #include <linux/version.h>
 
-/* What hv_driver.remove returns: an int that nobody looks at, later void */
-#define compat_remove_t		typeof(((struct hv_driver *)NULL)->remove(NULL))
-#define COMPAT_REMOVE_DONE	((compat_remove_t)0)
+#include <synthio/driver.h>
 
 /* The name that reservation conflicts had */
 #ifdef BLK_STS_RESV_CONFLICT
@@ -28,13 +26,6 @@
 #define COMPAT_MQ_F_MERGE	0
 #else
 #define COMPAT_MQ_F_MERGE	BLK_MQ_F_SHOULD_MERGE
-#endif
-
-/* Since 6.10 the source of a string in a trace event is told only once */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
-#define compat_assign_str(field, src)	__assign_str(field)
-#else
-#define compat_assign_str(field, src)	__assign_str(field, src)
 #endif
 
 /*
@@ -67,19 +58,6 @@ static inline void compat_unfreeze(struct request_queue *q)
 #else
 	blk_mq_unfreeze_queue(q);
 #endif
-}
-
-/*
- * Our bus keeps the pages of a ring that the host did not let go of when they are
- * given back, and counts them. The kernel's frees them.
- */
-static inline void compat_free_ring(struct vmbus_channel *vc, bool safe)
-{
-#ifndef SYNTHIO_OWN_NAMES
-	if (!safe)
-		return;
-#endif
-	vmbus_free_ring(vc);
 }
 
 /**

@@ -20,7 +20,8 @@
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
-#include "compat.h"
+#include <synthio/driver.h>
+
 #include "message.h"
 
 #define SYNM_NAME	"synth_mouse"

@@ -22,6 +22,8 @@
  */
 #include <linux/slab.h>
 
+#include <synthio/owner.h>
+
 #include "synth_net.h"
 #include "trace.h"
 
@@ -29,8 +31,6 @@
 #define MAX_PACKET							\
 	(sizeof(struct vmtransfer_page_packet_header) +			\
 	 NVSP_MAX_RANGES * sizeof(struct vmtransfer_page_range) + 256)
-/* bytes of the smallest ring that will do */
-#define MIN_RING		(32 << 10)
 #define RETRY_DELAY		1	/* jiffies */
 
 /**
@@ -231,22 +231,6 @@ bool synn_chan_has_room(struct synn_chan *ch, u32 bytes)
 
 /* ---- opening ------------------------------------------------------------------- */
 
-/*
- * Rings are one piece of memory: where there is none so large, smaller ones do.
- */
-static int alloc_ring(struct vmbus_channel *vc)
-{
-	u32 size, bytes;
-	int ret;
-
-	for (size = synn_ring_size << 10;; size /= 2) {
-		bytes = VMBUS_RING_SIZE(size);
-		ret = vmbus_alloc_ring(vc, bytes, bytes);
-		if (ret != -ENOMEM || size <= MIN_RING)
-			return ret;
-	}
-}
-
 /**
  * synn_chan_prepare() - memory and NAPI of a channel that is to be opened
  * @c: its card
@@ -311,7 +295,7 @@ static int open_channel(struct synn_chan *ch, struct vmbus_channel *vc)
 	vc->rqstor_size = 0;
 	set_channel_read_mode(vc, HV_CALL_ISR);
 	if (!vc->ringbuffer_page) {
-		ret = alloc_ring(vc);
+		ret = synthio_alloc_ring(vc, synn_ring_size);
 		if (ret)
 			return ret;
 	}
@@ -339,25 +323,6 @@ static void leave_primary(struct vmbus_channel *vc)
 	set_channel_read_mode(vc, HV_CALL_BATCHED);
 }
 
-/*
- * The card of a sub-channel's offer, with its open_mutex held, or NULL. A bus may
- * call for a card that is being removed: synn_chan_disown() has then either cut it
- * off already, or waits for the mutex.
- */
-static DEFINE_MUTEX(owner_mutex);
-
-static struct synn_card *lock_owner(struct vmbus_channel *vc)
-{
-	struct synn_card *c;
-
-	mutex_lock(&owner_mutex);
-	c = hv_get_drvdata(vc->primary_channel->device_obj);
-	if (c)
-		mutex_lock(&c->open_mutex);
-	mutex_unlock(&owner_mutex);
-	return c;
-}
-
 /**
  * synn_chan_disown() - no sub-channel finds this card any more
  * @c: its channels are closed
@@ -366,18 +331,14 @@ static struct synn_card *lock_owner(struct vmbus_channel *vc)
  */
 void synn_chan_disown(struct synn_card *c)
 {
-	mutex_lock(&owner_mutex);
-	hv_set_drvdata(c->hv, NULL);
-	mutex_unlock(&owner_mutex);
-	/* whoever had found it before is done after this */
-	mutex_lock(&c->open_mutex);
-	mutex_unlock(&c->open_mutex);
+	synthio_disown(c->hv, &c->open_mutex);
 }
 
 /* A sub-channel was offered. In a work of the bus, may sleep */
 static void sub_channel(struct vmbus_channel *vc)
 {
-	struct synn_card *c = lock_owner(vc);
+	struct synn_card *c =
+		synthio_lock_owner(vc, offsetof(struct synn_card, open_mutex));
 	unsigned int n;
 	int ret;
 

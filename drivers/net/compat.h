@@ -21,16 +21,7 @@
 #include <net/page_pool.h>
 #endif
 
-/* What hv_driver.remove returns: an int that nobody looks at, later void */
-#define compat_remove_t		typeof(((struct hv_driver *)NULL)->remove(NULL))
-#define COMPAT_REMOVE_DONE	((compat_remove_t)0)
-
-/* Since 6.10 the source of a string in a trace event is told only once */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
-#define compat_assign_str(field, src)	__assign_str(field)
-#else
-#define compat_assign_str(field, src)	__assign_str(field, src)
-#endif
+#include <synthio/driver.h>
 
 /* A page_pool's caller in softirq may give pages back without a lock */
 static inline void compat_pool_napi(struct page_pool_params *pp,
@@ -91,19 +82,9 @@ static inline int compat_send_ranges(struct vmbus_channel *vc,
 #endif
 
 /*
- * Our bus keeps the pages of a ring that the host did not let go of when they are
- * given back, and counts them. The kernel's frees them.
+ * Like compat_free_ring() for a buffer that could not be shown to the host: our
+ * bus has held it
  */
-static inline void compat_free_ring(struct vmbus_channel *vc, bool safe)
-{
-#ifndef SYNTHIO_OWN_NAMES
-	if (!safe)
-		return;
-#endif
-	vmbus_free_ring(vc);
-}
-
-/* Likewise for a buffer that could not be shown to the host: ours has held it */
 static inline void compat_free_buffer(void *data, bool safe)
 {
 #ifndef SYNTHIO_OWN_NAMES

@@ -16,6 +16,8 @@
 #include <drm/drm_drv.h>
 #include <drm/drm_plane.h>
 
+#include <synthio/driver.h>
+
 #if defined(SYNV_HAS_CLIENT_SETUP)
 #include <drm/clients/drm_client_setup.h>
 #include <drm/drm_fbdev_shmem.h>
@@ -32,10 +34,6 @@
 #include <drm/drm_panic.h>
 #define COMPAT_PANIC	1
 #endif
-
-/* What hv_driver.remove returns: an int that nobody looks at, later void */
-#define compat_remove_t		typeof(((struct hv_driver *)NULL)->remove(NULL))
-#define COMPAT_REMOVE_DONE	((compat_remove_t)0)
 
 /* struct drm_atomic_state, which is drm_atomic_commit later */
 #define compat_atomic		typeof(*((struct drm_plane_state *)NULL)->state)
