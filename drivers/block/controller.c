@@ -121,19 +121,59 @@ static void open_subchannels(struct synd_ctrl *c)
 	synd_chan_accept(c, 0);
 }
 
-/* Which channel each hardware queue uses */
+/* The channel that no queue has yet with the lowest CPU from @cpu on, or NULL */
+static struct synd_chan *next_channel(struct synd_ctrl *c,
+				      const unsigned long *taken,
+				      unsigned int cpu)
+{
+	struct synd_chan *ch, *best = NULL;
+	unsigned int i;
+
+	for (i = 0; i < c->nr_chans; i++) {
+		ch = &c->chans[i];
+		if (!test_bit(i, taken) && ch->cpu >= cpu &&
+		    (!best || ch->cpu < best->cpu))
+			best = ch;
+	}
+	return best;
+}
+
+/*
+ * Which channel each hardware queue uses. Sub-channels come in any order, and the
+ * polled queues leave some CPU with two of them. The queues that interrupt have
+ * channels of different CPUs, as far as there are such, and after a reset those
+ * of the same CPUs as before. The first is the primary, which answers single
+ * commands and therefore is never polled.
+ */
 static void lay_out_queues(struct synd_ctrl *c)
 {
-	unsigned int i, n = READ_ONCE(c->nr_chans);
+	DECLARE_BITMAP(taken, SYND_MAX_CHANNELS) = { };
+	unsigned int n = READ_ONCE(c->nr_chans), interrupting, q = 0, cpu = 0;
+	struct synd_chan *ch = &c->chans[0];
 
 	if (!c->nr_queues) {
 		c->nr_queues = n;
 		c->nr_polled = min(synd_poll_queues, n - 1);
 	}
-	for (i = 0; i < c->nr_queues; i++)
-		c->queues[i] = &c->chans[i < n ? i : 0];
-	for (i = c->nr_queues - c->nr_polled; i < n; i++)
-		synd_chan_set_polled(&c->chans[i]);
+	interrupting = c->nr_queues - c->nr_polled;
+
+	do {
+		c->queues[q++] = ch;
+		set_bit(ch->index, taken);
+		ch = next_channel(c, taken, cpu);
+		if (ch && ch->cpu == c->chans[0].cpu)
+			ch = next_channel(c, taken, ch->cpu + 1);
+		if (ch)
+			cpu = ch->cpu + 1;
+	} while (ch && q < interrupting);
+
+	while (q < c->nr_queues) {
+		ch = next_channel(c, taken, 0) ?: &c->chans[0];
+		if (q >= interrupting && ch->index)
+			synd_chan_set_polled(ch);
+		c->queues[q++] = ch;
+		set_bit(ch->index, taken);
+	}
 }
 
 /* Open and initialise; on failure everything is closed again */
