@@ -18,7 +18,8 @@ sys.path.insert(0, os.path.join(TOP, "tests/vm"))
 from tap import Tap         # noqa: E402
 
 # what the environment of this very run may have set
-FORGET = ("JOBS_TEST", "LONG", "DEBUG_KERNEL", "VM_SCALE", "TEST_LIMIT")
+FORGET = ("JOBS_TEST", "LONG", "DEBUG_KERNEL", "VM_SCALE", "TEST_LIMIT",
+          "SLOWEST")
 # none of block's packages is there
 DEPS = 'case $2 in test) [ ! -e "${0%/*}/lacks" ] || echo fio xfsprogs; esac'
 GOOD = "echo 1..2; echo ok 1 - a; echo ok 2 - b"
@@ -215,6 +216,17 @@ def longest_first():
                                 "unit/b.py"], kept
 
 
+def slowest():
+    """The results that took longest are shown, the longest first."""
+    with Tree(unit_a="echo 1..3; echo ok 1 - a; sleep .6; echo ok 2 - b;"
+                     "sleep .3; echo ok 3 - c", block_d=GOOD) as t:
+        _, out = t.run(SLOWEST="2")
+        assert re.findall(r"^ *[\d.]+ s  (.*)$", out, re.M) == [
+            "unit/a.py: b", "unit/a.py: c"], out
+        assert " s  unit" not in t.run()[1]
+        assert t.run(SLOWEST="none")[0] == 2
+
+
 def patience():
     """Guests get more time where they share the CPUs, unless told otherwise."""
     with Tree(unit_a='echo "# scale ${VM_SCALE-none}"; ' + GOOD) as t:
@@ -250,6 +262,7 @@ with Tap() as tap:
             ("counts, one by one", counts("1")),
             ("nothing fails", all_well), ("side by side", side_by_side),
             ("one by one", one_by_one), ("longest first", longest_first),
-            ("patience", patience), ("SIGTERM", ended(signal.SIGTERM)),
+            ("slowest", slowest), ("patience", patience),
+            ("SIGTERM", ended(signal.SIGTERM)),
             ("SIGINT", ended(signal.SIGINT))):
         tap.test(f"tests/run: {what}", test_)
