@@ -8,6 +8,7 @@ connections that the far ends keep open all the time, and what they send while
 nobody is at home arrives in the end.
 """
 
+import difflib
 import os
 import re
 import socket
@@ -68,19 +69,20 @@ def begin(g):
     g.driver.load(g)
     g.notes["modules"] = g.run("cat /proc/modules").out
     g.sh("modprobe button")
+    g.run("cp /synthio/build/guest/echo /run/echo")
     own_user_space(g, ["/usr/sbin/ip", "/usr/sbin/ethtool"])
     forget_files(g)
     # busybox's shell knows no other ip by that name
     g.ip = "/usr/sbin/ip"
     for nic in g.nics:
         up(g, nic)
-    g.run(f"{BUSYBOX} nohup {BUSYBOX} nc -ll -p {PORT} -e {BUSYBOX} cat"
-          " >/dev/null 2>&1 </dev/null &")
+    g.run(f"/run/echo {PORT}")
     g.notes["talk"] = [Conversation(g, host) for host in (g.nic().near4,
                                                           g.nic().near6)]
     name = dev(g)
     g.run(f"{g.ip} link set {name} mtu 1400 && {g.ip} maddr add 01:00:5e:11:22:33 dev"
           f" {name} && ethtool -X {name} weight 3 1")
+    wait_for(g, f"! {g.ip} addr | grep tentative", "addresses are not settled")
     g.notes["is"] = says(g)
     goes_on(g)
 
@@ -104,7 +106,9 @@ def goes_on(g):
     answered(g.space("n1").run("ping", "-n", "-q", "-c", "3", "-w", "30",
                                g.nic("n1").near4), 3)
     found = says(g)
-    assert found == g.notes["is"], f"{g.notes['is']}\nis now\n{found}"
+    assert found == g.notes["is"], "\n".join(difflib.unified_diff(
+        g.notes["is"].splitlines(), found.splitlines(), "it was", "it is",
+        lineterm="", n=2))
     nothing_leaked(g)
 
 
