@@ -102,7 +102,8 @@ static void take_features(struct synn_card *c)
 		f |= NETIF_F_RXHASH;
 	netif_set_tso_max_size(dev, max);
 
-	dev->hw_features = f;
+	/* the stack has put what it does itself there, too: that stays */
+	dev->hw_features = (was & ~HOST_FEATURES) | f;
 	dev->vlan_features = f & ~(NETIF_F_LRO | NETIF_F_RXHASH);
 	/*
 	 * What is new is on. What the host can't do any more is off.

@@ -20,6 +20,9 @@ struct netvsp_fault *netvsp_fault_take(struct netvsp *n,
 			f->skip--;
 			continue;
 		}
+		if (++f->passed < f->every)
+			continue;
+		f->passed = 0;
 		if (f->count != NETVSP_FAULT_FOREVER)
 			f->count--;
 		f->hits++;

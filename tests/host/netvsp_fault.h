@@ -49,6 +49,8 @@ struct netvsp_patch {
  * struct netvsp_fault - one, as it was given
  * @text: as it was given, for the list
  * @skip, @count: so many pass first, so many are spoilt
+ * @every: of those that come then each so-manieth is spoilt; 1: all of them
+ * @passed: since the last that was spoilt
  * @message, @oid: POINT_ANSWER: only to this, where not 0
  * @times: how often it is sent
  * @length: of the message; -1: as it is
@@ -63,6 +65,7 @@ struct netvsp_fault {
 	enum netvsp_point point;
 	char *text;
 	uint64_t skip, count;
+	uint64_t every, passed;
 	uint64_t seen, hits;
 	uint32_t message, oid;
 	unsigned int times;

@@ -218,6 +218,8 @@ static int take_key(struct netvsp_fault *f, const char *name,
 
 	if (!strcmp(name, "skip"))
 		return take_number(name, value, UINT64_MAX, &f->skip, out);
+	if (!strcmp(name, "every"))
+		return take_number(name, value, UINT64_MAX, &f->every, out);
 	if (!strcmp(name, "count")) {
 		f->count = NETVSP_FAULT_FOREVER;
 		return strcmp(value, "forever") ?
@@ -299,6 +301,7 @@ static void fault_init(struct netvsp_fault *f, enum netvsp_point point)
 	memset(f, 0, sizeof(*f));
 	f->point = point;
 	f->count = 1;
+	f->every = 1;
 	f->times = 1;
 	f->length = -1;
 	f->flags = -1;
@@ -465,6 +468,7 @@ static void help(struct text *out)
 		 "net-fault ID POINT [key=value...]: the next message there is spoilt so\n"
 		 "keys of all points:\n"
 		 "  skip=N [count=N|forever]: N pass first; so many are spoilt (1)\n"
+		 "  every=N: of those that come then, each Nth (1: all)\n"
 		 "  lost | twice | times=N: sent so often\n"
 		 "of all but frame and answer:\n"
 		 "  id-xor=N: under another transaction id\n"

@@ -1166,6 +1166,8 @@ static void test_rss(void)
 
 static void test_faults(void)
 {
+	unsigned int i;
+
 	up(CARD, NVSP_VERSION_61, FILTER);
 	CHECK(command("net-fault n0 nonsense"), "no such point");
 	CHECK(command("net-fault n0 frame ranges=1"), "not of a frame");
@@ -1178,6 +1180,14 @@ static void test_faults(void)
 	      chan.page[1].bytes[0] == 1, "the next does not");
 	frame("\x02\0\0\0\0\1", 60, 1);
 	CHECK(word(chan.page[2].bytes + 4) == 1, "only this");
+	give_back(&chan);
+	CHECK(!command("net-fault n0 clear"), "clear");
+	CHECK(!command("net-fault n0 pages set=1 every=3 skip=1 count=2"), "pages");
+	for (i = 0; i < 10; i++) {
+		frame("\x02\0\0\0\0\1", 60, 1);
+		CHECK((chan.page[i].bytes[0] == 1) == (i == 3 || i == 6),
+		      "each third: %u", i);
+	}
 	give_back(&chan);
 	CHECK(!command("net-fault n0 frame info-size=0 data-len=77"), "frame");
 	frame("\x02\0\0\0\0\1", 60, 1);

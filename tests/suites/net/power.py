@@ -8,6 +8,7 @@ connections that the far ends keep open all the time, and what they send while
 nobody is at home arrives in the end.
 """
 
+import difflib
 import os
 import re
 import socket
@@ -68,27 +69,29 @@ def begin(g):
     g.driver.load(g)
     g.notes["modules"] = g.run("cat /proc/modules").out
     g.sh("modprobe button")
+    g.run("cp /synthio/build/guest/echo /run/echo")
     own_user_space(g, ["/usr/sbin/ip", "/usr/sbin/ethtool"])
     forget_files(g)
     # busybox's shell knows no other ip by that name
     g.ip = "/usr/sbin/ip"
     for nic in g.nics:
         up(g, nic)
-    g.run(f"{BUSYBOX} nohup {BUSYBOX} nc -ll -p {PORT} -e {BUSYBOX} cat"
-          " >/dev/null 2>&1 </dev/null &")
+    g.run(f"/run/echo {PORT}")
     g.notes["talk"] = [Conversation(g, host) for host in (g.nic().near4,
                                                           g.nic().near6)]
     name = dev(g)
     g.run(f"{g.ip} link set {name} mtu 1400 && {g.ip} maddr add 01:00:5e:11:22:33 dev"
           f" {name} && ethtool -X {name} weight 3 1")
+    wait_for(g, f"! {g.ip} addr | grep tentative", "addresses are not settled")
     g.notes["is"] = says(g)
     goes_on(g)
 
 
 def says(g):
-    """What has to outlive all of this."""
-    out = "".join(g.run(f"{g.ip} addr show {n}; {g.ip} maddr show {n}; ethtool -x {n};"
-                        f"ethtool -g {n}; ethtool -l {n}; ethtool -k {n}").out
+    """What has to outlive all of this; groups come in any order."""
+    out = "".join(g.run(f"{g.ip} addr show {n}; {g.ip} maddr show {n} | sort;"
+                        f"ethtool -x {n}; ethtool -g {n}; ethtool -l {n};"
+                        f"ethtool -k {n}").out
                   for n in (dev(g, x.name) for x in g.nics))
     # who joined it is told, and how long an address is still valid
     return re.sub(r"valid_lft.*", "", out)
@@ -104,7 +107,9 @@ def goes_on(g):
     answered(g.space("n1").run("ping", "-n", "-q", "-c", "3", "-w", "30",
                                g.nic("n1").near4), 3)
     found = says(g)
-    assert found == g.notes["is"], f"{g.notes['is']}\nis now\n{found}"
+    assert found == g.notes["is"], "\n".join(difflib.unified_diff(
+        g.notes["is"].splitlines(), found.splitlines(), "it was", "it is",
+        lineterm="", n=2))
     nothing_leaked(g)
 
 
@@ -130,7 +135,12 @@ def frozen(level):
 
 
 def unplugged(g):
-    """The cable is pulled while the guest is frozen: it knows afterwards."""
+    """The cable is pulled while the guest is frozen: it knows afterwards.
+
+    An interface that is down stays down, and can be brought up.
+    """
+    name = dev(g, "n1")
+    g.run(f"{g.ip} link set {name} down")
     at = len(g.console_text())
     g.post("echo devices >/sys/power/pm_test; echo disk >/sys/power/state;"
            "echo devices said $? >/dev/kmsg")
@@ -139,6 +149,8 @@ def unplugged(g):
     said = g.wait_console(r"devices said (\d+)", 90, at)
     assert said[1] == "0", g.tail(60)
     carrier(g, "n0", False)
+    assert "state DOWN" in g.run(f"{g.ip} link show {name}").out
+    up(g, g.nic("n1"))
     g.ctl("net-link", "n0", "up")
     carrier(g, "n0", True)
     goes_on(g)
@@ -150,16 +162,6 @@ def s2idle(g):
     sleep_idle(g, lambda: g.qmp("system_powerdown"))
     assert not re.search(r"closed|detached", g.host_text()[host:]), \
         g.host_text()[host:]
-    goes_on(g)
-
-
-def down(g):
-    """An interface that is down stays down, and can be brought up."""
-    name = dev(g, "n1")
-    g.run(f"{g.ip} link set {name} down")
-    hibernate(g, "devices")
-    assert "state DOWN" in g.run(f"{g.ip} link show {name}").out
-    up(g, g.nic("n1"))
     goes_on(g)
 
 
@@ -210,8 +212,8 @@ def main():
          ("connections that go on", begin), ("suspend to idle", s2idle),
          ("hibernation, devices", frozen("devices")),
          ("hibernation, all but the image", frozen("core")),
-         ("a cable pulled while the guest is frozen", unplugged),
-         ("an interface that is down", down),
+         ("a cable pulled while the guest is frozen, and an interface down",
+          unplugged),
          ("hibernation to a disk, resume in another QEMU", real_image),
          ("all unloads", ends)))
 
