@@ -369,6 +369,8 @@ class Lines:
         with space.inside():
             self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self.socket.bind(("0.0.0.0", port))
+        # all that the kernel has said since it booted comes at once
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 8 << 20)
         self.text = ""
 
     def wait(self, wanted, seconds):

@@ -167,7 +167,8 @@ class NetGuest(Guest):
         """Gives the far end of a card its addresses."""
         here = self.far["a"]
         space = self.far[nic.space]
-        if space is not here:
+        # where the card was there before, its tap has stayed where it was
+        if space is not here and f" {nic.name}: " in here.ip("-o", "link"):
             here.ip("link", "set", nic.name, "netns", space.name)
         space.ip("addr", "replace", f"{nic.far4}/24", "dev", nic.name)
         space.ip("link", "set", nic.name, "up")

@@ -16,7 +16,7 @@ import packets
 from lib import (alive, BUSYBOX, Capture, carrier, channels, dev, digest_down,
                  digest_up, ethtool_stats, features, iperf, Load, NETVSC,
                  NetGuest, Nic, OWN, ping, queue_packets, run_tests,
-                 set_feature, stat, up)
+                 set_feature, Skip, stat, up)
 
 TX = ("tx", "tso", "sg", "gso")
 NAMES = {"tx": ("tx-checksum-ipv4", "tx-checksum-ipv6",
@@ -195,9 +195,13 @@ def change_channels(g):
 
 
 def all_queues(g):
-    """Many connections: each queue carries some, each way."""
+    """Many connections: each queue carries some, each way.
+
+    Their ports are up to chance: of 40, one time in 25000 a queue of four has
+    none; of 8, it is two times in five.
+    """
     before = queue_packets(g), queue_packets(g, way="tx")
-    for opts in ("-P 8", "-P 8 -R"):
+    for opts in ("-P 40", "-P 40 -R"):
         iperf(g, g.nic().far4, "-t 1", opts)
     after = queue_packets(g), queue_packets(g, way="tx")
     grown = [[y - x for x, y in zip(b, a)] for b, a in zip(before, after)]
@@ -332,6 +336,9 @@ def kept(g):
 def flow_hash(g):
     """ethtool -N rx-flow-hash: UDP spreads by ports only where it is asked."""
     name, nic = dev(g), g.nic()
+    if not g.driver.synthetic:
+        raise Skip("hv_netvsc heeds it for what it sends, and never asks the"
+                   " host for a hash of UDP's ports")
 
     def used():
         before = queue_packets(g)
@@ -365,7 +372,8 @@ def coalescing(g):
         if "usecs" in words:
             assert re.search(rf"^rx-usecs:\s+{words.split()[-1]}$", out,
                              re.M), out
-        assert re.search(r"^Adaptive RX: " + words.split()[1], out), out
+        assert re.search(rf"^Adaptive RX: {words.split()[1]}\b", out,
+                         re.M), out
         load.flows()
     load.stop()
     alive(g)
