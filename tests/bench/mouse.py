@@ -29,6 +29,7 @@ TOOLS = "/synthio/build/bench"          # in the guest
 # between two moves, seconds: the guest is idle again, and no clock's beat fits
 PAUSE = (0.001, 0.004)
 LOST = 2.0
+SETTLE = 0.2
 
 
 def percentile(values, percent):
@@ -62,8 +63,8 @@ class Page:
 class Mover(threading.Thread):
     """Moves the pointer, waits until the guest has seen it, again and again.
 
-    seen: [(when it moved, seconds until it was seen)]; trouble: why it has
-    ended, if not because it should
+    seen: [(when it moved, seconds until it was seen)]; trouble: when and why it
+    has ended, if not because it should
     """
 
     def __init__(self, viewer, page):
@@ -74,32 +75,40 @@ class Mover(threading.Thread):
         self.trouble = None
         self.ends = threading.Event()
 
-    def _move(self, number):
+    def _point(self, number):
         # where it was not before, and not far: what is relative moves as well
+        self.viewer.point(100 + number % 2 * 8, 100 + number // 2 % 2 * 8)
+
+    def _move(self, number):
         before = self.page.count()
         start = time.monotonic()
-        self.viewer.point(100 + number % 2 * 8, 100 + number // 2 % 2 * 8)
+        self._point(number)
         while self.page.count() == before:
             if time.monotonic() > start + LOST:
                 raise GuestError(f"move {number} is lost")
         self.seen.append((start, time.monotonic() - start))
 
     def run(self):
-        number = 0
+        number, start = 0, time.monotonic()
         try:
+            # a server may take the first one for where a relative one begins
+            self._point(number)
+            time.sleep(SETTLE)
             while not self.ends.is_set():
-                self._move(number)
                 number += 1
+                start = time.monotonic()
+                self._move(number)
                 time.sleep(random.uniform(*PAUSE))
         except (OSError, GuestError) as e:
-            self.trouble = e
+            self.trouble = start, e
 
     def end(self, begin, until):
         """Ends it; returns the latencies of moves between these times."""
         self.ends.set()
         self.join()
-        if self.trouble:
-            raise GuestError(f"the pointer: {self.trouble}")
+        # what reads it ends before this does
+        if self.trouble and self.trouble[0] < until:
+            raise GuestError(f"the pointer: {self.trouble[1]}")
         return [took for when, took in self.seen if begin <= when < until]
 
 
@@ -233,7 +242,7 @@ class QemuPeer(MousePeer):
 class VirtioTablet(QemuPeer):
     """QEMU's own."""
 
-    irq = r"virtio\d+-(events|status)"
+    irq = r"virtio\d+-(virtqueues|events|status)"
     device = "QEMU Virtio Tablet"
     devices = ("virtio-tablet-pci",)
     modules = ("virtio_input",)

@@ -44,6 +44,8 @@ class Viewer:
         self.width, self.height, _, name = struct.unpack(
             ">HH16sI", self._read(24))
         self._read(name)
+        # raw pixels; QEMU decides then whether the pointer is an absolute one
+        self.sock.sendall(struct.pack(">BxHi", 2, 1, 0))
 
     def point(self, x, y, buttons=0):
         """The pointer is there."""

@@ -9,7 +9,9 @@
  *	screen scroll TERMINAL WIDTH HEIGHT COUNT	writes lines
  *
  * Nothing is drawn between updates: what a program's own drawing takes is the same
- * for all displays. What is told is copied all the same.
+ * for all displays. What is told is copied all the same. Where nobody has to be told,
+ * since the buffer is the device's memory, the program copies that much there from
+ * memory of its own, as who draws does that cannot draw where it is shown.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -29,12 +31,20 @@
 
 static struct card card;
 static struct card_buffer screen, pointer;
+static uint32_t *shadow;	/* if nobody has to be told */
 static int terminal;
 
 static void die(const char *what)
 {
 	fprintf(stderr, "screen: %s: %s\n", what, strerror(errno));
 	exit(1);
+}
+
+static int tell(uint32_t x, uint32_t y, uint32_t w, uint32_t h)
+{
+	drmModeClip clip = { x, y, x + w, y + h };
+
+	return drmModeDirtyFB(card.fd, screen.fb, &clip, 1);
 }
 
 static void open_screen(const char *path, uint32_t width, uint32_t height)
@@ -46,13 +56,26 @@ static void open_screen(const char *path, uint32_t width, uint32_t height)
 	card_draw(&screen, 0, 0, width, height, 1);
 	if (card_show(&card, &screen))
 		die("mode");
+	if (!tell(0, 0, 1, 1))
+		return;
+	if (errno != ENOSYS)
+		die("dirty");
+	shadow = malloc(screen.size);
+	if (!shadow)
+		die("memory");
+	memcpy(shadow, screen.map, screen.size);
 }
 
 static int dirty(uint32_t x, uint32_t y, uint32_t w, uint32_t h)
 {
-	drmModeClip clip = { x, y, x + w, y + h };
+	uint32_t pitch = screen.pitch / 4, end = y + h;
 
-	return drmModeDirtyFB(card.fd, screen.fb, &clip, 1);
+	if (!shadow)
+		return tell(x, y, w, h);
+	for (; y < end; y++)
+		memcpy(screen.map + y * pitch + x, shadow + y * pitch + x,
+		       w * 4);
+	return 0;
 }
 
 static int full(uint32_t i)

@@ -162,7 +162,7 @@ class QemuPeer(VideoPeer):
 class VirtioGpu(QemuPeer):
     """QEMU's own, 2D."""
 
-    irq = r"virtio\d+-(control|cursor)"
+    irq = r"virtio\d+-(virtqueues|control|cursor)"
     modules = ("virtio_gpu",)
     device = f"virtio-gpu-pci,xres={WIDTH},yres={HEIGHT}"
     flush = "virtio_gpu_cmd_res_flush"
@@ -174,9 +174,14 @@ class VirtioGpu(QemuPeer):
             return len(re.findall(self.flush, f.read()))
 
     def look_at_queues(self):
-        self.g.qmp("trace-event-set-state", name=self.flush, enable=True)
+        self.trace("on")
         super().look_at_queues()
-        self.g.qmp("trace-event-set-state", name=self.flush, enable=False)
+        self.trace("off")
+
+    def trace(self, state):
+        """Turns the trace point on or off."""
+        self.g.qmp("human-monitor-command", **{
+            "command-line": f"trace-event {self.flush} {state}"})
 
     def describe(self, setup):
         what = super().describe(setup)
@@ -184,18 +189,10 @@ class VirtioGpu(QemuPeer):
 
 
 class Bochs(QemuPeer):
-    """A frame buffer, and nothing else."""
+    """A frame buffer, and nothing else: programs draw in the device's memory."""
 
     modules = ("bochs",)
     device = f"bochs-display,xres={WIDTH},yres={HEIGHT}"
-
-
-class Vmware(QemuPeer):
-    """VMware's."""
-
-    irq = r"vmwgfx"
-    modules = ("vmwgfx",)
-    device = "vmware-svga,vgamem_mb=16"
 
 
 PEERS = [
@@ -204,7 +201,6 @@ PEERS = [
               "hv_vmbus, synthhost"),
     VirtioGpu("virtio-gpu", "QEMU, 2D, the distribution's virtio-gpu"),
     Bochs("bochs-drm", "QEMU's bochs-display, the distribution's bochs"),
-    Vmware("vmwgfx", "QEMU's vmware-svga, the distribution's vmwgfx"),
 ]
 
 

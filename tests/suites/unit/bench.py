@@ -332,7 +332,7 @@ def viewer():
     equal((v.width, v.height), (1920, 1080))
     v.point(0x102, 3)
     v.close()
-    equal(server.end(), bytes([5, 0, 1, 2, 0, 3]))
+    equal(server.end(), bytes([2, 0, 0, 1, 0, 0, 0, 0, 5, 0, 1, 2, 0, 3]))
     for bad in (Server(b"RFB 003.003\n"), Server(security=b"\1\2")):
         raises(OSError, Viewer, bad.port)
         equal(bad.end(), b"")
@@ -365,7 +365,9 @@ def mover():
     m.ends.set()
     m.join()
     assert all(a != b for a, b in zip(c.seen, c.seen[1:])), c.seen
-    equal(len(m.seen), len(c.seen))
+    equal(len(m.seen), len(c.seen) - 1)
+    equal(len(m.end(m.seen[2][0], m.seen[6][0])), 4)
+    m.trouble = m.seen[6][0], "what read it has ended"
     equal(len(m.end(m.seen[2][0], m.seen[6][0])), 4)
     lost, mouse.LOST = mouse.LOST, 0.01
     try:
