@@ -27,13 +27,13 @@ static void die(const char *what)
 }
 
 /* A page that stays where it is: MAP_LOCKED and touched */
-static volatile uint64_t *shared_page(const char *file)
+static uint64_t *shared_page(const char *file)
 {
 	long size = sysconf(_SC_PAGESIZE);
 	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	volatile uint64_t *page = mmap(NULL, size, PROT_READ | PROT_WRITE,
-				       MAP_PRIVATE | MAP_ANONYMOUS |
-				       MAP_LOCKED | MAP_POPULATE, -1, 0);
+	uint64_t *page = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_LOCKED |
+			      MAP_POPULATE, -1, 0);
 	uint64_t entry;
 	FILE *f;
 
@@ -57,7 +57,7 @@ static volatile uint64_t *shared_page(const char *file)
 
 int main(int argc, char **argv)
 {
-	volatile uint64_t *page;
+	uint64_t *page;
 	struct input_event e[16];
 	ssize_t got, i;
 	int fd;
@@ -78,7 +78,7 @@ int main(int argc, char **argv)
 			if (e[i].type != EV_SYN || e[i].code != SYN_REPORT)
 				continue;
 			asked_add();
-			*page = asked_count;
+			__atomic_store_n(page, asked_count, __ATOMIC_RELEASE);
 		}
 	}
 	die("read");
