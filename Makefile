@@ -141,6 +141,7 @@ demo:
 	@echo "building the reference host and the drop-in hv_vmbus.ko"
 	@$(MAKE) -j$(JOBS) host
 	@$(MAKE) modules KERNEL=distro BUS=stock
+	@$(MAKE) -f tests/guest/guest.mk build/guest/drmtool
 	@tests/vm/demo.py
 
 # peers side by side; never the sanitizers' build of the host
@@ -160,11 +161,17 @@ build/bench/count.so: tests/bench/count.c tests/bench/qemu_plugin.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -shared -fPIC -o $@ $<
 
-# what loads a network card, in the guest and at the far end
-BENCH_TOOLS := $(addprefix build/bench/,rr udp xdp)
+# what loads a network card, in the guest and at the far end; or a pointer
+BENCH_TOOLS := $(addprefix build/bench/,rr udp xdp pointer screen)
 $(BENCH_TOOLS): build/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -o $@ $<
+	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror $(CFLAGS_BENCH) -o $@ \
+		$(filter %.c,$^) $(LIBS_BENCH)
+build/bench/pointer build/bench/screen: tests/bench/asked.h
+# ... and a display, as the tests do
+build/bench/screen: tests/guest/card.c tests/guest/card.h
+build/bench/screen: CFLAGS_BENCH := -I/usr/include/libdrm
+build/bench/screen: LIBS_BENCH := -ldrm
 
 VM_DISK := build/vm/disk.img
 # the distribution's drivers run on the drop-in: so there is a disk, and keys

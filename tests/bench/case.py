@@ -11,7 +11,8 @@ class Case:
 
     A case says: name, title; ours: the name of our peer; targets: {peer:
     ratio}, of rows that have one; work: what the costs are of, "I/O", say;
-    all_peers; short: names of the rows of a quick run
+    all_peers; short: names of the rows of a quick run; columns: more costs that
+    a row's table shows, as report.COSTS has them
 
     quick: a few rows; rounds: how many, or None; peers, setups, wanted: lists
     of names, and of globs of rows. Names that it does not know are left to
@@ -22,6 +23,7 @@ class Case:
     targets = {}
     all_peers = ()
     short = ()
+    columns = ()
 
     def __init__(self, quick=False, rounds=None, peers=(), wanted=(),
                  setups=()):

@@ -144,8 +144,10 @@ class Report:
         """All peers in one row, timed."""
         ours = self.case.ours
         latencies = self._latencies(row)
+        columns = COSTS + [c for c in self.case.columns if any(
+            self.summary(self.main, row, p, c[0]) for p in self.present)]
         head = ["", unit(row), "spread", *[f"{m} us" for m in latencies],
-                *self._heads(COSTS + self._count_columns()),
+                *self._heads(columns + self._count_columns()),
                 f"{ours} is" if ours in self.present else ""]
         t = Table(f"{row.name}: {row.title}", head)
         for peer in self.present:
@@ -163,7 +165,7 @@ class Report:
                 *[number(x and x.median) for x in (
                     self.summary(self.main, row, peer, m)
                     for m in latencies)],
-                *self._cells(self.main, row, peer, COSTS),
+                *self._cells(self.main, row, peer, columns),
                 *self._cells(self.counted, row, peer, self._count_columns()),
                 self._ratio_cell(row, peer) if ours in self.present else ""])
         return t
@@ -248,7 +250,8 @@ class Report:
         """What the columns are."""
         work = self.case.work
         return [f"{head.format(work)}: {what.format(work)}"
-                for _, head, _, what in COSTS + self._count_columns()] + [
+                for _, head, _, what in COSTS + list(self.case.columns)
+                + self._count_columns()] + [
             "medians of the rounds; spread: the middle half of the rounds",
             f"ratios are of medians, {self.case.ours} by peer; beyond the "
             "spread: the two spreads do not touch"]

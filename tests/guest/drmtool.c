@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/input.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -13,25 +14,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include <drm_fourcc.h>
-#include <xf86drm.h>
-#include <xf86drmMode.h>
 
-struct buffer {
-	uint32_t handle, fb, width, height, pitch;
-	uint64_t size;
-	uint32_t *map;
-};
+#include "card.h"
 
-static int fd;
-static uint32_t connector, crtc, primary, cursor_plane;
-static struct buffer screen[2], pointer;
+static struct card card;
+static struct card_buffer screen[2], pointer;
 static unsigned int front;
 static unsigned int flips;
+static int events = -1;
 
 static int answer(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static int answer(const char *fmt, ...)
@@ -51,100 +46,23 @@ static int failed(const char *what)
 	return answer("error: %s: %s", what, strerror(errno));
 }
 
-static void free_buffer(struct buffer *b)
-{
-	struct drm_mode_destroy_dumb destroy = { .handle = b->handle };
-
-	if (!b->handle)
-		return;
-	if (b->fb)
-		drmModeRmFB(fd, b->fb);
-	munmap(b->map, b->size);
-	drmIoctl(fd, DRM_IOCTL_MODE_DESTROY_DUMB, &destroy);
-	memset(b, 0, sizeof(*b));
-}
-
-static int make_buffer(struct buffer *b, uint32_t width, uint32_t height,
-		       uint32_t format)
-{
-	struct drm_mode_create_dumb create = {
-		.width = width, .height = height, .bpp = 32,
-	};
-	struct drm_mode_map_dumb map = { 0 };
-	uint32_t handles[4] = { 0 }, pitches[4] = { 0 }, offsets[4] = { 0 };
-
-	free_buffer(b);
-	if (drmIoctl(fd, DRM_IOCTL_MODE_CREATE_DUMB, &create))
-		return -1;
-	b->handle = create.handle;
-	b->width = width;
-	b->height = height;
-	b->pitch = create.pitch;
-	b->size = create.size;
-	map.handle = create.handle;
-	if (drmIoctl(fd, DRM_IOCTL_MODE_MAP_DUMB, &map))
-		return -1;
-	b->map = mmap(NULL, b->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-		      map.offset);
-	if (b->map == MAP_FAILED)
-		return -1;
-	handles[0] = b->handle;
-	pitches[0] = b->pitch;
-	return drmModeAddFB2(fd, width, height, format, handles, pitches,
-			     offsets, &b->fb, 0);
-}
-
-/* What a test on the other side computes, too */
-static uint32_t pattern(uint32_t x, uint32_t y, uint32_t seed)
-{
-	return (x * 0x010307 ^ y * 0x050b01 ^ seed * 0x9e3779) & 0xffffff;
-}
-
-static void draw(struct buffer *b, uint32_t x1, uint32_t y1, uint32_t w,
-		 uint32_t h, uint32_t seed)
-{
-	uint32_t x, y;
-
-	for (y = y1; y < y1 + h && y < b->height; y++) {
-		for (x = x1; x < x1 + w && x < b->width; x++)
-			b->map[y * (b->pitch / 4) + x] = pattern(x, y, seed);
-	}
-}
-
-/* Forever: the caller frees nothing */
-static drmModeModeInfo *find_mode(uint32_t width, uint32_t height)
-{
-	drmModeConnector *c = drmModeGetConnector(fd, connector);
-	int i;
-
-	for (i = 0; c && i < c->count_modes; i++) {
-		if (c->modes[i].hdisplay == width &&
-		    c->modes[i].vdisplay == height)
-			return &c->modes[i];
-	}
-	errno = ENOENT;
-	return NULL;
-}
-
 static int cmd_mode(uint32_t *n)
 {
-	drmModeModeInfo *mode = find_mode(n[0], n[1]);
-
-	if (!mode)
+	if (!card_mode(&card, n[0], n[1]))
 		return failed("mode");
-	if (make_buffer(&screen[0], n[0], n[1], DRM_FORMAT_XRGB8888) ||
-	    make_buffer(&screen[1], n[0], n[1], DRM_FORMAT_XRGB8888))
+	if (card_buffer(&card, &screen[0], n[0], n[1], DRM_FORMAT_XRGB8888) ||
+	    card_buffer(&card, &screen[1], n[0], n[1], DRM_FORMAT_XRGB8888))
 		return failed("buffer");
 	front = 0;
-	draw(&screen[0], 0, 0, n[0], n[1], n[2]);
-	if (drmModeSetCrtc(fd, crtc, screen[0].fb, 0, 0, &connector, 1, mode))
+	card_draw(&screen[0], 0, 0, n[0], n[1], n[2]);
+	if (card_show(&card, &screen[0]))
 		return failed("crtc");
 	return answer("ok");
 }
 
 static int cmd_modes(uint32_t *n)
 {
-	drmModeConnector *c = drmModeGetConnector(fd, connector);
+	drmModeConnector *c = drmModeGetConnector(card.fd, card.connector);
 	int i;
 
 	(void)n;
@@ -161,7 +79,7 @@ static int cmd_modes(uint32_t *n)
 /* A rectangle in the buffer that is shown: x y w h seed */
 static int cmd_draw(uint32_t *n)
 {
-	draw(&screen[front], n[0], n[1], n[2], n[3], n[4]);
+	card_draw(&screen[front], n[0], n[1], n[2], n[3], n[4]);
 	return answer("ok");
 }
 
@@ -174,7 +92,8 @@ static int cmd_dirty(uint32_t *n)
 	for (i = 0; i < n[0] && i < 16; i++)
 		clips[i] = (drmModeClip) {
 			n[4 * i + 1], n[4 * i + 2], n[4 * i + 3], n[4 * i + 4] };
-	if (drmModeDirtyFB(fd, screen[front].fb, n[0] ? clips : NULL, n[0]))
+	if (drmModeDirtyFB(card.fd, screen[front].fb, n[0] ? clips : NULL,
+			   n[0]))
 		return failed("dirty");
 	return answer("ok");
 }
@@ -196,7 +115,7 @@ static int cmd_dirty_bench(uint32_t *n)
 	for (i = 0; i < n[0]; i++) {
 		drmModeClip clip = { 0, 0, n[1], n[2] };
 
-		if (drmModeDirtyFB(fd, screen[front].fb, &clip, 1))
+		if (drmModeDirtyFB(card.fd, screen[front].fb, &clip, 1))
 			return failed("dirty");
 	}
 	return answer("ok %.1f", n[0] / (now() - start));
@@ -218,7 +137,7 @@ static bool wait_flip(void)
 	drmEventContext context = {
 		.version = 2, .page_flip_handler = flipped,
 	};
-	struct pollfd p = { fd, POLLIN, 0 };
+	struct pollfd p = { card.fd, POLLIN, 0 };
 	unsigned int before = flips;
 
 	while (flips == before) {
@@ -226,7 +145,7 @@ static bool wait_flip(void)
 			errno = ETIMEDOUT;
 			return false;
 		}
-		drmHandleEvent(fd, &context);
+		drmHandleEvent(card.fd, &context);
 	}
 	return true;
 }
@@ -238,75 +157,64 @@ static int cmd_flip(uint32_t *n)
 	uint32_t i;
 
 	for (i = 0; i < n[0]; i++) {
-		struct buffer *b = &screen[!front];
+		struct card_buffer *b = &screen[!front];
 
-		draw(b, 0, 0, 32, 32, n[1] + i);
+		card_draw(b, 0, 0, 32, 32, n[1] + i);
 		if (i + 1 == n[0])
-			draw(b, 0, 0, b->width, b->height, n[1] + i);
-		if (drmModePageFlip(fd, crtc, b->fb, DRM_MODE_PAGE_FLIP_EVENT,
-				    NULL) || !wait_flip())
+			card_draw(b, 0, 0, b->width, b->height, n[1] + i);
+		if (drmModePageFlip(card.fd, card.crtc, b->fb,
+				    DRM_MODE_PAGE_FLIP_EVENT, NULL) ||
+		    !wait_flip())
 			return failed("flip");
 		front = !front;
 	}
 	return answer("ok %.2f", now() - start);
 }
 
-static uint32_t prop_id(uint32_t object, uint32_t type, const char *name)
+static uint32_t crtc_prop(const char *name)
 {
-	drmModeObjectProperties *props =
-		drmModeObjectGetProperties(fd, object, type);
-	uint32_t i, found = 0;
+	return card_prop(&card, card.crtc, DRM_MODE_OBJECT_CRTC, name);
+}
 
-	for (i = 0; props && i < props->count_props; i++) {
-		drmModePropertyRes *p = drmModeGetProperty(fd, props->props[i]);
-
-		if (p && !strcmp(p->name, name))
-			found = p->prop_id;
-		drmModeFreeProperty(p);
-	}
-	drmModeFreeObjectProperties(props);
-	return found;
+static uint32_t plane_prop(const char *name)
+{
+	return card_prop(&card, card.primary, DRM_MODE_OBJECT_PLANE, name);
 }
 
 /* A commit of the whole screen in another size, which is only tried: w h */
 static int cmd_test(uint32_t *n)
 {
-	drmModeModeInfo *mode = find_mode(n[0], n[1]);
+	drmModeModeInfo *mode = card_mode(&card, n[0], n[1]);
 	drmModeAtomicReq *req = drmModeAtomicAlloc();
-	struct buffer b = { 0 };
+	struct card_buffer b = { 0 };
 	uint32_t blob = 0, i;
 	const struct {
 		const char *name;
 		uint64_t value;
 	} props[] = {
-		{ "CRTC_ID", crtc }, { "SRC_X", 0 }, { "SRC_Y", 0 },
+		{ "CRTC_ID", card.crtc }, { "SRC_X", 0 }, { "SRC_Y", 0 },
 		{ "SRC_W", (uint64_t)n[0] << 16 },
 		{ "SRC_H", (uint64_t)n[1] << 16 }, { "CRTC_X", 0 },
 		{ "CRTC_Y", 0 }, { "CRTC_W", n[0] }, { "CRTC_H", n[1] },
 	};
 	int ret;
 
-	if (!mode || make_buffer(&b, n[0], n[1], DRM_FORMAT_XRGB8888) ||
-	    drmModeCreatePropertyBlob(fd, mode, sizeof(*mode), &blob))
+	if (!mode || card_buffer(&card, &b, n[0], n[1], DRM_FORMAT_XRGB8888) ||
+	    drmModeCreatePropertyBlob(card.fd, mode, sizeof(*mode), &blob))
 		return failed("test");
-	drmModeAtomicAddProperty(req, crtc, prop_id(crtc, DRM_MODE_OBJECT_CRTC,
-						    "MODE_ID"), blob);
-	drmModeAtomicAddProperty(req, crtc, prop_id(crtc, DRM_MODE_OBJECT_CRTC,
-						    "ACTIVE"), 1);
-	drmModeAtomicAddProperty(req, primary,
-				 prop_id(primary, DRM_MODE_OBJECT_PLANE,
-					 "FB_ID"), b.fb);
+	drmModeAtomicAddProperty(req, card.crtc, crtc_prop("MODE_ID"), blob);
+	drmModeAtomicAddProperty(req, card.crtc, crtc_prop("ACTIVE"), 1);
+	drmModeAtomicAddProperty(req, card.primary, plane_prop("FB_ID"), b.fb);
 	for (i = 0; i < sizeof(props) / sizeof(props[0]); i++)
-		drmModeAtomicAddProperty(req, primary,
-					 prop_id(primary, DRM_MODE_OBJECT_PLANE,
-						 props[i].name),
+		drmModeAtomicAddProperty(req, card.primary,
+					 plane_prop(props[i].name),
 					 props[i].value);
-	ret = drmModeAtomicCommit(fd, req, DRM_MODE_ATOMIC_TEST_ONLY |
+	ret = drmModeAtomicCommit(card.fd, req, DRM_MODE_ATOMIC_TEST_ONLY |
 				  DRM_MODE_ATOMIC_ALLOW_MODESET, NULL);
 	drmModeAtomicFree(req);
-	drmModeDestroyPropertyBlob(fd, blob);
+	drmModeDestroyPropertyBlob(card.fd, blob);
 	ret = ret ? failed("commit") : answer("ok");
-	free_buffer(&b);
+	card_free(&card, &b);
 	return ret;
 }
 
@@ -321,18 +229,16 @@ static int cmd_clips(uint32_t *n)
 	for (i = 0; i < n[0] && i < 16; i++)
 		clips[i] = (struct drm_mode_rect){
 			n[4 * i + 1], n[4 * i + 2], n[4 * i + 3], n[4 * i + 4] };
-	if (drmModeCreatePropertyBlob(fd, clips, n[0] * sizeof(clips[0]),
+	if (drmModeCreatePropertyBlob(card.fd, clips, n[0] * sizeof(clips[0]),
 				      &blob))
 		return failed("blob");
-	drmModeAtomicAddProperty(req, primary,
-				 prop_id(primary, DRM_MODE_OBJECT_PLANE,
-					 "FB_ID"), screen[front].fb);
-	drmModeAtomicAddProperty(req, primary,
-				 prop_id(primary, DRM_MODE_OBJECT_PLANE,
-					 "FB_DAMAGE_CLIPS"), blob);
-	ret = drmModeAtomicCommit(fd, req, 0, NULL);
+	drmModeAtomicAddProperty(req, card.primary, plane_prop("FB_ID"),
+				 screen[front].fb);
+	drmModeAtomicAddProperty(req, card.primary,
+				 plane_prop("FB_DAMAGE_CLIPS"), blob);
+	ret = drmModeAtomicCommit(card.fd, req, 0, NULL);
 	drmModeAtomicFree(req);
-	drmModeDestroyPropertyBlob(fd, blob);
+	drmModeDestroyPropertyBlob(card.fd, blob);
 	return ret ? failed("commit") : answer("ok");
 }
 
@@ -341,12 +247,36 @@ static int cmd_cursor(uint32_t *n)
 {
 	uint32_t i;
 
-	if (make_buffer(&pointer, n[0], n[1], DRM_FORMAT_ARGB8888))
+	if (card_buffer(&card, &pointer, n[0], n[1], DRM_FORMAT_ARGB8888))
 		return failed("buffer");
 	for (i = 0; i < pointer.size / 4; i++)
 		pointer.map[i] = n[2];
-	if (drmModeSetCursor2(fd, crtc, pointer.handle, n[0], n[1], n[0] / 2,
-			      n[1] / 2))
+	if (drmModeSetCursor2(card.fd, card.crtc, pointer.handle, n[0], n[1],
+			      n[0] / 2, n[1] / 2))
+		return failed("cursor");
+	return answer("ok");
+}
+
+/* White with a black edge; its tip is what points */
+static int cmd_arrow(uint32_t *n)
+{
+	uint32_t size = 32, x, y;
+
+	(void)n;
+	if (card_buffer(&card, &pointer, size, size, DRM_FORMAT_ARGB8888))
+		return failed("buffer");
+	for (y = 0; y < size; y++) {
+		for (x = 0; x < size; x++) {
+			bool in = x <= y && x + y < size + 8;
+			bool edge = !x || x == y || x + 1 == y ||
+				    x + y > size + 4;
+
+			pointer.map[y * (pointer.pitch / 4) + x] =
+				!in ? 0 : edge ? 0xff000000 : 0xffffffff;
+		}
+	}
+	if (drmModeSetCursor2(card.fd, card.crtc, pointer.handle, size, size, 0,
+			      0))
 		return failed("cursor");
 	return answer("ok");
 }
@@ -354,14 +284,14 @@ static int cmd_cursor(uint32_t *n)
 static int cmd_nocursor(uint32_t *n)
 {
 	(void)n;
-	return drmModeSetCursor(fd, crtc, 0, 0, 0) ? failed("cursor") :
-	       answer("ok");
+	return drmModeSetCursor(card.fd, card.crtc, 0, 0, 0) ?
+	       failed("cursor") : answer("ok");
 }
 
 static int cmd_move(uint32_t *n)
 {
-	return drmModeMoveCursor(fd, crtc, n[0], n[1]) ? failed("move") :
-	       answer("ok");
+	return drmModeMoveCursor(card.fd, card.crtc, n[0], n[1]) ?
+	       failed("move") : answer("ok");
 }
 
 /* count: all over the screen */
@@ -371,25 +301,84 @@ static int cmd_moves(uint32_t *n)
 	uint32_t i;
 
 	for (i = 0; i < n[0]; i++) {
-		if (drmModeMoveCursor(fd, crtc, i * 7 % 600, i * 3 % 400))
+		if (drmModeMoveCursor(card.fd, card.crtc, i * 7 % 600,
+				      i * 3 % 400))
 			return failed("move");
 	}
 	return answer("ok %.1f", n[0] / (now() - start));
 }
 
+/* Open a pointing device, /dev/input/event of this number */
+static int cmd_pointer(uint32_t *n)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/dev/input/event%u", n[0]);
+	if (events >= 0)
+		close(events);
+	events = open(path, O_RDONLY | O_CLOEXEC);
+	return events < 0 ? failed("pointer") : answer("ok");
+}
+
+static uint32_t scale(int value, const struct input_absinfo *abs, uint32_t size)
+{
+	return (uint64_t)(value - abs->minimum) * size /
+	       (abs->maximum - abs->minimum + 1);
+}
+
+/*
+ * x y: the image follows the pointing device until that has been there. Answers
+ * how many moves that took.
+ */
+static int cmd_follow(uint32_t *n)
+{
+	struct input_absinfo abs[2];
+	struct input_event e;
+	struct pollfd p = { events, POLLIN, 0 };
+	uint32_t moves = 0;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		if (ioctl(events, EVIOCGABS(ABS_X + i), &abs[i]))
+			return failed("no pointing device");
+	}
+	while (!moves || abs[0].value != (int)n[0] ||
+	       abs[1].value != (int)n[1]) {
+		if (poll(&p, 1, 20000) != 1)
+			return answer("error: it stays at %d,%d after %u moves",
+				      abs[0].value, abs[1].value, moves);
+		/* all of a report, which EV_SYN ends */
+		do {
+			if (read(events, &e, sizeof(e)) != sizeof(e))
+				return failed("events");
+			if (e.type == EV_ABS && e.code <= ABS_Y)
+				abs[e.code - ABS_X].value = e.value;
+		} while (e.type != EV_SYN);
+		if (drmModeMoveCursor(card.fd, card.crtc,
+				      scale(abs[0].value, &abs[0],
+					    screen[0].width),
+				      scale(abs[1].value, &abs[1],
+					    screen[0].height)))
+			return failed("move");
+		moves++;
+	}
+	return answer("ok %u", moves);
+}
+
 /* 1: off, 0: on */
 static int cmd_dpms(uint32_t *n)
 {
-	uint32_t id = prop_id(connector, DRM_MODE_OBJECT_CONNECTOR, "DPMS");
+	uint32_t id = card_prop(&card, card.connector,
+				DRM_MODE_OBJECT_CONNECTOR, "DPMS");
 
-	if (drmModeConnectorSetProperty(fd, connector, id, n[0] ? 3 : 0))
+	if (drmModeConnectorSetProperty(card.fd, card.connector, id, n[0] ? 3 : 0))
 		return failed("dpms");
 	return answer("ok");
 }
 
 static int cmd_master(uint32_t *n)
 {
-	if (n[0] ? drmSetMaster(fd) : drmDropMaster(fd))
+	if (n[0] ? drmSetMaster(card.fd) : drmDropMaster(card.fd))
 		return failed("master");
 	return answer("ok");
 }
@@ -403,7 +392,8 @@ static const struct {
 	{ "flip", cmd_flip }, { "test", cmd_test }, { "clips", cmd_clips },
 	{ "cursor", cmd_cursor }, { "nocursor", cmd_nocursor },
 	{ "move", cmd_move }, { "moves", cmd_moves }, { "dpms", cmd_dpms },
-	{ "master", cmd_master },
+	{ "master", cmd_master }, { "arrow", cmd_arrow },
+	{ "pointer", cmd_pointer }, { "follow", cmd_follow },
 };
 
 static void run(char *line)
@@ -425,50 +415,13 @@ static void run(char *line)
 	answer("error: what is %s?", word);
 }
 
-static bool find_objects(void)
-{
-	drmModeRes *res = drmModeGetResources(fd);
-	drmModePlaneRes *planes;
-	uint32_t i;
-
-	if (!res || res->count_connectors < 1 || res->count_crtcs < 1)
-		return false;
-	connector = res->connectors[0];
-	crtc = res->crtcs[0];
-	drmModeFreeResources(res);
-	planes = drmModeGetPlaneResources(fd);
-	for (i = 0; planes && i < planes->count_planes; i++) {
-		uint32_t id = planes->planes[i];
-		uint32_t type = prop_id(id, DRM_MODE_OBJECT_PLANE, "type");
-		drmModeObjectProperties *p = drmModeObjectGetProperties(
-			fd, id, DRM_MODE_OBJECT_PLANE);
-		uint32_t k;
-
-		for (k = 0; p && k < p->count_props; k++) {
-			if (p->props[k] != type)
-				continue;
-			if (p->prop_values[k] == DRM_PLANE_TYPE_PRIMARY)
-				primary = id;
-			else if (p->prop_values[k] == DRM_PLANE_TYPE_CURSOR)
-				cursor_plane = id;
-		}
-		drmModeFreeObjectProperties(p);
-	}
-	return primary;
-}
-
 int main(int argc, char **argv)
 {
 	char line[1024];
 
-	fd = open(argc > 1 ? argv[1] : "/dev/dri/card0", O_RDWR | O_CLOEXEC);
-	if (fd < 0)
+	if (card_open(&card, argc > 1 ? argv[1] : "/dev/dri/card0"))
 		return failed("open") + 1;
-	drmSetClientCap(fd, DRM_CLIENT_CAP_UNIVERSAL_PLANES, 1);
-	drmSetClientCap(fd, DRM_CLIENT_CAP_ATOMIC, 1);
-	if (!find_objects())
-		return failed("objects") + 1;
-	answer("ok cursor=%u", !!cursor_plane);
+	answer("ok cursor=%u", !!card.cursor);
 	while (fgets(line, sizeof(line), stdin))
 		run(line);
 	return 0;

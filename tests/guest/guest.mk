@@ -14,8 +14,9 @@ guest-tools: build/guest/drmtool build/guest/vnccapture build/guest/echo
 build/guest:
 	mkdir -p $@
 
-build/guest/drmtool: tests/guest/drmtool.c | build/guest
-	$(CC) $(GUEST_CFLAGS) -I/usr/include/libdrm -o $@ $< -ldrm
+build/guest/drmtool: tests/guest/drmtool.c tests/guest/card.c \
+		tests/guest/card.h | build/guest
+	$(CC) $(GUEST_CFLAGS) -I/usr/include/libdrm -o $@ $(filter %.c,$^) -ldrm
 
 build/guest/vnccapture: tests/guest/vnccapture.c | build/guest
 	$(CC) $(GUEST_CFLAGS) -o $@ $< -lvncclient

@@ -20,7 +20,7 @@
 
 #define VNC_RECTS	32	/* of damage that are kept apart */
 #define VNC_EVENTS	1024	/* of viewers that the loop has not taken yet */
-#define VNC_FRAME_MS	15	/* viewers get a new picture at most this often */
+#define VNC_FRAME_NS	15000000ull	/* viewers get no two pictures within this */
 #define VNC_IDLE_MS	250
 #define VNC_PASSWORD	8	/* the protocol knows no longer one */
 #define VNC_NO_WIDTH	640	/* while there is no screen */
@@ -359,13 +359,15 @@ static void vnc_take_screen(struct vnc *v)
 	rfbMarkRectAsModified(v->rfb, 0, 0, width, height);
 }
 
-/* Take what the loop has left; true: there may be more to be shown */
-static void vnc_take(struct vnc *v)
+/* Take what the loop has left; true: there was something */
+static bool vnc_take(struct vnc *v)
 {
 	rfbCursorPtr cursor = NULL;
 	unsigned int i;
+	bool some;
 
 	pthread_mutex_lock(&v->lock);
+	some = v->new_screen || v->rect_count || v->new_cursor;
 	if (v->new_screen)
 		vnc_take_screen(v);
 	for (i = 0; i < v->rect_count; i++) {
@@ -383,13 +385,17 @@ static void vnc_take(struct vnc *v)
 	pthread_mutex_unlock(&v->lock);
 	if (cursor)
 		rfbSetCursor(v->rfb, cursor);
+	return some;
 }
 
-/* Wait for the loop, a viewer, or a new one */
-static void vnc_wait(struct vnc *v)
+/*
+ * Wait for a viewer, a new one, or the loop; not for that before @hold milliseconds
+ * are over, if that is not 0
+ */
+static void vnc_wait(struct vnc *v, int hold)
 {
 	struct pollfd fds[2 + 64] = {
-		{ .fd = v->wake, .events = POLLIN },
+		{ .fd = hold ? -1 : v->wake, .events = POLLIN },
 		{ .fd = v->listen_fd, .events = POLLIN },
 	};
 	rfbClientIteratorPtr it = rfbGetClientIterator(v->rfb);
@@ -402,7 +408,7 @@ static void vnc_wait(struct vnc *v)
 		fds[count++].events = POLLIN;
 	}
 	rfbReleaseClientIterator(it);
-	if (poll(fds, count, VNC_IDLE_MS) <= 0)
+	if (poll(fds, count, hold ?: VNC_IDLE_MS) <= 0)
 		return;
 	if (fds[0].revents)
 		vnc_unkick(v->wake);
@@ -416,17 +422,21 @@ static void vnc_wait(struct vnc *v)
 static void *vnc_thread(void *arg)
 {
 	struct vnc *v = arg;
-	uint64_t shown = 0;
+	uint64_t shown = 0, now;
 	bool stop;
 
+	/*
+	 * What comes in quick succession is shown together; what a viewer does
+	 * waits for no picture.
+	 */
 	do {
-		vnc_wait(v);
-		vnc_take(v);
+		now = loop_now();
+		vnc_wait(v, now < shown + VNC_FRAME_NS ?
+			 (shown + VNC_FRAME_NS - now) / 1000000 + 1 : 0);
+		now = loop_now();
+		if (now >= shown + VNC_FRAME_NS && vnc_take(v))
+			shown = now;
 		rfbProcessEvents(v->rfb, 0);
-		/* what comes in quick succession is shown together */
-		if (loop_now() - shown < VNC_FRAME_MS * 1000000ull)
-			usleep(VNC_FRAME_MS * 1000);
-		shown = loop_now();
 		pthread_mutex_lock(&v->lock);
 		stop = v->stop;
 		pthread_mutex_unlock(&v->lock);

@@ -3,10 +3,11 @@
 """The demo: what `make demo` runs when all is built.
 
 Boots the distribution's kernel in plain QEMU and puts our channel into it. On
-the channel run our drivers of disk and network card and, unmodified, the
-distribution's own, and its keyboard driver; all are used, and in the end disks
-and cards are compared with emulated ones. What is printed also goes to build/demo/demo.log. Exits 0 only if
-every step was true.
+the channel run our drivers of disk, network card, display and mouse and,
+unmodified, the distribution's own of disk and card, and its keyboard driver; all
+are used, and in the end disks and cards are compared with emulated ones. What is
+printed also goes to build/demo/demo.log, and what the screen has shown to
+build/demo/screen.png. Exits 0 only if every step was true.
 """
 
 import hashlib
@@ -20,6 +21,8 @@ import time
 
 from guest import Guest, GuestError
 from kernels import BUILD, KernelError
+import screen
+from steps import wait_for
 
 DIR = os.path.join(BUILD, "demo")
 PAYLOAD = os.path.join(DIR, "payload")
@@ -41,6 +44,11 @@ ip addr replace $ip/$mask dev $interface
 ip route replace default via $router
 echo "$interface: $ip/$mask, router $router, DNS $dns, for $lease s"
 """
+
+# the screen, the picture on it, and how the pointer goes over it: from here to
+# there, as the mouse counts (0 to 32767 both ways), in so many steps
+SIZE, SEED = (1024, 768), 2026
+PATH, STEPS = ((4096, 4096), (24575, 20479)), 32
 
 
 class Demo:
@@ -116,7 +124,8 @@ class Demo:
         """Plain QEMU, emulated CPUs: there is no Hyper-V anywhere. Beside it
         runs synthhost, the reference host; the two share the guest's memory
         and an ivshmem-doorbell device."""
-        host = ["--keyboard"]
+        host = ["--keyboard", "--mouse", "--video",
+                f"video,size={SIZE[0]}x{SIZE[1]}"]
         for i, driver in enumerate(CARDS[1:]):
             host += ["--net", f"n{i},user,mac={MACS[driver]}"]
         for i, driver in enumerate(DRIVERS):
@@ -159,10 +168,15 @@ class Demo:
               "synth_blk.ko")
         self.say("    guest# insmod synth_blk.ko           (ours)")
         self.cards()
+        g.run("modprobe -a hid evdev drm_kms_helper drm_shmem_helper")
+        for where, what in (("input", "synth_mouse"), ("video", "synth_video")):
+            g.run(f"insmod /synthio/build/{g.kernel.release}/stock/drivers/"
+                  f"{where}/{what}.ko")
+            self.say(f"    guest# insmod {what + '.ko':<22} (ours)")
         self.show("modprobe -v hv_storvsc | sed s,.*/modules/,,")
         self.show("modprobe -v hv_netvsc | sed s,.*/modules/,,")
         self.show("modprobe -v hyperv-keyboard | sed s,.*/modules/,,")
-        g.run("modprobe -a sd_mod ext4 evdev ata_piix")
+        g.run("modprobe -a sd_mod ext4 ata_piix")
         for mod in ("hv_storvsc", "hv_netvsc", "hyperv_keyboard"):
             taint = g.run(f"cat /sys/module/{mod}/taint").out.strip()
             if taint:
@@ -170,7 +184,7 @@ class Demo:
             who = g.run(f"modinfo -F signer {mod}").out.strip()
             self.say(f"    {mod}: signed by '{who}', not forced, no taint")
         self.show("dmesg | grep -iE 'vmbus|hv_|synd|synth' | tail -n 8")
-        return ("synth_blk, synth_net; hv_storvsc, hv_netvsc, hyperv-keyboard "
+        return ("four drivers of ours; hv_storvsc, hv_netvsc, hyperv-keyboard "
                 "unmodified, unforced")
 
     def cards(self):
@@ -210,7 +224,7 @@ class Demo:
         """The kernel's own lsvmbus lists what the host offers."""
         out = self.show("python3 /synthio/source/tools/hv/lsvmbus",
                         say="lsvmbus")
-        for want in ("SCSI", "network", "keyboard"):
+        for want in ("SCSI", "network", "keyboard", "mouse", "framebuffer"):
             if want.lower() not in out.lower():
                 raise GuestError(f"lsvmbus shows no {want}")
         return f"{len(out.splitlines())} devices"
@@ -347,6 +361,75 @@ class Demo:
         events.kill()
         return f"\"{LINE}\" arrived"
 
+    # -- display and mouse ----------------------------------------------------
+
+    def draw(self):
+        """A program in the guest draws with DRM, as a desktop does, on
+        synth_video; what the host shows is compared with it pixel by pixel.
+        Then the host moves its mouse. The program reads synth_mouse's events,
+        as any reads a pointing device's, and puts the pointer there."""
+        g = self.g
+        self.show("cat /proc/fb; ls /dev/dri")
+        node = wait_for(g, "basename $(dirname $(dirname $(dirname $(grep -l "
+                        "0621 /sys/class/input/event*/device/id/product))))",
+                        "no mouse").strip()
+        self.show(f"cat /sys/class/input/{node}/device/name")
+        tool = screen.Tool(g)
+        tool.do("mode", *SIZE, SEED)
+        self.say(f"    guest# drmtool: mode {SIZE[0]} {SIZE[1]}")
+        picture = screen.pattern_rows(*SIZE, SEED)
+        screen.same_picture(screen.screenshot(g), picture, "the screen")
+        self.say(f"    host$ synthhost ctl control screenshot: all {SIZE[0]} x "
+                 f"{SIZE[1]} pixels are what was drawn")
+
+        tool.do("arrow")
+        tool.do("pointer", node.removeprefix("event"))
+        before = screen.stats(g)
+        moves = self.point(tool)
+        x, y = (PATH[1][i] * SIZE[i] // 32768 for i in range(2))
+        after = screen.stats(g)
+        sent = {k: after[k] - before[k] for k in after}
+        self.say(f"    host: {sent['positions']} positions of the pointer came "
+                 f"back, {sent['bytes']} bytes; pixels: {sent['pixels']}")
+        if f"pointer 32x32 at {x},{y} visible" not in g.ctl("status"):
+            raise GuestError(f"the pointer is not at {x},{y}:\n"
+                             + g.ctl("status"))
+        if sent["positions"] < moves or sent["pixels"]:
+            raise GuestError(f"what the host was told: {sent}")
+        self.picture(picture, x, y)
+        tool.end()
+        return f"picture equal, the pointer followed {moves} moves"
+
+    def point(self, tool):
+        """Moves the host's mouse until the guest has seen it where it ends;
+        returns how many moves the guest saw."""
+        (x1, y1), (x2, y2) = PATH
+        tool.give("follow", x2, y2)
+        self.say(f"    host$ synthhost ctl control move {x1} {y1} ... "
+                 f"{x2} {y2}")
+        for i in range(STEPS + 1):
+            self.g.ctl("move", str(x1 + (x2 - x1) * i // STEPS),
+                       str(y1 + (y2 - y1) * i // STEPS))
+        moves = int(tool.answer("follow"))
+        self.say(f"    guest: evdev's last of {moves} was {x2},{y2}")
+        # evdev joins none, and drops some only if its reader is slow
+        if not STEPS // 2 <= moves <= STEPS + 1:
+            raise GuestError(f"{moves} of {STEPS + 1} moves arrived")
+        return moves
+
+    def picture(self, below, x, y):
+        """Keeps what a person sees; the pointer is in it, where it was put."""
+        path = os.path.join(DIR, "screen.png")
+        self.g.ctl("screenshot", path, "pointer")
+        shot = screen.read_png(path)
+        if shot.pixel(x, y) or shot.pixel(x + 3, y + 8) != 0xffffff:
+            raise GuestError(f"no pointer in the picture at {x},{y}")
+        for row in (0, y - 1, y + 32, SIZE[1] - 1):
+            if shot.rows[row] != below[row]:
+                raise GuestError(f"line {row} of {path} is not what was drawn")
+        self.say(f"    host$ synthhost ctl control screenshot "
+                 f"{os.path.relpath(path)} pointer")
+
     # -- network ------------------------------------------------------------
 
     def interface(self, driver):
@@ -454,7 +537,7 @@ class Demo:
         """All modules go out again; kernel log and host log are searched for
         complaints."""
         self.show("rmmod hyperv_keyboard hv_storvsc hv_netvsc synth_blk "
-                  "synth_net hv_vmbus && "
+                  "synth_net synth_mouse synth_video hv_vmbus && "
                   "ls /sys/bus | grep -c vmbus || true")
         self.g.close()
         return "no warning, no error"
@@ -470,6 +553,7 @@ class Demo:
                  ("look at the host's files", self.host_side),
                  ("use our network card", self.network),
                  ("type a line", self.keyboard),
+                 ("draw and point", self.draw),
                  ("compare with IDE", self.compare),
                  ("compare with e1000", self.compare_cards),
                  ("count packets", self.statistics), ("leave", self.leave)]
@@ -510,8 +594,8 @@ class Demo:
         self.say()
         for line in self.table:
             self.say(line)
-        self.say(f"   log: {os.path.relpath(DIR)}/demo.log, console.log, "
-                 "synthhost.log; the disks: disk-*.img")
+        self.say(f"   the screen: {os.path.relpath(DIR)}/screen.png; log: "
+                 "demo.log, console.log, synthhost.log; the disks: disk-*.img")
         return good
 
 

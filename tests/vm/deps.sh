@@ -15,11 +15,12 @@ build="gcc gcc-12 libc6-dev make liburing-dev libslirp-dev libvncserver-dev
 	libpng-dev rsync"
 vm="$build qemu-system-x86 busybox-static python3 kmod xz-utils cpio
 	ca-certificates debian-archive-keyring"
-demo="$vm e2fsprogs util-linux fio iproute2 ethtool iperf3 iputils-ping"
-tests="$demo perl procps fdisk xfsprogs udev libdrm-dev clang llvm libbpf-dev"
+demo="$vm e2fsprogs util-linux fio iproute2 ethtool iperf3 iputils-ping
+	libdrm-dev"
+tests="$demo perl procps fdisk xfsprogs udev clang llvm libbpf-dev"
 # qemu-system-common: qemu-storage-daemon
 bench="$vm qemu-system-common fio gnuplot-nox util-linux iperf3 iproute2
-	ethtool procps"
+	ethtool procps libdrm-dev"
 lint="$build libdrm-dev libbpf-dev sparse shellcheck perl xz-utils"
 fresh="debootstrap git e2fsprogs"
 debug="flex bison bc libelf-dev libssl-dev"

@@ -5,15 +5,19 @@
 import io
 import os
 import re
+import socket
 import struct
 import sys
 import tempfile
+import threading
+import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [os.path.join(HERE, "../../vm"), os.path.join(HERE, "../../bench")]
 # pylint: disable=wrong-import-position
 import disk                                         # noqa: E402
 import farend                                       # noqa: E402
+import mouse                                        # noqa: E402
 import net                                          # noqa: E402
 from core import Bench, Progress, Row, Setup        # noqa: E402
 from guest import GuestError                        # noqa: E402
@@ -21,8 +25,10 @@ from measure import (Counters, GuestWindow, costs, cpu_seconds,     # noqa: E402
                      plugin_counts, traffic_rate)
 from report import Report, page                     # noqa: E402
 from results import Results                         # noqa: E402
+from rfb import Viewer                              # noqa: E402
 from stats import Comparison, Summary, judge_floor, judge_target    # noqa: E402
 from tap import Skip, Tap                           # noqa: E402
+import video                                        # noqa: E402
 
 
 def equal(got, want):
@@ -254,7 +260,8 @@ def results():
 
 def filters():
     """Rows and peers are chosen by name; a name that is none is an error."""
-    for module, case in ((disk, disk.DiskCase), (net, net.NetCase)):
+    for module, case in ((disk, disk.DiskCase), (net, net.NetCase),
+                         (video, video.VideoCase)):
         equal([r.name for r in case(True).rows], list(module.SHORT))
         equal([r.name for r in case().rows], [r[0] for r in module.ALL])
         raises(ValueError, case, False, None, ["floppy"])
@@ -267,6 +274,165 @@ def filters():
         peers=["ide", "virtio-blk", "e1000"]).peers], ["virtio-blk", "ide"])
     raises(ValueError, net.NetCase, False, None, ["ide"])
     equal({r.name for r in net.NetCase().rows if r.lower}, {"rr"})
+    equal([(r.name, r.lower) for r in mouse.MouseCase(True).rows],
+          [("latency", True)])
+
+
+# -- pointer and display ---------------------------------------------------------
+
+def percentiles():
+    """The least of the values that so many percent do not exceed."""
+    equal(mouse.percentile(range(1, 101), 99), 99)
+    equal(mouse.percentile([3, 1, 2], 99), 3)
+    equal(mouse.percentile([3, 1, 2], 50), 2)
+    equal(mouse.percentile([7], 1), 7)
+
+
+class Server:
+    """A VNC server that takes one viewer, and what it sends after that."""
+
+    def __init__(self, version=b"RFB 003.008\n", security=b"\1\1"):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.version, self.security = version, security
+        self.got = b""
+        self.thread = threading.Thread(target=self._serve, daemon=True)
+        self.thread.start()
+
+    def _serve(self):
+        conn = self.listener.accept()[0]
+        with conn:
+            conn.sendall(self.version)
+            if conn.recv(12) != b"RFB 003.008\n":
+                return
+            conn.sendall(self.security)
+            if conn.recv(1) != b"\1":
+                return
+            conn.sendall(bytes(4))
+            conn.recv(1)
+            # in two pieces: a viewer waits for all of it
+            conn.sendall(struct.pack(">HH", 1920, 1080))
+            time.sleep(0.05)
+            conn.sendall(bytes(16) + struct.pack(">I", 3) + b"abc")
+            while data := conn.recv(100):
+                self.got += data
+
+    def end(self):
+        """When the viewer has gone: what it has sent."""
+        self.thread.join(20)
+        self.listener.close()
+        return self.got
+
+
+def viewer():
+    """The handshake, and what a move is on the wire; servers that want more
+    are left."""
+    server = Server()
+    v = Viewer(server.port)
+    equal((v.width, v.height), (1920, 1080))
+    v.point(0x102, 3)
+    v.close()
+    equal(server.end(), bytes([2, 0, 0, 1, 0, 0, 0, 0, 5, 0, 1, 2, 0, 3]))
+    for bad in (Server(b"RFB 003.003\n"), Server(security=b"\1\2")):
+        raises(OSError, Viewer, bad.port)
+        equal(bad.end(), b"")
+
+
+class Counter:
+    """A page that counts each move of the viewer that it is, or none."""
+
+    def __init__(self, works=True):
+        self.works = works
+        self.seen = []
+
+    def count(self):
+        """How many it has seen."""
+        return len(self.seen) if self.works else 0
+
+    def point(self, x, y):
+        """Is moved."""
+        self.seen.append((x, y))
+
+
+def mover():
+    """No move repeats the one before; only those inside the window count; a
+    move that is lost is an error."""
+    c = Counter()
+    m = mouse.Mover(c, c)
+    m.start()
+    while len(c.seen) < 9:
+        time.sleep(0.001)
+    m.ends.set()
+    m.join()
+    assert all(a != b for a, b in zip(c.seen, c.seen[1:])), c.seen
+    equal(len(m.seen), len(c.seen) - 1)
+    equal(len(m.end(m.seen[2][0], m.seen[6][0])), 4)
+    m.trouble = m.seen[6][0], "what read it has ended"
+    equal(len(m.end(m.seen[2][0], m.seen[6][0])), 4)
+    lost, mouse.LOST = mouse.LOST, 0.01
+    try:
+        c = Counter(False)
+        m = mouse.Mover(c, c)
+        m.start()
+        m.join()
+    finally:
+        mouse.LOST = lost
+    raises(GuestError, m.end, 0, time.monotonic())
+
+
+class Memory:
+    """A guest's, of 4 GiB in a file with holes: a page of it is written."""
+
+    machine, ram = "pc", 4 << 30
+
+    def __init__(self, path, offset, value):
+        self.ram_file = path
+        with open(path, "wb") as f:
+            f.truncate(self.ram)
+            f.seek(offset)
+            f.write(struct.pack("=Q", value))
+
+
+def page_of():
+    """A guest-physical address is found in its file, above 4 GiB too; what is
+    no RAM is not."""
+    with tempfile.TemporaryDirectory() as d:
+        g = Memory(os.path.join(d, "ram"), (3 << 30) + 0x5000, 2026)
+        p = mouse.Page(g, (4 << 30) + 0x5000)
+        equal(p.count(), 2026)
+        p.close()
+        raises(ValueError, mouse.Page, g, (3 << 30) + 0x5000)
+        raises(ValueError, mouse.Page, g, 0x5008)
+
+
+class FakeDisplay(video.VideoPeer):
+    """Whose host has taken some updates."""
+
+    def __init__(self, taken, done=0):
+        super().__init__("fake", "fake")
+        self.counts = [0] + taken
+        self.done = done
+
+    def once(self, load, count):
+        """Does nothing."""
+        class Result:
+            """Of the program."""
+            rc, out = self.done, "no mode"
+        return Result
+
+    def taken(self):
+        return self.counts.pop(0) if len(self.counts) > 1 else self.counts[0]
+
+
+def queues():
+    """A host that takes several updates for one, or none, is found."""
+    FakeDisplay([10, video.TRIES]).look_at_queues()
+    raises(GuestError, FakeDisplay([video.TRIES], 1).look_at_queues)
+    sleep, video.time.sleep = video.time.sleep, lambda _: None
+    try:
+        raises(GuestError, FakeDisplay([video.TRIES // 2]).look_at_queues)
+    finally:
+        video.time.sleep = sleep
 
 
 class FakePeer:
@@ -332,6 +498,7 @@ class FakeCase:
 
     name, title, ours, work = "fake", "Fake", "mine", "IO"
     targets = {"rival": 1.25}
+    columns = [("bytes", "bytes/{}", 0, "of messages")]
 
     def __init__(self, peers, rounds=3, counted=False, rows=None):
         self.peers = peers
@@ -462,6 +629,23 @@ def lower_is_better():
         assert re.search(want, text), f"no {want} in\n{text}"
 
 
+def more_columns():
+    """A case's own costs are shown where they were measured."""
+    log = []
+    mine, rival = (FakePeer(n, {"a-32": [1] * 4, "b": [1] * 4}, log)
+                   for n in ("mine", "rival"))
+    def measure(setup, row, seconds):
+        return FakePeer.measure(mine, setup, row, seconds) | (
+            {"bytes": 32} if row.name == "b" else {})
+    mine.measure = measure
+    b, _, _ = bench([mine, rival])
+    text = Report(b).text()
+    for want in (r"a-32: row a\n.* host us +mine is\n",
+                 r"b: row b\n.* host us +bytes/IO +mine is\n  mine .* 32\n"
+                 r"  rival .* n/a +1\.00 x", r"bytes/IO: of messages"):
+        assert re.search(want, text), f"no {want} in\n{text}"
+
+
 def counted():
     """What a plugin counts is taken one guest after the other, and shown with
     what was timed."""
@@ -520,6 +704,6 @@ def progress():
 with Tap() as tap:
     for test in (summaries, outliers, comparisons, verdicts, window, per_io,
                  per_packet, cpu_clock, far_end, results, filters,
-                 interleaved, trouble, tables, lower_is_better,
-                 counted, plugin, without_ours, progress):
+                 percentiles, viewer, mover, page_of, queues, interleaved,
+                 trouble, tables, lower_is_better, more_columns, counted, plugin, without_ours, progress):
         tap.test(f"bench: {test.__name__}", test)

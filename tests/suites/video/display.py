@@ -11,10 +11,11 @@ import re
 import struct
 import time
 
-from lib import changed, DEVICE, HYPERV_DRM, lit, OWN, pattern_rows, \
-    same_picture, screenshot, shows, stats, STOCK, Tool, VIDEO, VideoGuest, \
-    vnc_picture, wait_for
-from steps import forget_files, nothing_leaked
+from lib import changed, DEVICE, HYPERV_DRM, OWN, STOCK, VIDEO, VideoGuest, \
+    vnc_picture
+from screen import Tool, lit, pattern_rows, same_picture, screenshot, shows, \
+    stats
+from steps import forget_files, nothing_leaked, wait_for
 from tap import Tap
 
 

@@ -1,20 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the tests of displays share: drivers, pictures, a tool in the guest."""
+"""What the tests of displays share: drivers, and what a VNC viewer sees."""
 
 import os
 import re
-import struct
 import subprocess
 import sys
-import time
-import zlib
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../../vm"))
 # pylint: disable=wrong-import-position
-from guest import Guest, GuestError     # noqa: E402
+from guest import Guest                 # noqa: E402
 from kernels import BUILD               # noqa: E402
-from steps import wait_for              # noqa: E402
+from screen import Picture              # noqa: E402
 
 VIDEO = "da0a7802-e377-4aac-8e77-0558eb1073f8"
 DEVICE = f"$(dirname $(grep -li {VIDEO} /sys/bus/vmbus/devices/*/class_id))"
@@ -55,109 +52,6 @@ class VideoGuest(Guest):
         self.tool = None
 
 
-class Tool:
-    """tests/guest/drmtool in the guest; it stays open from command to
-    command."""
-
-    def __init__(self, g):
-        self.g = g
-        self.count = 0
-        self.path = f"/run/tool.{time.monotonic_ns()}"
-        g.run(f"touch {self.path} {self.path}.out")
-        self.job = g.spawn(f"tail -n +1 -s 0.1 -f {self.path} |"
-                           f" /synthio/build/guest/drmtool /dev/dri/card0"
-                           f" >{self.path}.out 2>&1", 600)
-        first = self._answer()
-        assert first.startswith("ok"), first
-
-    def _answer(self, timeout=60):
-        self.count += 1
-        n = self.count
-        return wait_for(self.g, f"test $(wc -l <{self.path}.out) -ge {n} &&"
-                        f" sed -n {n}p {self.path}.out",
-                        "the tool does not answer", timeout).strip()
-
-    def try_(self, *words, timeout=60):
-        """Gives a command, returns its answer."""
-        self.g.run(f"echo '{' '.join(str(w) for w in words)}' >>{self.path}")
-        return self._answer(timeout)
-
-    def do(self, *words, timeout=60):
-        """The same; it has to succeed. Returns what follows "ok"."""
-        said = self.try_(*words, timeout=timeout)
-        assert said.startswith("ok"), f"{words}: {said}"
-        return said[2:].strip()
-
-    def end(self):
-        """Closes the device."""
-        self.job.kill()
-        wait_for(self.g, "! pidof drmtool", "the tool goes on")
-
-
-# -- pictures -------------------------------------------------------------------
-
-class Picture:
-    """width, height, and rows of bytes, three for a pixel."""
-
-    def __init__(self, width, height, rows):
-        self.width = width
-        self.height = height
-        self.rows = rows
-
-    def pixel(self, x, y):
-        """As 0xrrggbb."""
-        return int.from_bytes(self.rows[y][3 * x:3 * x + 3], "big")
-
-
-def _unfilter(kind, line, above):
-    """One line of a PNG (its specification, 9.2), of 3 bytes a pixel."""
-    out = bytearray(line)
-    for i, value in enumerate(line):
-        a = out[i - 3] if i >= 3 else 0
-        b = above[i]
-        c = above[i - 3] if i >= 3 else 0
-        if kind == 1:
-            out[i] = value + a & 255
-        elif kind == 2:
-            out[i] = value + b & 255
-        elif kind == 3:
-            out[i] = value + (a + b >> 1) & 255
-        elif kind == 4:
-            p = a + b - c
-            near = min((abs(p - a), 0, a), (abs(p - b), 1, b),
-                       (abs(p - c), 2, c))
-            out[i] = value + near[2] & 255
-    return out
-
-
-def read_png(path):
-    """Reads what synthhost writes: 8 bits, RGB, not interlaced."""
-    with open(path, "rb") as f:
-        data = f.read()
-    assert data[:8] == b"\x89PNG\r\n\x1a\n", data[:8]
-    at, packed, size = 8, b"", None
-    while at < len(data):
-        length, kind = struct.unpack(">I4s", data[at:at + 8])
-        body = data[at + 8:at + 8 + length]
-        assert zlib.crc32(kind + body) == struct.unpack(
-            ">I", data[at + 8 + length:at + 12 + length])[0], kind
-        if kind == b"IHDR":
-            size = struct.unpack(">II", body[:8])
-            assert body[8:] == bytes([8, 2, 0, 0, 0]), body
-        elif kind == b"IDAT":
-            packed += body
-        at += 12 + length
-    raw = zlib.decompress(packed)
-    width, height = size
-    rows, above = [], bytearray(3 * width)
-    for y in range(height):
-        line = raw[y * (3 * width + 1):(y + 1) * (3 * width + 1)]
-        above = (_unfilter(line[0], line[1:], above) if line[0]
-                 else bytearray(line[1:]))
-        rows.append(bytes(above))
-    return Picture(width, height, rows)
-
-
 def read_ppm(path):
     """Reads what vnccapture writes."""
     with open(path, "rb") as f:
@@ -167,54 +61,6 @@ def read_ppm(path):
     data = data[m.end():]
     return Picture(width, height, [data[3 * width * y:3 * width * (y + 1)]
                                    for y in range(height)])
-
-
-def screenshot(g, pointer=False):
-    """What the host shows."""
-    path = os.path.join(g.scratch, "screen.png")
-    g.ctl("screenshot", path, *(["pointer"] if pointer else []))
-    return read_png(path)
-
-
-def pattern_rows(width, height, seed):
-    """What drmtool draws."""
-    seed = seed * 0x9e3779 & 0xffffffff
-    xs = [x * 0x010307 for x in range(width)]
-    rows = []
-    for y in range(height):
-        k = y * 0x050b01 ^ seed
-        rows.append(b"".join([(x ^ k & 0xffffff).to_bytes(4, "big")[1:]
-                              if x < 0x1000000 else
-                              ((x ^ k) & 0xffffff).to_bytes(3, "big")
-                              for x in xs]))
-    return rows
-
-
-def same_picture(found, rows, what):
-    """Pixel by pixel."""
-    assert (found.height, found.width) == (len(rows), len(rows[0]) // 3), \
-        f"{what}: {found.width}x{found.height}"
-    for y, row in enumerate(rows):
-        if found.rows[y] != row:
-            x = next(i for i in range(len(row))
-                     if found.rows[y][i] != row[i]) // 3
-            raise AssertionError(
-                f"{what}: pixel {x},{y} is {found.pixel(x, y):06x}, not "
-                f"{row[3 * x:3 * x + 3].hex()}")
-
-
-def lit(picture):
-    """How many pixels are not black."""
-    return sum(1 for row in picture.rows for i in range(0, len(row), 3)
-               if row[i:i + 3] != b"\0\0\0")
-
-
-# -- counters -------------------------------------------------------------------
-
-def stats(g):
-    """The host's counters: {name: number}."""
-    return {k: int(v) for k, v in
-            re.findall(r"(\w+)=(\d+)", g.ctl("video", "stats"))}
 
 
 def changed(g):
@@ -238,16 +84,3 @@ def vnc_picture(g):
                    check=True, timeout=60 * g.scale, stdout=subprocess.PIPE,
                    stderr=subprocess.STDOUT)
     return read_ppm(path)
-
-
-def shows(g, timeout=30):
-    """Waits until the host shows something, returns its size."""
-    deadline = time.monotonic() + timeout * g.scale
-    while True:
-        m = re.search(r"shows (\d+)x(\d+)", g.ctl("status"))
-        if m:
-            return int(m[1]), int(m[2])
-        if time.monotonic() > deadline:
-            raise GuestError("nothing is shown:\n" + g.ctl("status")
-                             + g.tail())
-        time.sleep(0.1)
