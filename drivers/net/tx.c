@@ -22,10 +22,19 @@
 #include <linux/slab.h>
 #include <linux/tcp.h>
 #include <net/ip6_checksum.h>
+#include <net/sock.h>
 #include <net/xdp.h>
 
 #include "synth_net.h"
 #include "trace.h"
+
+/*
+ * TCP keeps no more in a queue than it sends in 2^-sk_pacing_shift seconds, 1 ms
+ * by default, and learns from completions what is left there. Here they come from
+ * another process, many at once, and a queue of so little runs dry meanwhile. It
+ * gets 4 ms, as it does from other drivers whose completions come late.
+ */
+#define PACING_SHIFT		8
 
 #define HEADERS_IN_PAGE		(PAGE_SIZE / SYNN_HEADER_ROOM)
 
@@ -550,8 +559,10 @@ netdev_tx_t synn_start_xmit(struct sk_buff *skb, struct net_device *dev)
 		return NETDEV_TX_OK;
 	}
 	header = rndis_packet_header(&t);
-	if (t.has & RNDIS_HAS_LSO)
+	if (t.has & RNDIS_HAS_LSO) {
 		packets = skb_shinfo(skb)->gso_segs ?: 1;
+		sk_pacing_shift_update(skb->sk, PACING_SHIFT);
+	}
 	skb_tx_timestamp(skb);
 
 	if (header + t.len > tx->copy_max ||
