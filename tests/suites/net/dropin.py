@@ -1,0 +1,42 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The cards of traffic.py on the drop-in hv_vmbus: with our driver built for the
+kernel's VMBus, then with the distribution's hv_netvsc.
+
+What passes with both shows that the host is right. A program of its own, so that
+it can run beside traffic.py.
+"""
+
+from lib import forget, LONG, NETVSC, run_tests, STOCK, up
+from traffic import (BASIC, COMING, ends, guest, MORE, no_errors, REMOVAL,
+                     unload_busy)
+
+
+def switch(driver):
+    """Makes a step to another driver of the same channel."""
+    def test(g):
+        g.driver.unload(g)
+        g.driver = driver
+        driver.load(g)
+        forget(g)
+        for nic in g.nics:
+            up(g, nic)
+    return test
+
+
+def main():
+    """Runs the tests."""
+    basic = BASIC if LONG else BASIC[:1] + BASIC[2:4]
+    # two seconds for each change of hv_netvsc's link: LONG has all of them
+    more = MORE if LONG else MORE[1:4] + MORE[7:]
+    coming = COMING if LONG else COMING[:1]
+    run_tests(
+        ("drop-in", guest("net-stock", STOCK), *basic, REMOVAL,
+         ("rmmod under load, insmod and rmmod", unload_busy),
+         ("hv_netvsc takes over", switch(NETVSC)),
+         *BASIC[1:] if LONG else basic[1:], *more, *coming,
+         ("no error was counted", no_errors), ("all unloads", ends)))
+
+
+if __name__ == "__main__":
+    main()
