@@ -1113,7 +1113,7 @@ static void test_rx_info(void)
 	end();
 }
 
-/* The hash of a packet of UDP from that port */
+/* The hash of a packet of UDP from that port; 0: it is not on the sub-channel */
 static uint32_t udp_hash(uint8_t port)
 {
 	const uint8_t *s;
@@ -1123,11 +1123,11 @@ static uint32_t udp_hash(uint8_t port)
 	back.frames = 1;
 	rx_readable(&back.nb, 0);
 	rx_poll(&n->poller);
-	CHECK(!chan.pages && sub.pages == 1, "where the table says");
+	if (sub.pages != 1)
+		return 0;
 	s = receive_buffer + word(sub.page[0].bytes + 8 + 4);
-	CHECK(word(s + 48) == NDIS_INFO_HASH_VALUE, "hash info");
 	give_back(&sub);
-	return word(s + 56);
+	return word(s + 48) == NDIS_INFO_HASH_VALUE ? word(s + 56) : 0;
 }
 
 static void test_rss(void)
@@ -1171,12 +1171,12 @@ static void test_rss(void)
 	CHECK(!request(RNDIS_TYPE_SET, OID_GEN_RECEIVE_SCALE_PARAMETERS, &r,
 		       sizeof(r)), "RSS");
 	give_back(&chan);
-	CHECK(udp_hash(1) == udp_hash(2), "without ports");
+	CHECK(udp_hash(1) && udp_hash(1) == udp_hash(2), "without ports");
 	r.p.hash_info |= NDIS_HASH_UDP_IPV4;
 	CHECK(!request(RNDIS_TYPE_SET, OID_GEN_RECEIVE_SCALE_PARAMETERS, &r,
 		       sizeof(r)), "hash of UDP");
 	give_back(&chan);
-	CHECK(udp_hash(1) != udp_hash(2), "with ports");
+	CHECK(udp_hash(2) && udp_hash(1) != udp_hash(2), "with ports");
 	r.p.hash_info |= NDIS_HASH_IPV6_EX;
 	CHECK(request(RNDIS_TYPE_SET, OID_GEN_RECEIVE_SCALE_PARAMETERS, &r,
 		      sizeof(r)) == NDIS_STATUS_NOT_SUPPORTED, "not offered");

@@ -34,7 +34,7 @@ def main():
         ("drop-in", guest("net-stock", STOCK), *basic, REMOVAL,
          ("rmmod under load, insmod and rmmod", unload_busy),
          ("hv_netvsc takes over", switch(NETVSC)),
-         *BASIC[1:] if LONG else basic[1:], *more, *coming,
+         *basic[1:], *more, *coming,
          ("no error was counted", no_errors), ("all unloads", ends)))
 
 
