@@ -26,12 +26,12 @@ def switch(driver):
 
 def main():
     """Runs the tests."""
-    basic = BASIC if LONG else BASIC[:1] + BASIC[2:4]
+    basic = BASIC if LONG else BASIC[:1] + BASIC[2:5]
     # two seconds for each change of hv_netvsc's link: LONG has all of them
     more = MORE if LONG else MORE[1:4] + MORE[7:]
     coming = COMING if LONG else COMING[:1]
     run_tests(
-        ("drop-in", guest("net-stock", STOCK), *basic, REMOVAL,
+        ("drop-in", guest("net-stock", STOCK, 5), *basic, REMOVAL,
          ("rmmod under load, insmod and rmmod", unload_busy),
          ("hv_netvsc takes over", switch(NETVSC)),
          *basic[1:], *more, *coming,

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a card is for: traffic of all kinds, and the card's coming and going.
 
-Two cards, whose far ends are two namespaces (far.py). The same for our driver
-by its own names, for its other build, and for the distribution's hv_netvsc, as
-far as each claims to do it.
+Two cards, whose far ends are two namespaces (far.py). The host of the second one
+knows an older protocol. This is our driver by its own names; dropin.py has the
+same for its other build and the distribution's hv_netvsc.
 """
 
 import re
@@ -42,6 +42,24 @@ def pings(g):
                 ping(g, to, 2, size)
     c.seen("icmp4", "icmp6", "icmp4 fragment", "icmp6 fragment")
     return c.said()
+
+
+def older(g):
+    """The card whose host knows an older protocol."""
+    nic = g.nic("n1")
+    version = re.search(r"max-version=(\d)", nic.opts)[1]
+    if g.driver.synthetic:
+        said = g.run(f"cat /sys/bus/vmbus/devices/{guid(g, 'n1')}/synth_net/"
+                     "protocol").out.strip()
+        assert said == f"{version}.0", said
+    with Capture(g.space("n1"), "n1") as c:
+        out = g.run(f"python3 {INSIDE}/inside.py {nic.far4} {nic.far6}"
+                    f" {far.ECHO}", 180).out
+        for to in (nic.far4, nic.far6):
+            digest_up(g, to, AMOUNT)
+            digest_down(g, to, AMOUNT)
+    c.seen("udp4 fragment", "udp6 fragment")
+    return f"NVSP {version}: {out}{c.said()}"
 
 
 def flood(g):
@@ -475,7 +493,8 @@ def ends(g):
 BASIC = (
     ("loads, and says what it is", begin), ("pings", pings),
     ("sizes from 1 byte to 64 KiB", sizes),
-    ("bytes arrive as they were", bytes_arrive), ("iperf3", throughput),
+    ("bytes arrive as they were", bytes_arrive),
+    ("a card of an older protocol", older), ("iperf3", throughput),
 )
 MORE = (
     ("ping -f", flood), ("MTU of a link in use, jumbo frames", jumbo),
@@ -492,15 +511,17 @@ COMING = (
 )
 
 
-def guest(name, driver):
-    """A guest with two cards."""
-    return NetGuest(name, driver, [Nic("n0"), Nic("n1", "b")], limit=900)
+def guest(name, driver, version):
+    """A guest with two cards; version: the newest that the second one knows."""
+    return NetGuest(name, driver, [Nic("n0"), Nic("n1", "b",
+                                                  f"max-version={version}")],
+                    limit=900)
 
 
 def main():
     """Runs the tests."""
     run_tests(
-        ("own", guest("net-own", OWN), *BASIC, *MORE, *COMING,
+        ("own", guest("net-own", OWN, 4), *BASIC, *MORE, *COMING,
          ("no error was counted", no_errors), ("all unloads", ends)))
 
 
