@@ -7,21 +7,9 @@ What passes with both shows that the host is right. A program of its own, so tha
 it can run beside traffic.py.
 """
 
-from lib import forget, LONG, NETVSC, run_tests, STOCK, up
+from lib import LONG, NETVSC, run_tests, STOCK, switch
 from traffic import (BASIC, COMING, ends, guest, MORE, no_errors, REMOVAL,
                      unload_busy)
-
-
-def switch(driver):
-    """Makes a step to another driver of the same channel."""
-    def test(g):
-        g.driver.unload(g)
-        g.driver = driver
-        driver.load(g)
-        forget(g)
-        for nic in g.nics:
-            up(g, nic)
-    return test
 
 
 def main():
