@@ -102,6 +102,7 @@ static struct synn_card *card_alloc(struct hv_device *hv)
 				   SYNN_MAX_SECTIONS);
 	c->msg_level = NETIF_MSG_DRV | NETIF_MSG_PROBE | NETIF_MSG_LINK;
 	netdev_rss_key_fill(c->rss_key, sizeof(c->rss_key));
+	c->rss_hashes = SYNN_RSS_HASHES;
 	synn_netdev_setup(c);
 	if (synn_control_init(c))
 		goto err_free;

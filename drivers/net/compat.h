@@ -98,6 +98,10 @@ static inline void compat_free_buffer(void *data, bool safe)
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
 #define COMPAT_RXFH_PARAM 1
 #endif
+/* what flows are hashed by has callbacks of its own since 6.17 */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+#define COMPAT_RXFH_FIELDS 1
+#endif
 /* how many rings there are has a callback of its own since 6.19 */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
 #define COMPAT_RX_RING_COUNT 1

@@ -30,8 +30,9 @@ static int card_show(struct seq_file *s, void *unused)
 		   l->offloads.csum4, l->offloads.rx4, l->offloads.csum6,
 		   l->offloads.rx6, l->offloads.lso4_max, l->offloads.lso6_max,
 		   l->offloads.rsc);
-	seq_printf(s, "RSS: %u queues, %u entries; filter 0x%x; %s, %llu Mbit/s; largest MTU %u; pieces in a send %u\n",
-		   l->rss.queues, l->rss.entries, c->filter,
+	seq_printf(s, "RSS: %u queues, %u entries, hashes 0x%x; filter 0x%x; %s, %llu Mbit/s; largest MTU %u; pieces in a send %u\n",
+		   l->rss.queues, l->rss.entries,
+		   c->rss_hashes & synn_rss_hashes(c), c->filter,
 		   c->connected ? "connected" : "not connected",
 		   (u64)c->speed / 10000, l->max_mtu, l->max_ranges);
 	rtnl_unlock();

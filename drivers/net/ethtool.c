@@ -286,6 +286,74 @@ static int synn_set_rxfh(struct net_device *dev, const u32 *table,
 }
 #endif
 
+#define ADDRESSES	(RXH_IP_SRC | RXH_IP_DST)
+#define PORTS		(RXH_L4_B_0_1 | RXH_L4_B_2_3)
+
+/*
+ * What makes the host put the ports of such packets into the hash; 0: nothing does
+ */
+static int ports_hash(const struct synn_card *c, u32 flow, u32 *hash)
+{
+	if (!c->rss_entries)
+		return -EOPNOTSUPP;
+	switch (flow) {
+	case IPV4_FLOW:
+	case IPV6_FLOW:
+		*hash = 0;
+		break;
+	case TCP_V4_FLOW:
+		*hash = NDIS_HASH_TCP_IPV4;
+		break;
+	case TCP_V6_FLOW:
+		*hash = NDIS_HASH_TCP_IPV6;
+		break;
+	case UDP_V4_FLOW:
+		*hash = NDIS_HASH_UDP_IPV4;
+		break;
+	case UDP_V6_FLOW:
+		*hash = NDIS_HASH_UDP_IPV6;
+		break;
+	default:
+		return -EOPNOTSUPP;
+	}
+	*hash &= synn_rss_hashes(c);
+	return 0;
+}
+
+static int get_hash_fields(const struct synn_card *c, u32 flow, u32 *fields)
+{
+	u32 hash;
+	int ret = ports_hash(c, flow, &hash);
+
+	if (ret)
+		return ret;
+	*fields = ADDRESSES | (c->rss_hashes & hash ? PORTS : 0);
+	return 0;
+}
+
+static int set_hash_fields(struct synn_card *c, u32 flow, u64 fields)
+{
+	u32 hash, old = c->rss_hashes;
+	int ret = ports_hash(c, flow, &hash);
+
+	if (ret)
+		return ret;
+	if (fields == (ADDRESSES | PORTS) && hash)
+		c->rss_hashes |= hash;
+	else if (fields == ADDRESSES)
+		c->rss_hashes &= ~hash;
+	else
+		return -EOPNOTSUPP;
+	if (c->rss_hashes == old)
+		return 0;
+	mutex_lock(&c->mutex);
+	ret = synn_rss_set(c);
+	mutex_unlock(&c->mutex);
+	if (ret)
+		c->rss_hashes = old;
+	return ret;
+}
+
 #ifdef COMPAT_RX_RING_COUNT
 static u32 synn_get_rx_ring_count(struct net_device *dev)
 {
@@ -295,10 +363,42 @@ static u32 synn_get_rx_ring_count(struct net_device *dev)
 static int synn_get_rxnfc(struct net_device *dev, struct ethtool_rxnfc *n,
 			  u32 *rules)
 {
+#ifndef COMPAT_RXFH_FIELDS
+	if (n->cmd == ETHTOOL_GRXFH) {
+		u32 fields;
+		int ret = get_hash_fields(synn_card(dev), n->flow_type, &fields);
+
+		if (!ret)
+			n->data = fields;
+		return ret;
+	}
+#endif
 	if (n->cmd != ETHTOOL_GRXRINGS)
 		return -EOPNOTSUPP;
 	n->data = synn_card(dev)->nr_queues;
 	return 0;
+}
+#endif
+
+#ifdef COMPAT_RXFH_FIELDS
+static int synn_get_rxfh_fields(struct net_device *dev,
+				struct ethtool_rxfh_fields *f)
+{
+	return get_hash_fields(synn_card(dev), f->flow_type, &f->data);
+}
+
+static int synn_set_rxfh_fields(struct net_device *dev,
+				const struct ethtool_rxfh_fields *f,
+				struct netlink_ext_ack *extack)
+{
+	return set_hash_fields(synn_card(dev), f->flow_type, f->data);
+}
+#else
+static int synn_set_rxnfc(struct net_device *dev, struct ethtool_rxnfc *n)
+{
+	if (n->cmd != ETHTOOL_SRXFH)
+		return -EOPNOTSUPP;
+	return set_hash_fields(synn_card(dev), n->flow_type, n->data);
 }
 #endif
 
@@ -371,6 +471,12 @@ const struct ethtool_ops synn_ethtool_ops = {
 	.get_rx_ring_count	= synn_get_rx_ring_count,
 #else
 	.get_rxnfc		= synn_get_rxnfc,
+#endif
+#ifdef COMPAT_RXFH_FIELDS
+	.get_rxfh_fields	= synn_get_rxfh_fields,
+	.set_rxfh_fields	= synn_set_rxfh_fields,
+#else
+	.set_rxnfc		= synn_set_rxnfc,
 #endif
 	.get_coalesce		= synn_get_coalesce,
 	.set_coalesce		= synn_set_coalesce,

@@ -47,16 +47,13 @@ static void ask_rss(struct synn_card *c)
 	u32 len = rndis_put_rss_query(&n);
 	int ret;
 
-	r->queues = 1;
-	r->entries = 0;
+	*r = (struct rndis_rss){ .queues = 1 };
 	if (c->link.version < NVSP_VERSION_5)
 		return;
 	ret = synn_control_query(c, OID_GEN_RECEIVE_SCALE_CAPABILITIES, &n, len,
 				 &n, sizeof(n));
-	if (ret < 0 || rndis_parse_rss(&n, ret, r)) {
-		r->queues = 1;
-		r->entries = 0;
-	}
+	if (ret < 0 || rndis_parse_rss(&n, ret, r))
+		*r = (struct rndis_rss){ .queues = 1 };
 }
 
 static void take_features(struct synn_card *c)
@@ -202,8 +199,27 @@ void synn_rss_default(struct synn_card *c)
 }
 
 /**
- * synn_rss_set() - tell the host table and key
- * @c: card; rss_table and rss_key are what it is to be
+ * synn_rss_hashes() - what the host can make hashes of
+ * @c: card
+ *
+ * Context: process, RTNL held.
+ * Return: NDIS_HASH_*. Each host can do addresses and TCP; ports of UDP only one
+ *	that says so.
+ */
+u32 synn_rss_hashes(const struct synn_card *c)
+{
+	u32 hashes = SYNN_RSS_HASHES;
+
+	if (c->link.rss.caps & NDIS_RSS_CAP_UDP_IPV4)
+		hashes |= NDIS_HASH_UDP_IPV4;
+	if (c->link.rss.caps & NDIS_RSS_CAP_UDP_IPV6)
+		hashes |= NDIS_HASH_UDP_IPV6;
+	return hashes;
+}
+
+/**
+ * synn_rss_set() - tell the host table, key, and what to make hashes of
+ * @c: card; rss_table, rss_key and rss_hashes are what it is to be
  *
  * Context: process, RTNL and card->mutex held; sleeps for as long as the host may
  * take.
@@ -211,8 +227,8 @@ void synn_rss_default(struct synn_card *c)
  */
 int synn_rss_set(struct synn_card *c)
 {
-	const u32 hashes = NDIS_HASH_TOEPLITZ | NDIS_HASH_IPV4 | NDIS_HASH_IPV6 |
-			   NDIS_HASH_TCP_IPV4 | NDIS_HASH_TCP_IPV6;
+	/* a host of another session may have been able to do more */
+	u32 hashes = NDIS_HASH_TOEPLITZ | (c->rss_hashes & synn_rss_hashes(c));
 	u8 p[sizeof(struct ndis_rss_parameters) +
 	     NDIS_RSS_TABLE_DEFAULT * sizeof(u32) + NDIS_RSS_KEY_BYTES];
 	u32 len;

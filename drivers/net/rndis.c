@@ -281,6 +281,7 @@ int rndis_parse_rss(const void *info, u32 len, struct rndis_rss *r)
 	if (c.header.type != NDIS_OBJECT_RSS_CAPABILITIES || !c.header.revision)
 		return -EINVAL;
 	r->queues = c.queues ? c.queues : 1;
+	r->caps = c.flags;
 	r->entries = NDIS_RSS_TABLE_DEFAULT;
 	if (c.header.revision >= 2 && len >= sizeof(c) && c.table_entries &&
 	    c.table_entries < NDIS_RSS_TABLE_DEFAULT)

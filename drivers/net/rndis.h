@@ -121,10 +121,12 @@ struct rndis_offloads {
  * struct rndis_rss - receive side scaling
  * @queues: channels that a host spreads packets over, at least 1
  * @entries: of the table
+ * @caps: NDIS_RSS_CAP_*: which ports it can make hashes of
  */
 struct rndis_rss {
 	u32 queues;
 	u32 entries;
+	u32 caps;
 };
 
 /* How an offload is to be: NDIS_PARAM_* of struct ndis_offload_parameters */

@@ -472,6 +472,7 @@ enum synn_state {
  * @rss_table: which queue the host puts a hash into
  * @rss_entries: of it
  * @rss_key: of the hash
+ * @rss_hashes: what it is made of: NDIS_HASH_*
  * @rss_user: somebody has set the table
  * @csum_mask: what the host computes: SYNN_CSUM_*
  * @msg_level: for ethtool
@@ -520,6 +521,7 @@ struct synn_card {
 	u32 rss_table[NDIS_RSS_TABLE_DEFAULT];
 	u32 rss_entries;
 	u8 rss_key[NDIS_RSS_KEY_BYTES];
+	u32 rss_hashes;
 	bool rss_user;
 
 	u32 csum_mask;
@@ -535,6 +537,10 @@ struct synn_card {
 	u64 bad;
 	struct dentry *dentry;
 };
+
+/* synn_card.rss_hashes at first: fragments of UDP have no ports to go by */
+#define SYNN_RSS_HASHES		(NDIS_HASH_IPV4 | NDIS_HASH_IPV6 | \
+				 NDIS_HASH_TCP_IPV4 | NDIS_HASH_TCP_IPV6)
 
 /* synn_card.csum_mask */
 #define SYNN_CSUM_TCP4		1u
@@ -642,6 +648,7 @@ void synn_link_update(struct synn_card *c);
 
 int synn_offload_ask(struct synn_card *c);
 int synn_offload_set(struct synn_card *c, netdev_features_t features);
+u32 synn_rss_hashes(const struct synn_card *c);
 int synn_rss_set(struct synn_card *c);
 void synn_rss_default(struct synn_card *c);
 

@@ -254,6 +254,8 @@ _Static_assert(sizeof(struct ndis_rss_capabilities) == 18, "RSS capabilities");
 #define NDIS_RSS_CAP_TCP_IPV4		0x00000100u
 #define NDIS_RSS_CAP_TCP_IPV6		0x00000200u
 #define NDIS_RSS_CAP_TCP_IPV6_EX	0x00000400u
+#define NDIS_RSS_CAP_UDP_IPV4		0x00000800u
+#define NDIS_RSS_CAP_UDP_IPV6		0x00001000u
 
 /* OID_GEN_RECEIVE_SCALE_PARAMETERS, revision 2. Offsets are from its start */
 struct ndis_rss_parameters {

@@ -58,6 +58,7 @@ static size_t answer_rss(const struct netvsp *n, uint8_t *answer)
 		.header.revision = 2,
 		.header.size = sizeof(caps),
 		.flags = NDIS_RSS_CAP_TCP_IPV4 | NDIS_RSS_CAP_TCP_IPV6 |
+			 NDIS_RSS_CAP_UDP_IPV4 | NDIS_RSS_CAP_UDP_IPV6 |
 			 NDIS_HASH_TOEPLITZ,
 		.interrupts = 1 + n->dev.max_subchannels,
 		.queues = 1 + n->dev.max_subchannels,
@@ -289,6 +290,9 @@ static uint32_t set_config_parameter(struct netvsp *n, const uint8_t *info,
 
 static uint32_t set_rss(struct netvsp *n, const uint8_t *info, size_t len)
 {
+	const uint32_t types = NDIS_HASH_IPV4 | NDIS_HASH_TCP_IPV4 |
+			       NDIS_HASH_UDP_IPV4 | NDIS_HASH_IPV6 |
+			       NDIS_HASH_TCP_IPV6 | NDIS_HASH_UDP_IPV6;
 	struct ndis_rss_parameters p;
 	struct netvsp_rss *rss = &n->rss;
 	unsigned int entries, i;
@@ -315,7 +319,7 @@ static uint32_t set_rss(struct netvsp *n, const uint8_t *info, size_t len)
 	     p.key_bytes > len - p.key_offset))
 		return NDIS_STATUS_INVALID_DATA;
 	if (!(p.flags & NDIS_RSS_HASH_INFO_UNCHANGED) &&
-	    (p.hash_info & 0xff) != NDIS_HASH_TOEPLITZ)
+	    (p.hash_info & ~types) != NDIS_HASH_TOEPLITZ)
 		return NDIS_STATUS_NOT_SUPPORTED;
 	for (i = 0; !(p.flags & NDIS_RSS_TABLE_UNCHANGED) && i < entries; i++) {
 		memcpy(&entry, info + p.table_offset + 4 * i, 4);

@@ -1113,6 +1113,23 @@ static void test_rx_info(void)
 	end();
 }
 
+/* The hash of a packet of UDP from that port; 0: it is not on the sub-channel */
+static uint32_t udp_hash(uint8_t port)
+{
+	const uint8_t *s;
+
+	frame("\x02\0\0\0\0\1", 60, 0);
+	back.frame[35] = port;
+	back.frames = 1;
+	rx_readable(&back.nb, 0);
+	rx_poll(&n->poller);
+	if (sub.pages != 1)
+		return 0;
+	s = receive_buffer + word(sub.page[0].bytes + 8 + 4);
+	give_back(&sub);
+	return word(s + 48) == NDIS_INFO_HASH_VALUE ? word(s + 56) : 0;
+}
+
 static void test_rss(void)
 {
 	struct {
@@ -1125,7 +1142,7 @@ static void test_rss(void)
 		.hash_info = NDIS_HASH_TOEPLITZ | NDIS_HASH_IPV4,
 		.table_bytes = 16, .table_offset = 40, .key_bytes = 40,
 		.key_offset = 56,
-	}, .table = { 1, 1, 1, 1 } };
+	}, .table = { 1, 1, 1, 1 }, .key = "forty bytes of which no two are" };
 	struct nvsp_message m = {
 		.type = NVSP_SUBCHANNEL,
 		.subchannel.op = NVSP_SUBCHANNEL_ALLOCATE,
@@ -1134,6 +1151,11 @@ static void test_rss(void)
 	struct packet bad = { .type = PACKET_COMPLETION, .len = 8 };
 
 	up(CARD, NVSP_VERSION_61, FILTER);
+	CHECK(!request(RNDIS_TYPE_QUERY, OID_GEN_RECEIVE_SCALE_CAPABILITIES,
+		       NULL, 0) && word(last_answer() + 24 + 4) ==
+	      (NDIS_HASH_TOEPLITZ | NDIS_RSS_CAP_TCP_IPV4 |
+	       NDIS_RSS_CAP_TCP_IPV6 | NDIS_RSS_CAP_UDP_IPV4 |
+	       NDIS_RSS_CAP_UDP_IPV6), "ports of TCP and UDP");
 	CHECK(request(RNDIS_TYPE_SET, OID_GEN_RECEIVE_SCALE_PARAMETERS, &r,
 		      sizeof(r)) == NDIS_STATUS_INVALID_DATA,
 	      "a channel that there is not");
@@ -1148,6 +1170,17 @@ static void test_rss(void)
 	      word(chan.message + 16) == 1, "table");
 	CHECK(!request(RNDIS_TYPE_SET, OID_GEN_RECEIVE_SCALE_PARAMETERS, &r,
 		       sizeof(r)), "RSS");
+	give_back(&chan);
+	CHECK(udp_hash(1) && udp_hash(1) == udp_hash(2), "without ports");
+	r.p.hash_info |= NDIS_HASH_UDP_IPV4;
+	CHECK(!request(RNDIS_TYPE_SET, OID_GEN_RECEIVE_SCALE_PARAMETERS, &r,
+		       sizeof(r)), "hash of UDP");
+	give_back(&chan);
+	CHECK(udp_hash(2) && udp_hash(1) != udp_hash(2), "with ports");
+	r.p.hash_info |= NDIS_HASH_IPV6_EX;
+	CHECK(request(RNDIS_TYPE_SET, OID_GEN_RECEIVE_SCALE_PARAMETERS, &r,
+		      sizeof(r)) == NDIS_STATUS_NOT_SUPPORTED, "not offered");
+	r.p.hash_info &= ~NDIS_HASH_IPV6_EX;
 	r.p.table_offset = sizeof(r) - 15;
 	CHECK(request(RNDIS_TYPE_SET, OID_GEN_RECEIVE_SCALE_PARAMETERS, &r,
 		      sizeof(r)) == NDIS_STATUS_INVALID_DATA, "table outside");

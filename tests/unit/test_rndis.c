@@ -305,6 +305,9 @@ static void capabilities(void)
 	};
 	struct ndis_rss_capabilities c = {
 		.header = { NDIS_OBJECT_RSS_CAPABILITIES, 2, sizeof(c) },
+		.flags = NDIS_RSS_CAP_TCP_IPV4 | NDIS_RSS_CAP_TCP_IPV6 |
+			 NDIS_RSS_CAP_UDP_IPV4 | NDIS_RSS_CAP_UDP_IPV6 |
+			 NDIS_HASH_TOEPLITZ,
 		.queues = 4, .table_entries = 64,
 	};
 	struct rndis_offloads o;
@@ -330,7 +333,7 @@ static void capabilities(void)
 	CHECK(rndis_parse_offloads(&n, sizeof(n), &o) == -EINVAL, "type");
 
 	CHECK(!rndis_parse_rss(&c, sizeof(c), &r) && r.queues == 4 &&
-	      r.entries == 64, "RSS");
+	      r.entries == 64 && r.caps == 0x1b01, "RSS");
 	CHECK(!rndis_parse_rss(&c, sizeof(c) - 2, &r) &&
 	      r.entries == NDIS_RSS_TABLE_DEFAULT, "RSS, revision 1");
 	for (len = 0; len < sizeof(c) - 2; len++) {

@@ -218,6 +218,18 @@ def forget(g):
         del g.notes[key]
 
 
+def switch(driver):
+    """Makes a step to another driver of the same channel."""
+    def test(g):
+        g.driver.unload(g)
+        g.driver = driver
+        driver.load(g)
+        forget(g)
+        for nic in g.nics:
+            up(g, nic)
+    return test
+
+
 def up(g, nic):
     """Brings a card up, with its addresses; returns its interface."""
     name = dev(g, nic.name)
