@@ -389,7 +389,9 @@ def flow_hash(g):
     # half of the ports, or none of the addresses, is nothing that a host does
     for kind, what in (("udp4", "sdf"), ("udp4", "fn"), ("sctp4", "sd"),
                        ("tcp6", "v")):
-        assert g.sh(f"ethtool -N {name} rx-flow-hash {kind} {what}").rc, what
+        # it exits with 0 all the same
+        g.run(f"ethtool -N {name} rx-flow-hash {kind} {what} 2>&1 |"
+              " grep -q Cannot")
 
 
 def coalescing(g):
