@@ -216,6 +216,16 @@ def longest_first():
                                 "unit/b.py"], kept
 
 
+def aside():
+    """Long programs run where their suite is named, or with LONG=1."""
+    with Tree(unit_a=GOOD, net_dropin=GOOD) as t:
+        for suites, env, ran in (((), {}, False), (("net",), {}, True),
+                                 ((), {"LONG": "1"}, True)):
+            out = t.run(*suites, **env)[1]
+            assert ("# net: dropin.py" in out) == ran, out
+            assert ("left out, being long: net/dropin.py" in out) != ran, out
+
+
 def slowest():
     """The results that took longest are shown, the longest first."""
     with Tree(unit_a="echo 1..3; echo ok 1 - a; sleep .6; echo ok 2 - b;"
@@ -262,6 +272,7 @@ with Tap() as tap:
             ("counts, one by one", counts("1")),
             ("nothing fails", all_well), ("side by side", side_by_side),
             ("one by one", one_by_one), ("longest first", longest_first),
+            ("left aside", aside),
             ("slowest", slowest), ("patience", patience),
             ("SIGTERM", ended(signal.SIGTERM)),
             ("SIGINT", ended(signal.SIGINT))):
