@@ -242,6 +242,24 @@ static void take_checksum(struct synn_chan *ch, struct sk_buff *skb)
 		leave_checksum_open(skb, joined, ch->card->dev->mtu);
 }
 
+/*
+ * Whether ports are in the host's hash. What kind of packet it saw, it says only by
+ * the checksum that it found to be right.
+ */
+static enum pkt_hash_types hash_type(const struct synn_chan *ch, __be16 protocol)
+{
+	const struct rndis_rx *f = &ch->rx.first;
+	bool ip4 = protocol == htons(ETH_P_IP);
+	u32 ports = 0;
+
+	if (f->has & RNDIS_HAS_CSUM && f->csum & NDIS_RXCSUM_TCP_SUCCEEDED)
+		ports = ip4 ? NDIS_HASH_TCP_IPV4 : NDIS_HASH_TCP_IPV6;
+	else if (f->has & RNDIS_HAS_CSUM && f->csum & NDIS_RXCSUM_UDP_SUCCEEDED)
+		ports = ip4 ? NDIS_HASH_UDP_IPV4 : NDIS_HASH_UDP_IPV6;
+	return READ_ONCE(ch->card->rss_hashes) & ports ? PKT_HASH_TYPE_L4 :
+							 PKT_HASH_TYPE_L3;
+}
+
 static void hand_over(struct synn_chan *ch, struct sk_buff *skb, bool changed)
 {
 	const struct rndis_rx *f = &ch->rx.first;
@@ -256,7 +274,8 @@ static void hand_over(struct synn_chan *ch, struct sk_buff *skb, bool changed)
 		    dev->features & NETIF_F_RXCSUM)
 			take_checksum(ch, skb);
 		if (f->has & RNDIS_HAS_HASH && dev->features & NETIF_F_RXHASH)
-			skb_set_hash(skb, f->hash, PKT_HASH_TYPE_L4);
+			skb_set_hash(skb, f->hash,
+				     hash_type(ch, skb->protocol));
 		if (f->has & RNDIS_HAS_VLAN)
 			__vlan_hwaccel_put_tag(skb, htons(ETH_P_8021Q),
 					       (f->vlan >> NDIS_VLAN_ID_SHIFT &
