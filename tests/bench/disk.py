@@ -12,7 +12,7 @@ from core import Row
 from guest import GuestError
 from kernels import BUILD
 from measure import GuestWindow, costs
-from peer import GuestPeer, module_missing
+from peer import GuestPeer, OnDropIn, Ours
 
 DIR = os.path.join(BUILD, "bench")
 SIZE = 256 << 20
@@ -58,15 +58,11 @@ MORE = {"": "", "hipri": "--hipri",
 class DiskPeer(GuestPeer):
     """A disk, and its driver.
 
-    irq: pattern of what /proc/interrupts calls it; modules: to load; disks:
-    glob of its name under /sys/block
+    disks: glob of its name under /sys/block
     """
 
-    irq = None
-    modules = ()
     disks = "sd*"
     disk = None
-    parameters = ""         # of modules, as modprobe takes them
 
     @property
     def image(self):
@@ -79,11 +75,6 @@ class DiskPeer(GuestPeer):
                 ",cache.direct=on,aio=io_uring",
                 "-blockdev", "driver=raw,node-name=disk,file=file"
                 ",cache.direct=on"]
-
-    def load(self):
-        """Loads the driver."""
-        for m in self.modules:
-            self.g.run(f"modprobe {m}")
 
     def attach(self, setup):
         self.load()
@@ -151,31 +142,21 @@ class SynthhostPeer(DiskPeer):
         return self.doorbells("c0")
 
 
-class SynthBlk(SynthhostPeer):
+class SynthBlk(Ours, SynthhostPeer):
     """Ours."""
 
     disks = "synd*"
     path = "drivers/block/synth_blk.ko"
-
-    def missing(self):
-        return module_missing(self.path)
-
-    def load(self):
-        self.load_own(self.path, self.parameters)
 
     def attach(self, setup):
         self.parameters = "poll_queues=1" if setup.smp == 1 else ""
         super().attach(setup)
 
 
-class Storvsc(SynthhostPeer):
+class Storvsc(OnDropIn, SynthhostPeer):
     """The distribution's driver on the drop-in."""
 
     modules = ("hv_storvsc", "sd_mod")
-
-    def load(self):
-        self.g.load("stock")
-        super().load()
 
 
 class VirtioBlk(DiskPeer):

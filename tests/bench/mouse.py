@@ -21,7 +21,7 @@ from case import Case
 from core import Row
 from guest import GuestError, ram_ranges
 from measure import GuestWindow, costs
-from peer import GuestPeer, MACHINE, module_missing
+from peer import GuestPeer, MACHINE, OnDropIn, Ours
 from rfb import Viewer
 
 OURS = "synth_mouse"
@@ -115,19 +115,11 @@ class Mover(threading.Thread):
 class MousePeer(GuestPeer):
     """A pointing device, and its driver.
 
-    irq: pattern of what /proc/interrupts calls it; device: as its name in sysfs
-    begins; modules: to load
+    device: as its name in sysfs begins
     """
 
-    irq = None
     device = None
-    modules = ()
     event = None
-
-    def load(self):
-        """Loads the driver."""
-        for m in self.modules:
-            self.g.run(f"modprobe {m}")
 
     def attach(self, setup):
         self.g.run("modprobe -a hid evdev")
@@ -191,6 +183,7 @@ class SynthhostPeer(MousePeer):
     """A mouse of synthhost's, on our channel."""
 
     irq = r"synth_ivshmem"
+
     def describe(self, setup):
         return {"host": ["--mouse", "--vnc", "0"]}
 
@@ -202,28 +195,18 @@ class SynthhostPeer(MousePeer):
         return self.doorbells("mouse")
 
 
-class SynthMouse(SynthhostPeer):
+class SynthMouse(Ours, SynthhostPeer):
     """Ours."""
 
     device = "Synthetic mouse"
     path = "drivers/input/synth_mouse.ko"
 
-    def missing(self):
-        return module_missing(self.path)
 
-    def load(self):
-        self.load_own(self.path)
-
-
-class HidHyperv(SynthhostPeer):
+class HidHyperv(OnDropIn, SynthhostPeer):
     """The distribution's driver on the drop-in."""
 
     device = "Microsoft Vmbus HID-compliant Mouse"
     modules = ("hid-hyperv",)
-
-    def load(self):
-        self.g.load("stock")
-        super().load()
 
 
 class QemuPeer(MousePeer):

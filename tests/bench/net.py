@@ -16,7 +16,7 @@ from farend import GUEST, HERE, MAC
 from guest import GuestError
 from kernels import BUILD
 from measure import GuestWindow, costs, traffic_rate
-from peer import GuestPeer, module_missing
+from peer import GuestPeer, OnDropIn, Ours
 
 OURS = "synth_net"
 TOOLS = "/synthio/build/bench"          # in the guest
@@ -44,24 +44,16 @@ SHORT = ("tcp-tx-1", "tcp-rx-1", "udp-tx-64", "rr")
 class NetPeer(GuestPeer):
     """A card, and its driver.
 
-    irq: pattern of what /proc/interrupts calls it; driver: as sysfs names it;
-    modules: to load
+    driver: as sysfs names it
     """
 
-    irq = None
     driver = None
-    modules = ()
     far = None
     dev = None
     lro = False             # it receives large frames
 
     def missing(self):
         return farend.missing()
-
-    def load(self):
-        """Loads the driver."""
-        for m in self.modules:
-            self.g.run(f"modprobe {m}")
 
     # -- life ------------------------------------------------------------------
 
@@ -271,28 +263,18 @@ class SynthhostPeer(NetPeer):
         return self.doorbells("n0")
 
 
-class SynthNet(SynthhostPeer):
+class SynthNet(Ours, SynthhostPeer):
     """Ours."""
 
     driver = "synth_net"
     path = "drivers/net/synth_net.ko"
 
-    def missing(self):
-        return module_missing(self.path) or super().missing()
 
-    def load(self):
-        self.load_own(self.path)
-
-
-class Netvsc(SynthhostPeer):
+class Netvsc(OnDropIn, SynthhostPeer):
     """The distribution's driver on the drop-in."""
 
     driver = "hv_netvsc"
     modules = ("hv_netvsc",)
-
-    def load(self):
-        self.g.load("stock")
-        super().load()
 
 
 PEERS = [

@@ -46,19 +46,18 @@ def module(path):
     return f"{Kernel('distro').release}/own/{path}"
 
 
-def module_missing(path):
-    """Why one of our modules cannot be had, or None."""
-    if os.path.exists(os.path.join(BUILD, module(path))):
-        return None
-    return f"there is no {path} yet"
-
-
 class GuestPeer:
     """One way to reach the host, in its guest.
 
     name, title: short, and for the report
+    irq: pattern of what /proc/interrupts calls its device; modules: to load;
+    parameters: of its driver, as modprobe takes them
     host: synthhost's arguments or None; qemu: QEMU's, programs: Guest's
     """
+
+    irq = None
+    modules = ()
+    parameters = ""
 
     def __init__(self, name, title):
         self.name = name
@@ -74,6 +73,11 @@ class GuestPeer:
     def describe(self, setup):
         """Arguments of Guest(): host, qemu, programs."""
         raise NotImplementedError
+
+    def load(self):
+        """Loads its driver."""
+        for m in self.modules:
+            self.g.run(f"modprobe {m}")
 
     def attach(self, setup):
         """Loads its driver, waits for the device."""
@@ -132,11 +136,6 @@ class GuestPeer:
         text = self.g.ctl("stats")
         return {"doorbells": sum(int(x) for x in re.findall(
             rf"^{device}/.* (\d+) signals \(.*; out", text, re.M))}
-
-    def load_own(self, path, parameters=""):
-        """Loads our channel, and one of our drivers."""
-        self.g.load("own")
-        self.g.run(f"insmod /synthio/build/{module(path)} {parameters}")
 
     def pause(self):
         """The guest stands still, its clock too: it costs nothing."""
@@ -204,3 +203,34 @@ class GuestPeer:
         with open(os.path.join(self.g.scratch, "window.txt"),
                   encoding="ascii") as f:
             return f.read(), samples["A"], samples["B"]
+
+
+class Ours:
+    """Before a class of peers: one of our drivers, on our channel.
+
+    path: of its module, in a build
+    """
+
+    path = None
+
+    def missing(self):
+        """As GuestPeer.missing()."""
+        if os.path.exists(os.path.join(BUILD, module(self.path))):
+            return super().missing()
+        return f"there is no {self.path} yet"
+
+    def load(self):
+        """Loads channel, modules that the driver needs, and driver."""
+        self.g.load("own")
+        super().load()
+        self.g.run(f"insmod /synthio/build/{module(self.path)} "
+                   + self.parameters)
+
+
+class OnDropIn:
+    """Before a class of peers: the distribution's driver, on the drop-in."""
+
+    def load(self):
+        """Loads channel and driver."""
+        self.g.load("stock")
+        super().load()

@@ -15,7 +15,7 @@ from case import Case
 from core import Row
 from guest import GuestError
 from measure import GuestWindow, costs
-from peer import GuestPeer, module_missing
+from peer import GuestPeer, OnDropIn, Ours
 from screen import stats
 
 OURS = "synth_video"
@@ -35,18 +35,7 @@ SHORT = tuple(x[0] for x in ALL)
 
 
 class VideoPeer(GuestPeer):
-    """A display, and its driver.
-
-    irq: pattern of what /proc/interrupts calls it; modules: to load
-    """
-
-    irq = None
-    modules = ()
-
-    def load(self):
-        """Loads the driver."""
-        for m in self.modules:
-            self.g.run(f"modprobe {m}")
+    """A display, and its driver."""
 
     def once(self, load, count):
         """Runs screen.c so many times; returns a Result."""
@@ -127,27 +116,17 @@ class SynthhostPeer(VideoPeer):
         return stats(self.g)["dirts"]
 
 
-class SynthVideo(SynthhostPeer):
+class SynthVideo(Ours, SynthhostPeer):
     """Ours."""
 
     path = "drivers/video/synth_video.ko"
-
-    def missing(self):
-        return module_missing(self.path)
-
-    def load(self):
-        self.g.run("modprobe -a drm_kms_helper drm_shmem_helper")
-        self.load_own(self.path)
+    modules = ("drm_kms_helper", "drm_shmem_helper")
 
 
-class HypervDrm(SynthhostPeer):
+class HypervDrm(OnDropIn, SynthhostPeer):
     """The distribution's driver on the drop-in."""
 
     modules = ("hyperv_drm",)
-
-    def load(self):
-        self.g.load("stock")
-        super().load()
 
 
 class QemuPeer(VideoPeer):
