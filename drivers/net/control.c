@@ -385,7 +385,7 @@ void synn_control_message(struct synn_chan *ch, const u8 *msg, u32 len)
 		synn_bad(ch, "a short message", 0);
 		return;
 	}
-	synn_copy(copy, msg, n);
+	synthio_copy(copy, msg, n);
 	switch (h->type) {
 	case RNDIS_TYPE_INDICATE:
 		indicate(ch, copy, n);

@@ -57,7 +57,7 @@ static void copy_out(struct cursor *cur, void *to, u32 n)
 	while (n) {
 		u32 here = min(n, cur->piece->len - cur->at);
 
-		synn_copy(to, cur->piece->data + cur->at, here);
+		synthio_copy(to, cur->piece->data + cur->at, here);
 		to += here;
 		n -= here;
 		cur->at += here;

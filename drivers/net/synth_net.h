@@ -51,6 +51,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include <synthio/copy.h>
 #include <synthio/netvsp.h>
 
 #include "compat.h"
@@ -553,48 +554,6 @@ struct synn_card {
 static inline struct synn_card *synn_card(const struct net_device *dev)
 {
 	return netdev_priv(dev);
-}
-
-/*
- * To and from the host's buffers. Rows of words rather than memcpy(): what "rep
- * movsb" takes to get going is more than most packets are worth, and an emulated
- * CPU does it byte by byte.
- */
-static inline void synn_copy(void *to, const void *from, u32 n)
-{
-	u64 *d = to;
-	const u64 *s = from;
-
-	for (; n >= 64; n -= 64, d += 8, s += 8) {
-		u64 a = s[0], b = s[1], e = s[2], f = s[3];
-
-		d[0] = a;
-		d[1] = b;
-		d[2] = e;
-		d[3] = f;
-		a = s[4];
-		b = s[5];
-		e = s[6];
-		f = s[7];
-		d[4] = a;
-		d[5] = b;
-		d[6] = e;
-		d[7] = f;
-	}
-	for (; n >= 8; n -= 8)
-		*d++ = *s++;
-	if (n & 4) {
-		*(u32 *)d = *(const u32 *)s;
-		d = (void *)d + 4;
-		s = (const void *)s + 4;
-	}
-	if (n & 2) {
-		*(u16 *)d = *(const u16 *)s;
-		d = (void *)d + 2;
-		s = (const void *)s + 2;
-	}
-	if (n & 1)
-		*(u8 *)d = *(const u8 *)s;
 }
 
 /* ---- channel.c ---------------------------------------------------------------------- */

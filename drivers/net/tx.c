@@ -458,7 +458,7 @@ static void copy_skb(const struct sk_buff *skb, u8 *to)
 {
 	u32 head = skb_headlen(skb);
 
-	synn_copy(to, skb->data, head);
+	synthio_copy(to, skb->data, head);
 	if (skb->data_len)
 		skb_copy_bits(skb, head, to + head, skb->data_len);
 }
@@ -609,7 +609,7 @@ int synn_tx_frame(struct synn_chan *ch, void *data, u32 len,
 		to = room_in_section(ch, header + len);
 	if (to) {
 		rndis_put_packet(to, &t);
-		synn_copy(to + header, data, len);
+		synthio_copy(to + header, data, len);
 		tx->stats.copied++;
 		return 1;
 	}

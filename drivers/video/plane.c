@@ -14,6 +14,8 @@
 #include <drm/drm_gem_framebuffer_helper.h>
 #include <drm/drm_rect.h>
 
+#include <synthio/copy.h>
+
 #include "video.h"
 
 static int synv_plane_check(struct drm_plane *plane, compat_atomic *state)
@@ -31,37 +33,6 @@ static int synv_plane_check(struct drm_plane *plane, compat_atomic *state)
 						   DRM_PLANE_NO_SCALING,
 						   DRM_PLANE_NO_SCALING,
 						   false, true);
-}
-
-static void copy_word(u8 *to, const u8 *from)
-{
-	u64 word;
-
-	/* one load and one store, wherever they lie */
-	__builtin_memcpy(&word, from, sizeof(word));
-	__builtin_memcpy(to, &word, sizeof(word));
-}
-
-/*
- * Both sides are cacheable memory. memcpy() would be "rep movsb" where the CPU
- * calls that fast. An emulated CPU does so, and moves a byte at a time: words take
- * it a fraction of that.
- */
-static void copy_bytes(u8 *to, const u8 *from, size_t bytes)
-{
-	for (; bytes >= 64; bytes -= 64, to += 64, from += 64) {
-		copy_word(to, from);
-		copy_word(to + 8, from + 8);
-		copy_word(to + 16, from + 16);
-		copy_word(to + 24, from + 24);
-		copy_word(to + 32, from + 32);
-		copy_word(to + 40, from + 40);
-		copy_word(to + 48, from + 48);
-		copy_word(to + 56, from + 56);
-	}
-	for (; bytes >= 8; bytes -= 8, to += 8, from += 8)
-		copy_word(to, from);
-	memcpy(to, from, bytes);
 }
 
 /* @r: in the buffer; the screen begins at src of the buffer */
@@ -87,7 +58,7 @@ static void copy_rect(struct synv *v, const struct drm_plane_state *state,
 		if (map->is_iomem)
 			iosys_map_memcpy_from(to, map, from, bytes);
 		else
-			copy_bytes(to, (const u8 *)map->vaddr + from, bytes);
+			synthio_copy(to, map->vaddr + from, bytes);
 		to += pitch;
 		from += state->fb->pitches[0];
 	}
