@@ -21,6 +21,7 @@ import contextlib
 import ctypes
 import fcntl
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -46,7 +47,8 @@ ETH_P_ALL = 3
 TP_STATUS_VLAN_VALID = 0x10
 
 # what serves where in each namespace
-ECHO, DIGEST, SOURCE, IPERF = 7, 9, 19, 5201
+ECHO, DIGEST, SOURCE = 7, 9, 19
+IPERF = itertools.count(5201)   # each server of iperf3 has its own
 
 
 class FarError(Exception):
@@ -158,7 +160,24 @@ class Space:
         """Starts what a far end serves."""
         self.servers += [Udp(self), *(Tcp(self, port, serve) for port, serve in (
             (ECHO, tcp_echo), (DIGEST, tcp_digest), (SOURCE, tcp_source)))]
-        self.start("iperf3", "-s", "-p", str(IPERF))
+
+    @contextlib.contextmanager
+    def iperf(self):
+        """Serves iperf3 meanwhile; the port.
+
+        For one test: a server does not always notice that one has ended, above
+        all with many streams, and then does not answer the next.
+        """
+        port = next(IPERF)
+        server = self.start("iperf3", "-s", "--forceflush", "-p", str(port))
+        try:
+            if not any("listening" in line for line in server.stdout):
+                raise FarError("iperf3 does not listen")
+            yield port
+        finally:
+            server.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                server.wait(10)
 
     def packet(self, interface, proto=ETH_P_ALL):
         """A packet socket on an interface there."""

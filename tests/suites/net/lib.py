@@ -293,31 +293,23 @@ def digest_down(g, to, count, seed="s"):
 
 def iperf(g, to, *opts, timeout=90):
     """Runs iperf3 in the guest against a far end, returns what it said."""
-    out = g.run(f"iperf3 -J -c {to} -p {far.IPERF} {' '.join(opts)}",
-                timeout).out
+    with g.space().iperf() as port:
+        out = g.run(f"iperf3 -J -c {to} -p {port} {' '.join(opts)}",
+                    timeout).out
     return far.Iperf(out)
 
 
 class Load:
-    """iperf3 that goes on until it is ended, in both directions.
-
-    Its server in the far end is one of its own: who is killed in the middle
-    leaves nothing behind that another test would meet.
-    """
-
-    port = 5300
+    """iperf3 that goes on until it is ended, in both directions."""
 
     def __init__(self, g, name="n0", opts="--bidir"):
         self.g = g
         self.name = name
-        Load.port += 1
-        space = g.space(name)
-        self.server = space.start("iperf3", "-s", "-p", str(Load.port))
+        self.server = contextlib.ExitStack()
+        port = self.server.enter_context(g.space(name).iperf())
         self.job = g.spawn(
-            f"until iperf3 -c {g.nic(name).far4} -p {Load.port} -t 900 {opts}"
-            " >/run/iperf 2>&1; grep -q 'refused' /run/iperf; do"
-            " [ $((n += 1)) -lt 50 ] || break; sleep .1; done;"
-            " tail -n 3 /run/iperf", 900)
+            f"iperf3 -c {g.nic(name).far4} -p {port} -t 900 {opts}"
+            " >/run/iperf 2>&1; tail -n 3 /run/iperf", 900)
         self.flows()
 
     def count(self):
@@ -346,9 +338,7 @@ class Load:
         """Ends it, however it does."""
         with contextlib.suppress(GuestError):
             self.job.kill()
-        self.server.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.server.wait(10)
+        self.server.close()
 
 
 # -- what it says of itself ---------------------------------------------------

@@ -326,8 +326,9 @@ def routed(g):
         answered(g.far["a"].run("ping", "-n", "-q", "-c", "20", "-i", "0.02",
                                 "-w", "30", "-s", "4000", b.far4), 20)
         for opts in ((), ("-R",)):
-            g.far["a"].run("iperf3", "-c", b.far4, "-p", str(far.IPERF), "-n",
-                           "8M", *opts, timeout=90)
+            with g.far["b"].iperf() as port:
+                g.far["a"].run("iperf3", "-c", b.far4, "-p", str(port), "-n",
+                               "8M", *opts, timeout=90)
     g.run("for f in ipv4/ip_forward ipv6/conf/all/forwarding; do"
           " echo 0 >/proc/sys/net/$f; done")
     g.far["a"].ip("route", "del", f"{b.far4}/32")
