@@ -527,14 +527,34 @@ class Guest:
 
     def close(self):
         """Ends the guest and synthhost, raises GuestProblem if there were
-        complaints, or if synthhost did not end well."""
+        complaints, if memory was lost, or if synthhost did not end well."""
+        found = self.lost()
         self._quit()
-        found = self.problems(ended=True)
+        found += self.problems(ended=True)
         if self.host_status not in (0, None) and not self._host_killed():
             found.append(f"synthhost ended with status {self.host_status}")
         self.end()
         if found:
             raise GuestProblem("\n".join(found))
+
+    def lost(self):
+        """What kmemleak takes for lost, where the kernel has it.
+
+        None in a guest that does not answer: its end is what was tested.
+        """
+        if self.kernel.name != "debug" or not self.running():
+            return []
+        try:
+            self.run("true", 10)
+        except GuestError:
+            return []
+        try:
+            # an object counts as lost when it is 5 s old
+            return self.run("cd /sys/kernel/debug && for i in 1 2; do sleep 6;"
+                            " echo scan >kmemleak; done; cat kmemleak",
+                            60).out.splitlines()
+        except GuestError as e:
+            return [str(e)]
 
     def _host_killed(self):
         """True if it ended as kill_host() made it end."""

@@ -222,21 +222,16 @@ def loads(g):
     g.run(script.format(LOADS), 400)
     after = memory(g)
     grown = {k: after[k] - before[k] for k in before}
-    kmemleak = g.sh("test -e /sys/kernel/debug/kmemleak").rc == 0
     # KASAN keeps what is freed for a while; kmemleak finds what is lost
-    noise = 4096 if kmemleak else 0 if LONG else 150
+    noise = 4096 if g.kernel.name == "debug" else 0 if LONG else 150
     # what is lost at each load adds up; that the rest of the kernel takes more
     # or less meanwhile does not
     assert grown["vmallocs"] < 10, (before, after)
     assert grown["SUnreclaim"] < LOADS * 4 + noise, (before, after)
     assert grown["kmalloc"] < LOADS * 2 + noise, (before, after)
     assert grown["Percpu"] < LOADS + noise, (before, after)
-    if kmemleak:
-        # an object counts as lost when it is 5 s old
-        g.run("sleep 6; echo scan >/sys/kernel/debug/kmemleak; sleep 6;"
-              "echo scan >/sys/kernel/debug/kmemleak", 60)
-        out = g.run("cat /sys/kernel/debug/kmemleak").out
-        assert not out.strip(), out
+    lost = g.lost()
+    assert not lost, "\n".join(lost)
     lines = [x for x in g.console_text().splitlines()
              if re.search(r"vmbus|ivshmem", x)
              and not re.search(r"VMBus version|taints kernel|signature", x)]
