@@ -503,6 +503,8 @@ bool bus_device_is_going(struct hv_device *hv)
 int __vmbus_driver_register(struct hv_driver *hv_driver, struct module *owner,
 			    const char *mod_name)
 {
+	/* before what its probes say: who is at work on the bus from now on */
+	pr_info("new driver %s\n", hv_driver->name);
 	hv_driver->driver.name = hv_driver->name;
 	hv_driver->driver.owner = owner;
 	hv_driver->driver.mod_name = mod_name;

@@ -591,16 +591,19 @@ class Guest:
         keep = os.environ.get("KEEP") == "1"
         if self.ram_file and not keep and os.path.exists(self.ram_file):
             os.unlink(self.ram_file)
-        logs = os.path.join(BUILD, "logs")
-        os.makedirs(logs, exist_ok=True)
-        for path in (self.console, self.host_log,
-                     os.path.join(self.dir, "qemu.log")):
-            if os.path.exists(path) and os.path.getsize(path):
-                base = self.name.rsplit(".", 1)[0]
-                shutil.copyfile(path, os.path.join(
-                    logs, f"{base}.{os.path.basename(path)}"))
+        self.keep_logs({os.path.basename(path): path for path in (
+            self.console, self.host_log, os.path.join(self.dir, "qemu.log"))})
         if not keep:
             shutil.rmtree(self.dir, ignore_errors=True)
+
+    def keep_logs(self, paths):
+        """Copies {name: path} to build/logs, those that are not empty."""
+        logs = os.path.join(BUILD, "logs")
+        os.makedirs(logs, exist_ok=True)
+        base = self.name.rsplit(".", 1)[0]
+        for name, path in paths.items():
+            if os.path.exists(path) and os.path.getsize(path):
+                shutil.copyfile(path, os.path.join(logs, f"{base}.{name}"))
 
     def _tell(self):
         """Shows why, where something failed."""
@@ -638,7 +641,8 @@ class Guest:
         out = []
         while mark not in self._buf:
             if b"\x01READY\n" in self._buf and b"READY" not in mark:
-                raise GuestError("the guest was reset")
+                raise GuestError("the guest was reset; the console ends with:\n"
+                                 + self.tail())
             keep = len(mark) + 8
             if len(self._buf) > keep:
                 out.append(self._buf[:-keep])

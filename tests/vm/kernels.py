@@ -100,10 +100,8 @@ class Kernel:
             if path is None:
                 return
             data = read_module(path)
-            m = re.search(rb"\0depends=([^\0]*)\0", data)
-            for dep in (m.group(1).decode().split(",") if m else []):
-                if dep:
-                    add(dep)
+            for dep in depends(data):
+                add(dep)
             done[name] = data
 
         for n in names:
@@ -117,6 +115,12 @@ def read_module(path):
         os.path.splitext(path)[1], open)
     with opener(path, "rb") as f:
         return f.read()
+
+
+def depends(data):
+    """Names of the modules that a module wants before it, as modinfo has them."""
+    m = re.search(rb"\0depends=([^\0]*)\0", data)
+    return [x for x in m.group(1).decode().split(",") if x] if m else []
 
 
 def unpack_bzimage(path):

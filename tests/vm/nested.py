@@ -18,8 +18,9 @@ however, have AMD's virtualisation. So:
 An inner guest takes commands as others do. Its agent, its QMP and its console
 are ports of the outer one's virtio-serial device, which QEMU there opens as
 pipes and here are sockets and a file: not a byte is copied on the way. All that
-is in it lies in its initramfs: /modules the kernel's own modules, /own and
-/stock ours, Python as far as lsvmbus needs it, and kexec.
+is in it lies in its initramfs: /modules the kernel's own modules, those that
+our drivers depend on among them, /own and /stock ours, Python as far as lsvmbus
+needs it, and kexec.
 """
 
 import os
@@ -27,12 +28,12 @@ import re
 import shlex
 import subprocess
 import tempfile
-import threading
 import time
 
+import console
 import initramfs
 from guest import Guest, GuestError, GuestTimeout, Qmp, _connect
-from kernels import BUILD, HERE, KernelError
+from kernels import BUILD, HERE, depends, read_module
 
 # how much slower than a guest an inner guest is
 SLOW = 6
@@ -81,12 +82,11 @@ class Outer(Guest):
                             "-device", f"virtserialport,bus=inner.0,nr={nr},"
                             f"chardev={what},name={what}"]
         kw.setdefault("mem", f"{768 + 640 * slots}M")
-        kw.setdefault("limit", 1700)
+        kw.setdefault("limit", 3600)
         super().__init__(name, kernel="distro", qemu=devices, **kw)
         self.nested = nested()
         self.slots = list(range(slots))     # which are free
         self.ports = {}
-        self.lock = threading.Lock()
 
     def start(self):
         """Boots, loads KVM, connects to the inner guests' ports."""
@@ -94,7 +94,9 @@ class Outer(Guest):
         # a device's number is what those of 9p leave; ports come when QEMU has
         # said that they are there
         n = len(self.slots) * len(PORTS)
-        self.run("modprobe -a kvm_amd virtio_console && until "
+        # inner guests have none themselves, so the emulator need not help
+        self.run("modprobe kvm_amd nested=0 vgif=0 vls=0 && "
+                 "modprobe virtio_console && until "
                  f"[ -e /dev/kvm ] && ls /dev/vport*p{n}; do sleep .1; done; "
                  f"mkdir /run/inner; for i in $(seq {n}); do "
                  "ln -s /dev/vport*p$i /run/inner/$i; done", 60)
@@ -104,10 +106,11 @@ class Outer(Guest):
                 self.ports[f"{port}{slot}"] = _connect(
                     self.dir, f"{port}{slot}", deadline, self.running)
 
-    def sh(self, script, timeout=60, sink=None):
-        # inner guests start in threads
-        with self.lock:
-            return super().sh(script, timeout, sink)
+    def trouble(self):
+        """Why what fails in it may not be an inner guest's fault, or None."""
+        if not self.running():
+            return "its QEMU has ended\n" + self.tail(8)
+        return "\n".join(console.kernel_problems(self.console_text())) or None
 
     def port(self, name):
         """A port, without what an earlier inner guest has left in it."""
@@ -145,6 +148,16 @@ def ours(release):
                 if f.endswith(".ko") and "/tests" not in top[len(base):]:
                     found[f"{bus}/{f}"] = os.path.join(top, f)
     return found
+
+
+def needs(kernel):
+    """Names of the kernel's modules that our device drivers want to have before
+    them, in load order. The channel is not among them."""
+    wanted = set()
+    for path in ours(kernel.release).values():
+        wanted |= set(depends(read_module(path)))
+    ours_too = {os.path.basename(x)[:-3] for x in ours(kernel.release)}
+    return [n for n, _ in kernel.module_files(sorted(wanted - ours_too))]
 
 
 def add_program(c, path, name=None, root=""):
@@ -210,7 +223,8 @@ def write_initramfs(path, kernel, directory, kexec):
 
     names = [n for n, _ in kernel.module_files(INIT_MODULES)]
     c.regular("etc/vm-modules", (" ".join(names) + "\n").encode())
-    for name, data in kernel.module_files(INIT_MODULES + MODULES):
+    for name, data in kernel.module_files(
+            [*INIT_MODULES, *MODULES, *needs(kernel)]):
         c.regular(f"modules/{name}.ko", data)
     for name, file in ours(kernel.release).items():
         c.regular(name, stripped(file))
@@ -236,7 +250,8 @@ class Inner(Guest):
 
     def __init__(self, outer, name, smp=2, kernel=None, mem="512M", cmdline="",
                  allow=(), kexec=False):
-        super().__init__(name, kernel=kernel, smp=smp, mem=mem, allow=allow,
+        super().__init__(f"{outer.name.rsplit('.', 1)[0]}-{name}",
+                         kernel=kernel, smp=smp, mem=mem, allow=allow,
                          cmdline=cmdline)
         self.outer = outer
         self.kexec = kexec
@@ -286,7 +301,8 @@ class Inner(Guest):
                 "-mon", "chardev=qmp,mode=control",
                 "-chardev", f"pipe,id=console,{ports['console']}",
                 "-serial", "chardev:console",
-                "-D", "trace.log", "-trace", "vmbus_*"]
+                # and what a guest was about that resets itself
+                "-D", "trace.log", "-trace", "vmbus_*", "-d", "cpu_reset"]
         self._base = len(self._text(self.console))
         self._seen = 0
         self._buf = b""
@@ -344,13 +360,6 @@ class Inner(Guest):
             self.outer.sh(f"p=$(cat {self.there}/pid); for i in $(seq 50); do "
                           "kill -0 $p || exit 0; sleep .1; done; kill -9 $p",
                           30)
+        self.keep_logs({"console.log": self.console, "trace.log": self.trace,
+                        "qemu.log": os.path.join(self.dir, "qemu.log")})
         self.outer.slots.append(self.slot)
-
-
-def missing():
-    """Why there can be no inner guests here, or None."""
-    try:
-        nested()
-    except (GuestError, KernelError) as e:
-        return str(e)
-    return None
