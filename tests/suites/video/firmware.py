@@ -72,11 +72,11 @@ def overlap(where):
     def test(g):
         if not g.sh("lsmod | grep -q synth_video").rc:
             g.run("rmmod synth_video")
-        base, _ = g.window
+        base, _ = g.notes["window"]
         firmware(g, base + where)
         card(g)
         taken_over(g)
-        assert window(g) == g.window, "the VRAM has moved"
+        assert window(g) == g.notes["window"], "the VRAM has moved"
         picture(g, 3)
         g.run("rmmod synth_firmfb")
     return test
@@ -86,7 +86,7 @@ def begin(g):
     """Loads channel and driver, to see where the VRAM goes."""
     g.load(g.driver.bus)
     card(g)
-    g.window = window(g)
+    g.notes["window"] = window(g)
     g.run("rmmod synth_video")
 
 
