@@ -63,6 +63,15 @@ static inline void compat_fbdev_setup(struct drm_device *dev)
 #define COMPAT_DRIVER_DATE
 #endif
 
+/* what the firmware draws on moved into a struct of its own */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+#include <linux/sysfb.h>
+#define compat_screen_info()	(&sysfb_primary_display.screen)
+#else
+#include <linux/screen_info.h>
+#define compat_screen_info()	(&screen_info)
+#endif
+
 static inline int compat_remove_conflicting(resource_size_t base,
 					    resource_size_t size,
 					    const char *name)

@@ -2,6 +2,7 @@
 /* synth_video: what the bus and DRM call */
 #include <linux/io.h>
 #include <linux/module.h>
+#include <linux/pci.h>
 
 #include <drm/drm_atomic_helper.h>
 #include <drm/drm_drv.h>
@@ -27,10 +28,50 @@ static const struct drm_driver synv_drm_driver = {
 	COMPAT_DRIVER_OPS
 };
 
+/* The memory of a graphics card */
+static bool is_of_a_card(resource_size_t start)
+{
+	struct pci_dev *pdev = NULL;
+	bool found = false;
+	int bar;
+
+	while (!found &&
+	       (pdev = pci_get_device(PCI_ANY_ID, PCI_ANY_ID, pdev))) {
+		/* the one of Hyper-V's older machines is the same display as we are */
+		if (pdev->class >> 16 != PCI_BASE_CLASS_DISPLAY ||
+		    pdev->vendor == PCI_VENDOR_ID_MICROSOFT)
+			continue;
+		for (bar = 0; bar < PCI_STD_NUM_BARS; bar++)
+			found |= pci_resource_flags(pdev, bar) & IORESOURCE_MEM &&
+				 start >= pci_resource_start(pdev, bar) &&
+				 start <= pci_resource_end(pdev, bar);
+	}
+	pci_dev_put(pdev);
+	return found;
+}
+
 /*
- * The firmware may have put its framebuffer where ours goes, and a driver may be
- * on it: that driver goes first. What the firmware shows elsewhere is not ours.
- *
+ * The firmware draws where the host has its display, which is ours now, and some
+ * driver may be on that. It goes before we ask for a window: as long as it has its
+ * memory, the bus finds us one elsewhere. But what lies in a graphics card is
+ * another device's.
+ */
+static void synv_take_over(void)
+{
+	const struct screen_info *si = compat_screen_info();
+	resource_size_t start = si->lfb_base, size = si->lfb_size;
+
+	if (si->orig_video_isVGA == VIDEO_TYPE_VLFB)
+		size <<= 16;	/* which has it in units of 64 KiB */
+	else if (si->orig_video_isVGA != VIDEO_TYPE_EFI)
+		return;
+	if (si->capabilities & VIDEO_CAPABILITY_64BIT_BASE)
+		start |= (resource_size_t)si->ext_lfb_base << 32;
+	if (start && size && !is_of_a_card(start))
+		compat_remove_conflicting(start, size, SYNV_NAME);
+}
+
+/*
  * Mapped as memory: a host that has the VRAM cacheable, as they all do, sees what
  * is written there.
  */
@@ -44,6 +85,7 @@ static int synv_map_vram(struct synv *v)
 		return -EINVAL;
 	}
 	v->vram_size = megabytes << 20;
+	synv_take_over();
 	ret = vmbus_allocate_mmio(&v->window, v->hv, 0, -1, v->vram_size,
 				  VRAM_ALIGN, true);
 	if (ret) {
@@ -51,7 +93,6 @@ static int synv_map_vram(struct synv *v)
 			megabytes, ret);
 		return ret;
 	}
-	compat_remove_conflicting(v->window->start, v->vram_size, SYNV_NAME);
 	v->vram = memremap(v->window->start, v->vram_size, MEMREMAP_WB);
 	if (!v->vram) {
 		vmbus_free_mmio(v->window->start, v->vram_size);

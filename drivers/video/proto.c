@@ -211,16 +211,17 @@ int synv_proto_start(struct synv *v)
 		  SYNTHVID_VRAM_LOCATION_ACK);
 	if (!ret && v->answer.context != v->window->start)
 		ret = -EPROTO;
+	/* a feature change that follows the answer finds us connected */
+	if (!ret) {
+		mutex_lock(&v->out_lock);
+		v->connected = true;
+		mutex_unlock(&v->out_lock);
+	}
 	mutex_unlock(&v->ask_lock);
-	if (ret) {
+	if (ret)
 		dev_err(&v->hv->device, "the host does not take its VRAM: %d\n",
 			ret);
-		return ret;
-	}
-	mutex_lock(&v->out_lock);
-	v->connected = true;
-	mutex_unlock(&v->out_lock);
-	return 0;
+	return ret;
 }
 
 /* --- what the host is told --------------------------------------------------------- */
@@ -414,6 +415,11 @@ static void feature_change(struct work_struct *work)
 	struct synv_modes *modes;
 	int ret = -ENODEV;
 
+	modes = kmalloc(sizeof(*modes), GFP_KERNEL);
+	if (!modes)
+		return;
+	/* whoever asks for something is done: synv_proto_start() above all */
+	mutex_lock(&v->ask_lock);
 	mutex_lock(&v->out_lock);
 	if (v->connected) {
 		if (READ_ONCE(v->features.situation))
@@ -424,13 +430,10 @@ static void feature_change(struct work_struct *work)
 		ret = 0;
 	}
 	mutex_unlock(&v->out_lock);
-	if (ret || v->version < SYNTHVID_VERSION_3_5)
-		return;
-	modes = kmalloc(sizeof(*modes), GFP_KERNEL);
-	if (!modes)
-		return;
-	mutex_lock(&v->ask_lock);
-	ret = ask_modes(v);
+	if (!ret && v->version < SYNTHVID_VERSION_3_5)
+		ret = -EOPNOTSUPP;
+	if (!ret)
+		ret = ask_modes(v);
 	if (!ret)
 		*modes = v->answer.modes;
 	mutex_unlock(&v->ask_lock);
@@ -463,7 +466,11 @@ int synv_proto_open(struct synv *v)
 		INIT_WORK(&v->feature_work, feature_change);
 	/* until the host says otherwise, which it may never do */
 	memset(&v->features, 1, sizeof(v->features));
+	/* the pointer that was told is forgotten with the channel */
+	mutex_lock(&v->out_lock);
 	v->pointer_known = false;
+	memset(&v->position, 0, sizeof(v->position));
+	mutex_unlock(&v->out_lock);
 	set_open(v, true);
 	ret = vmbus_open(v->hv->channel, RING_BYTES, RING_BYTES, NULL, 0,
 			 channel_callback, v);

@@ -198,13 +198,15 @@ class Guest:
         is there when it is ready); they run in the guest's directory
     initrd: an initramfs to boot instead of ours. Nothing is shared with it, and
         nobody in it takes commands: its console tells how it goes
+    bios: True: the kernel is started by the machine's firmware, slowly, and
+        finds what that has set up (vga=0x... on its command line: a mode)
     qemu: more QEMU arguments; serial: None or "stdio" for a shell there
     """
 
     def __init__(self, name, kernel=None, machine="q35", smp=2, maxcpus=None,
                  mem="512M", cmdline="", host=None, host_build=None, vectors=8,
                  bar="16M", allow=(), host_allow=(), reboot=False, shares=(), limit=900,
-                 programs=(), initrd=None, qemu=(), serial=None):
+                 programs=(), initrd=None, bios=False, qemu=(), serial=None):
         if kernel is None:
             kernel = os.environ.get("VM_KERNEL") or (
                 "debug" if os.environ.get("DEBUG_KERNEL") == "1" else "distro")
@@ -230,6 +232,7 @@ class Guest:
         self.limit = limit * self.scale
         self.programs = list(programs)
         self.initrd = initrd
+        self.bios = bios
         self.qemu_args = list(qemu)
         self.serial = serial
 
@@ -421,7 +424,8 @@ class Guest:
                 "-m", f"{self.ram >> 20}M",
                 "-object", f"memory-backend-file,id=ram,size={self.ram},"
                 f"mem-path={self.ram_file},share=on",
-                "-kernel", self.kernel.boot_image(), "-initrd", img,
+                "-kernel", self.kernel.image if self.bios
+                else self.kernel.boot_image(), "-initrd", img,
                 "-append", cmdline.strip(),
                 *serial,
                 "-chardev", "socket,id=agent,path=agent",

@@ -14,15 +14,15 @@ from steps import wait_for
 
 class Tool:
     """tests/guest/drmtool in the guest; it stays open from command to
-    command."""
+    command. program: where it lies."""
 
-    def __init__(self, g):
+    def __init__(self, g, program="/synthio/build/guest/drmtool"):
         self.g = g
         self.count = 0
         self.path = f"/run/tool.{time.monotonic_ns()}"
         g.run(f"touch {self.path} {self.path}.out")
-        self.job = g.spawn(f"tail -n +1 -s 0.1 -f {self.path} |"
-                           f" /synthio/build/guest/drmtool /dev/dri/card0"
+        self.job = g.spawn(f"/usr/bin/tail -n +1 -s 0.1 -f {self.path} |"
+                           f" {program} /dev/dri/card0"
                            f" >{self.path}.out 2>&1", 600)
         self.answer()
 

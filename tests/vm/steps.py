@@ -81,13 +81,17 @@ def forget_files(g):
           120)
 
 
-def own_user_space(g, programs):
+def own_user_space(g, programs=(), others=()):
     """A busybox and these programs, in memory, take the place of /usr.
 
     Then nothing is asked of 9p any more, which outlives no sleep.
+    others: programs of this side that lie in memory elsewhere: what they need is
+        there, too
     """
-    out = subprocess.run(["ldd", *programs], stdout=subprocess.PIPE, text=True,
-                         check=True).stdout
+    out = ""
+    if programs or others:
+        out = subprocess.run(["ldd", *programs, *others], text=True, check=True,
+                             stdout=subprocess.PIPE).stdout
     files = sorted({*programs, *re.findall(r"(/\S+) \(0x", out)})
     g.run("mkdir -p /run/own/bin /run/own/lib64 &&"
           f" cp {BUSYBOX} /run/own/bin && {BUSYBOX} --install -s /run/own/bin"
@@ -97,6 +101,16 @@ def own_user_space(g, programs):
           # a program takes the place of busybox's
           " mkdir -p ${to%/*} && rm -f $to && cp -L $f $to || exit; done\n"
           "mount --bind /run/own /usr && ls -l /bin/sh | grep -q busybox", 180)
+
+
+def sleep_to(g, level):
+    """The guest hibernates as far as /sys/power/pm_test says, and comes back."""
+    at = len(g.console_text())
+    g.post(f"echo {level} >/sys/power/pm_test; echo disk >/sys/power/state;"
+           f"echo {level} said $? >/dev/kmsg")
+    said = g.wait_console(rf"{level} said (\d+)", 90, at)
+    assert said[1] == "0", g.tail(60)
+    g.run("echo none >/sys/power/pm_test")
 
 
 def sleep_idle(g, wake, seconds=2, limit=60):
@@ -111,6 +125,20 @@ def sleep_idle(g, wake, seconds=2, limit=60):
     said = g.wait_console(r"idle said (\d+)", limit, at)
     assert said[1] == "0", g.tail()
     g.run("true")
+
+
+def swap_disk(g, megabytes=400):
+    """Makes a disk to hibernate to, returns synthhost's arguments for it."""
+    return ["--scsi", "swap",
+            "--disk", f"swap,lun=7,file={image(g, 'swap.img', megabytes)}"]
+
+
+def load_swap(g):
+    """Loads our disk driver, the channel is there; returns the name of
+    swap_disk()'s disk, which is the only one."""
+    g.run(f"insmod /synthio/build/{g.kernel.release}/own/drivers/block/"
+          "synth_blk.ko")
+    return wait_for(g, "ls /sys/block | grep -m 1 synd", "no disk").strip()
 
 
 def sleep_on_disk(g, swap, load):

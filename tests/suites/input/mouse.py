@@ -18,7 +18,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../../vm"))
 # pylint: disable=wrong-import-position
 from guest import Guest     # noqa: E402
-from steps import forget_files, LONG, nothing_leaked, sleep_idle, \
+from steps import forget_files, load_swap, LONG, nothing_leaked, \
+    own_user_space, sleep_idle, sleep_on_disk, sleep_to, swap_disk, \
     wait_for                # noqa: E402
 from tap import Tap         # noqa: E402
 
@@ -56,9 +57,12 @@ HID_HYPERV = Driver("stock", False)
 class MouseGuest(Guest):
     """A guest with a mouse; driver: one of the above."""
 
-    def __init__(self, name, driver, **kw):
-        super().__init__(name, host=["--mouse", "--keyboard"], **kw)
+    def __init__(self, name, driver, swap=False, **kw):
+        devices = ["--mouse", "--keyboard"]
+        super().__init__(name, host=(lambda g: devices + swap_disk(g)) if swap
+                         else devices, **kw)
         self.driver = driver
+        self.notes = {}
 
 
 def event(g, timeout=30):
@@ -69,20 +73,12 @@ def event(g, timeout=30):
                     "no mouse", timeout).strip()
 
 
-# 9p, which brings the guest its user space, does not live through hibernation
-IN_MEMORY = """
-mkdir -p /run/own/bin && cp /run/vm/busybox /run/own/bin &&
-/run/own/bin/busybox --install -s /run/own/bin &&
-ln -s bin /run/own/sbin && mount --bind /run/own /usr &&
-ls -l /bin/sh | grep -q busybox
-"""
-
-
 def begin_in_memory(g):
     """The same as begin(); from then on nothing is asked of 9p."""
     begin(g)
+    g.notes["swap"] = load_swap(g)
     g.sh("modprobe button")
-    g.run(IN_MEMORY, 120)
+    own_user_space(g)
     forget_files(g)
     works(g, 500)
 
@@ -317,25 +313,41 @@ def wakes(g):
 def hibernates(g):
     """All of hibernation but the image: the mouse is as before."""
     node = event(g)
-    at = len(g.console_text())
-    g.post("echo core >/sys/power/pm_test; echo disk >/sys/power/state;"
-           "echo core said $? >/dev/kmsg")
-    said = g.wait_console(r"core said (\d+)", 90, at)
-    assert said[1] == "0", g.tail(60)
-    g.run("echo none >/sys/power/pm_test")
+    sleep_to(g, "core")
     assert event(g) == node
     works(g, 9000)
+
+
+def real_image(g):
+    """The guest goes to a disk, and another QEMU wakes it there. Who had the
+    mouse open has it still, and a button that was up goes down."""
+    node, events = event(g), Events(g)
+
+    def load():
+        g.load("own")
+        # in the new boot the mouse is another driver's instance
+        g.driver.load(g)
+        event(g)
+        g.ctl("move", "77", "88")
+        return load_swap(g)
+
+    g.ctl("move", "30", "40")
+    events.until([(X, 30), (Y, 40)], "before")
+    sleep_on_disk(g, g.notes["swap"], load)
+    assert event(g) == node
+    for x in (31, 32):
+        g.ctl("move", str(x), "40")
+    g.ctl("button", "3", "down")
+    g.ctl("button", "3", "up")
+    events.until([(X, 30), (Y, 40), (X, 31), (X, 32), ((KEY, BUTTONS[3]), 1),
+                  ((KEY, BUTTONS[3]), 0)], "after")
+    events.end()
 
 
 def another(g):
     """After hibernation the host has another mouse."""
     g.ctl("spoil", "mouse", "info", "patch", "at=20", "hex=3412")
-    at = len(g.console_text())
-    g.post("echo devices >/sys/power/pm_test; echo disk >/sys/power/state;"
-           "echo devices said $? >/dev/kmsg")
-    said = g.wait_console(r"devices said (\d+)", 90, at)
-    assert said[1] == "0", g.tail(60)
-    g.run("echo none >/sys/power/pm_test")
+    sleep_to(g, "devices")
     wait_for(g, f"grep -q 1234 {DEVICE}/*/input/input*/id/vendor",
              "it has the old vendor")
     works(g, 10000)
@@ -400,10 +412,11 @@ def main():
                   ("repeated and late messages", repeated),
                   ("all unloads", unloads))
         tap.guest("synth_mouse asleep", MouseGuest(
-            "input-power", OWN, cmdline="no_console_suspend"),
+            "input-power", OWN, swap=True, cmdline="no_console_suspend"),
                   ("a mouse", begin_in_memory),
                   ("the mouse wakes suspend to idle", wakes),
                   ("hibernation", hibernates),
+                  ("hibernation to a disk, resume in another QEMU", real_image),
                   ("another mouse after hibernation", another))
         tap.guest("drop-in", MouseGuest("input-stock", STOCK),
                   *(SAME if LONG else SAME[:2] + SAME[5:6]),

@@ -15,7 +15,7 @@ from lib import changed, DEVICE, HYPERV_DRM, OWN, STOCK, VIDEO, VideoGuest, \
     vnc_picture
 from screen import Tool, lit, pattern_rows, same_picture, screenshot, shows, \
     stats
-from steps import forget_files, LONG, nothing_leaked, wait_for
+from steps import LONG, nothing_leaked, wait_for
 from tap import Tap
 
 
@@ -229,39 +229,6 @@ def features(g):
     g.tool.do("nocursor")
 
 
-# 9p, which brings the guest its user space, does not live through hibernation
-IN_MEMORY = """
-mkdir -p /run/own/bin /run/own/lib64 && cp /run/vm/busybox /run/own/bin &&
-/run/own/bin/busybox --install -s /run/own/bin &&
-ln -s bin /run/own/sbin && mount --bind /run/own /usr &&
-ls -l /bin/sh | grep -q busybox
-"""
-
-
-def asleep(g):
-    """A host of version 3.2, which names no modes and never says what it wants;
-    hibernation but for the image, twice: the picture is as before."""
-    assert begin(g) == "1024x768"
-    g.run(IN_MEMORY, 120)
-    forget_files(g)
-    g.run("printf '\\033[2J\\033[H\\033[?25lsome text to be restored'"
-          " >/dev/tty1; sleep 1")
-    before = screenshot(g)
-    assert lit(before) > 100
-    for level in ("devices", "core"):
-        g.ctl("video", "fill", "90")
-        at = len(g.console_text())
-        g.post(f"echo {level} >/sys/power/pm_test; echo disk >/sys/power/state;"
-               f"echo {level} said $? >/dev/kmsg")
-        said = g.wait_console(rf"{level} said (\d+)", 90, at)
-        assert said[1] == "0", g.tail(60)
-        g.run("true")
-        assert shows(g) == (1024, 768)
-        same_picture(screenshot(g), before.rows, level)
-        g.run("echo none >/sys/power/pm_test")
-    assert "version 3.2" in g.ctl("status")
-
-
 def gone(g, timeout=60):
     """The device is not on the bus."""
     wait_for(g, f"! grep -qi {VIDEO} /sys/bus/vmbus/devices/*/class_id",
@@ -395,10 +362,6 @@ def main():
                   ("it goes while in use", unplug),
                   ("bind and unbind", bind), ("wrong messages", hostile),
                   ("driver loop", reload), ("all unloads", unloads))
-        tap.guest("synth_video asleep", VideoGuest(
-            "video-power", OWN, "video,version=3.2,quiet,size=800x600",
-            cmdline="no_console_suspend loglevel=3"),
-                  ("hibernation", asleep))
         tap.guest("drop-in", VideoGuest("video-stock", STOCK),
                   *(BOTH if LONG else BOTH[:1] + BOTH[2:3]),
                   ("damage", damage), ("the pointer", cursor),

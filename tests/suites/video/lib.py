@@ -12,6 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 from guest import Guest                 # noqa: E402
 from kernels import BUILD               # noqa: E402
 from screen import Picture              # noqa: E402
+from steps import swap_disk             # noqa: E402
 
 VIDEO = "da0a7802-e377-4aac-8e77-0558eb1073f8"
 DEVICE = f"$(dirname $(grep -li {VIDEO} /sys/bus/vmbus/devices/*/class_id))"
@@ -43,13 +44,16 @@ HYPERV_DRM = Driver("stock", False)
 
 
 class VideoGuest(Guest):
-    """A guest with a display; driver: one of the above."""
+    """A guest with a display; driver: one of the above; swap: with a disk to
+    hibernate to."""
 
-    def __init__(self, name, driver, video="video", **kw):
-        super().__init__(name, host=["--mouse", "--keyboard", "--video", video,
-                                     "--vnc", "0"], **kw)
+    def __init__(self, name, driver, video="video", swap=False, **kw):
+        devices = ["--mouse", "--keyboard", "--video", video, "--vnc", "0"]
+        super().__init__(name, host=(lambda g: devices + swap_disk(g)) if swap
+                         else devices, **kw)
         self.driver = driver
         self.tool = None
+        self.notes = {}
 
 
 def read_ppm(path):
