@@ -89,6 +89,15 @@ void ring_prepare(struct hv_ring_buffer_info *rbi)
 	spin_lock_init(&rbi->ring_lock);
 }
 
+static void ring_begin(struct hv_ring_buffer_info *rbi,
+		       struct hv_ring_buffer *ring)
+{
+	memset(ring, 0, sizeof(*ring));
+	/* on the incoming ring, too: what the host then makes of it is its */
+	ring->feature_bits.value = RING_FEAT_PENDING;
+	rbi->priv_read_index = 0;
+}
+
 int ring_map(struct hv_ring_buffer_info *rbi, struct page *pages, u32 page_cnt,
 	     u32 max_pkt_size)
 {
@@ -99,6 +108,16 @@ int ring_map(struct hv_ring_buffer_info *rbi, struct page *pages, u32 page_cnt,
 	if (page_cnt < 2 || page_cnt > INT_MAX >> PAGE_SHIFT)
 		return -EINVAL;
 	data_cnt = page_cnt - 1;
+
+	/* of an earlier open: the same pages, which vmbus_free_ring() unmaps */
+	if (rbi->ring_buffer && rbi->pkt_buffer_size == max_pkt_size) {
+		if (rbi->pkt_buffer)
+			memset(ring_rx(rbi), 0, sizeof(struct ring_rx));
+		ring_begin(rbi, rbi->ring_buffer);
+		return 0;
+	}
+	if (rbi->ring_buffer)
+		ring_unmap(rbi);
 
 	if (max_pkt_size) {
 		struct ring_rx *rx;
@@ -121,14 +140,10 @@ int ring_map(struct hv_ring_buffer_info *rbi, struct page *pages, u32 page_cnt,
 	if (!ring)
 		goto free_rx;
 
-	memset(ring, 0, sizeof(*ring));
-	/* on the incoming ring, too: what the host then makes of it is its */
-	ring->feature_bits.value = RING_FEAT_PENDING;
-
 	rbi->ring_size = page_cnt << PAGE_SHIFT;
 	rbi->ring_size_div10_reciprocal = reciprocal_value(rbi->ring_size / 10);
 	rbi->ring_datasize = rbi->ring_size - sizeof(*ring);
-	rbi->priv_read_index = 0;
+	ring_begin(rbi, ring);
 
 	/* last: who looks without being called to (sysfs) sees all or nothing */
 	mutex_lock(&rbi->ring_buffer_mutex);

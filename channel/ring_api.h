@@ -27,7 +27,8 @@ void ring_prepare(struct hv_ring_buffer_info *rbi);
  * @max_pkt_size: for the inbound direction: the largest packet to be copied
  *	out, bytes; 0 for the outbound one
  *
- * The data pages are mapped twice in a row, so that no copy needs to wrap.
+ * The data pages are mapped twice in a row, so that no copy needs to wrap. A
+ * direction that has its pages, since they were kept over a close, begins anew.
  *
  * Context: process, sleeps. Return: 0 or -ENOMEM.
  */

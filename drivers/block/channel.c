@@ -466,6 +466,7 @@ bool synd_chan_close_all(struct synd_ctrl *c)
 	for (i = 1; i < n; i++)
 		c->chans[i].vc = NULL;
 	ret = vmbus_disconnect_ring(c->hv->channel);
+	compat_closed_ring(c->hv->channel, !ret);
 	leave_primary(c->hv->channel);
 	if (ret) {
 		synd_err(c, "the host does not let go of its rings: %d\n", ret);

@@ -40,6 +40,25 @@ static inline void compat_free_ring(struct vmbus_channel *vc, bool safe)
 	vmbus_free_ring(vc);
 }
 
+/**
+ * compat_closed_ring() - a primary channel was closed, to be opened again some time
+ * @vc: closed
+ * @safe: the host has let go of it
+ *
+ * Our bus keeps rings and their mapping over that: to open again needs no memory.
+ * The kernel's maps them a second time and forgets the first; there the next open
+ * has to begin with synthio_alloc_ring().
+ *
+ * Context: process, sleeps.
+ */
+static inline void compat_closed_ring(struct vmbus_channel *vc, bool safe)
+{
+#ifndef SYNTHIO_OWN_NAMES
+	if (safe)
+		vmbus_free_ring(vc);
+#endif
+}
+
 /* What a few large requests need, in KiB for each direction */
 #define SYNTHIO_MIN_RING	32u
 

@@ -25,6 +25,7 @@ static unsigned int signals, ids_out;
 static u64 next_id;
 static unsigned int late;	/* packets that the host has yet to send */
 static unsigned int host_signals;
+static int mapped;		/* vmap() without vunmap() */
 
 void *vmap(struct page **list, unsigned int count, unsigned long flags, int prot)
 {
@@ -33,6 +34,7 @@ void *vmap(struct page **list, unsigned int count, unsigned long flags, int prot
 	unsigned int i;
 
 	(void)flags, (void)prot;
+	mapped++;
 	for (i = 0; i < count; i++)
 		if (mmap(at + i * PAGE_SIZE, PAGE_SIZE, PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_FIXED, memory,
@@ -43,8 +45,10 @@ void *vmap(struct page **list, unsigned int count, unsigned long flags, int prot
 
 void vunmap(void *addr)
 {
-	if (addr)
-		munmap(addr, (1 + 2 * (PAGES - 1)) * PAGE_SIZE);
+	if (!addr)
+		return;
+	mapped--;
+	munmap(addr, (1 + 2 * (PAGES - 1)) * PAGE_SIZE);
 }
 
 void vmbus_setevent(struct vmbus_channel *channel)
@@ -207,6 +211,27 @@ static void test_map(void)
 	CHECK(guest_write(0, 1, NULL) == -ENODEV);
 	CHECK(!hv_ringbuffer_spinlock_busy(&ch));
 	CHECK(ring_map(&ch.inbound, pages, 1, 0) == -EINVAL);
+}
+
+/* Opened again on the rings that were kept: nothing is mapped a second time */
+static void test_again(void)
+{
+	const void *buffer;
+
+	set_up();
+	CHECK(mapped == 2);
+	CHECK(guest_write(0, 77, NULL) == 0);
+	buffer = ch.inbound.pkt_buffer;
+	CHECK(!ring_map(&ch.outbound, pages, PAGES, 0));
+	CHECK(!ring_map(&ch.inbound, pages + PAGES, PAGES, MAX_PKT));
+	CHECK(mapped == 2 && ch.inbound.pkt_buffer == buffer);
+	CHECK(!host_rx.ctl->write_index && host_rx.ctl->feature_bits == 1);
+	CHECK(guest_write(0, 77, NULL) == 0);
+	/* a driver that takes larger packets than the last one */
+	CHECK(!ring_map(&ch.inbound, pages + PAGES, PAGES, 2 * MAX_PKT));
+	CHECK(mapped == 2 && ch.inbound.pkt_buffer_size == 2 * MAX_PKT);
+	tear_down();
+	CHECK(!mapped);
 }
 
 static void test_write(void)
@@ -499,6 +524,7 @@ int main(void)
 		return 1;
 
 	tap_test("ring api: map and unmap", test_map);
+	tap_test("ring api: opened again", test_again);
 	tap_test("ring api: write", test_write);
 	tap_test("ring api: full and corrupted outgoing ring", test_write_full);
 	tap_test("ring api: request ids", test_request_ids);
