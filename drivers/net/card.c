@@ -91,8 +91,8 @@ static struct synn_card *card_alloc(struct hv_device *hv)
 	mutex_init(&c->open_mutex);
 	spin_lock_init(&c->wait_lock);
 	init_waitqueue_head(&c->chan_wait);
-	INIT_WORK(&c->event_work, synn_event_work);
-	INIT_WORK(&c->reset_work, synn_reset_work);
+	INIT_DELAYED_WORK(&c->event_work, synn_event_work);
+	INIT_DELAYED_WORK(&c->reset_work, synn_reset_work);
 	c->want_queues = min_t(unsigned int, synn_queues ?: DEFAULT_QUEUES,
 			       min_t(unsigned int, num_present_cpus(),
 				     SYNN_MAX_QUEUES));
@@ -131,8 +131,8 @@ static void card_free(struct synn_card *c)
 /* After this nobody but the caller does anything with the card */
 static void stop_works(struct synn_card *c)
 {
-	cancel_work_sync(&c->event_work);
-	cancel_work_sync(&c->reset_work);
+	cancel_delayed_work_sync(&c->event_work);
+	cancel_delayed_work_sync(&c->reset_work);
 }
 
 /* Queues before the netdev can be seen */
@@ -210,14 +210,10 @@ static int synn_suspend(struct hv_device *hv)
 
 	rtnl_lock();
 	if (c->state == SYNN_LIVE) {
-		netif_device_detach(c->dev);
-		WRITE_ONCE(c->state, SYNN_SUSPENDED);
-		synn_link_down(c);
-		if (c->host_holds) {
-			/* an image must not have memory that is written to */
-			WRITE_ONCE(c->state, SYNN_FAILED);
-			ret = -EIO;
-		}
+		ret = synn_link_suspend(c);
+	} else if (c->host_holds) {
+		/* an image must not have memory that is written to */
+		ret = -EIO;
 	}
 	rtnl_unlock();
 	return ret;

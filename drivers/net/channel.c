@@ -104,6 +104,19 @@ static void leave(struct vmbus_channel *vc,
 	hv_pkt_iter_close(vc);
 }
 
+/*
+ * What stays in the ring for now. netpoll wants room for sends: no packets; and it
+ * may not free a frame of XDP, since it comes with interrupts off.
+ */
+static bool must_wait(const struct synn_chan *ch,
+		      const struct vmpacket_descriptor *desc, int budget)
+{
+	if (desc->type == VM_PKT_DATA_USING_XFER_PAGES)
+		return !budget || synn_rx_is_full(ch);
+	return !budget && desc->type == VM_PKT_COMP &&
+	       synn_tx_is_frame(ch, desc->trans_id);
+}
+
 static int poll(struct napi_struct *napi, int budget)
 {
 	struct synn_chan *ch = container_of(napi, struct synn_chan, napi);
@@ -117,9 +130,7 @@ static int poll(struct napi_struct *napi, int budget)
 	ch->rx.was_running = netif_running(ch->card->dev);
 	for (desc = hv_pkt_iter_first(vc); desc;
 	     desc = hv_pkt_iter_next(vc, desc)) {
-		/* netpoll wants to have room for sends, and no packets */
-		if (unlikely(!budget) &&
-		    desc->type == VM_PKT_DATA_USING_XFER_PAGES) {
+		if (unlikely(must_wait(ch, desc, budget))) {
 			hv_pkt_iter_close(vc);
 			break;
 		}
@@ -301,16 +312,16 @@ static int open_channel(struct synn_chan *ch, struct vmbus_channel *vc)
 	}
 	/* the host may call before the bus has returned */
 	ch->vc = vc;
-	napi_enable(&ch->napi);
 	synn_coalesce_start(ch);
 	ret = vmbus_connect_ring(vc, channel_callback, ch);
 	if (ret) {
-		synn_coalesce_stop(ch);
-		napi_disable(&ch->napi);
 		ch->vc = NULL;
 		return ret;
 	}
 	ch->open = true;
+	/* netpoll polls what is enabled, so not before there is a ring */
+	napi_enable(&ch->napi);
+	synn_chan_kick(ch);
 	return 0;
 }
 
@@ -418,12 +429,20 @@ void synn_chan_stop(struct synn_card *c)
 	c->accept = 0;
 	mutex_unlock(&c->open_mutex);
 	for (i = 0; i < SYNN_MAX_QUEUES; i++) {
+		if (c->chans[i] && c->chans[i]->open)
+			napi_disable(&c->chans[i]->napi);
+	}
+	/*
+	 * poll() goes on for a moment after napi_complete_done(), and so may a
+	 * watchdog that has seen the netdev while it was there.
+	 */
+	synchronize_net();
+	for (i = 0; i < SYNN_MAX_QUEUES; i++) {
 		struct synn_chan *ch = c->chans[i];
 
 		if (!ch || !ch->open)
 			continue;
-		/* each of the three may schedule NAPI, which then does not run */
-		napi_disable(&ch->napi);
+		/* both may schedule NAPI, which does not run */
 		synn_coalesce_stop(ch);
 		cancel_delayed_work_sync(&ch->retry);
 		ch->open = false;
@@ -450,6 +469,7 @@ int synn_chan_close_all(struct synn_card *c)
 		return 0;
 	WRITE_ONCE(c->nr_open, 0);
 	ret = vmbus_disconnect_ring(vc);
+	compat_closed_ring(vc, !ret);
 	leave_primary(vc);
 	for (i = 0; i < SYNN_MAX_QUEUES; i++) {
 		if (c->chans[i])

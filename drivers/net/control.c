@@ -5,12 +5,15 @@
  * Requests go one at a time, under synn_card.mutex, in a page that is named to the
  * host. A request is over when both the packet is completed and the answer is
  * here, in whatever order: before that the page must not be changed. If the host
- * does not complete the packet in time, no request is made any more until the next
- * session, and if the close is not confirmed either, the page is never freed.
+ * does not complete the packet in time, no request is made any more until it does,
+ * or until the next session; and if the close is not confirmed either, the page is
+ * never freed.
  *
  * Answers and indications come through the receive buffer, which the host may
  * change at any time: they are copied, then looked at.
  */
+#include <linux/delay.h>
+#include <linux/rtnetlink.h>
 #include <linux/slab.h>
 
 #include "synth_net.h"
@@ -19,6 +22,15 @@
 /* bytes that we take in one message */
 #define OUR_MAX_TRANSFER	0x4000u
 #define WAIT_SLICE		(HZ / 5)
+/* how often the host's reading is looked for, and how long in between */
+#define ALIVE_LOOKS		10
+#define ALIVE_DELAY		100	/* ms */
+/* a request that was not answered, of what the host is told without being asked */
+#define EVENT_TRIES		10
+#define EVENT_DELAY		HZ
+#define ANNOUNCE_DELAY		(HZ / 10)
+/* How long a carrier is gone at least: the kernel tells of it once a second */
+#define DARK_TIME		(HZ + HZ / 4)
 
 /**
  * synn_wait() - wait for the host
@@ -53,6 +65,7 @@ void synn_control_begin(struct synn_card *c)
 	spin_lock_irq(&c->wait_lock);
 	t->id = 0;
 	t->request = 0;
+	t->late = 0;
 	t->stuck = false;
 	spin_unlock_irq(&c->wait_lock);
 }
@@ -110,11 +123,14 @@ static int exchange(struct synn_card *c, u32 bytes, u32 request)
 
 	spin_lock_irq(&c->wait_lock);
 	/* -ENODEV of the bus may come after the packet has gone */
-	if (t->id && ret != -EAGAIN)
+	if (ret == -EAGAIN)
+		t->id = 0;
+	else if (t->id)
 		t->stuck = true;
 	else if (!ret && t->status != NVSP_STATUS_SUCCESS)
 		ret = -EIO;
-	t->id = 0;
+	if (ret == -ETIMEDOUT)
+		t->late = t->request;
 	t->request = 0;
 	spin_unlock_irq(&c->wait_lock);
 	return ret;
@@ -132,7 +148,7 @@ static int may_ask(struct synn_card *c)
 	lockdep_assert_held(&c->mutex);
 	if (!c->nr_open || READ_ONCE(c->hv->channel->rescind))
 		return -ENODEV;
-	return c->control.stuck ? -EIO : 0;
+	return READ_ONCE(c->control.stuck) ? -EIO : 0;
 }
 
 /**
@@ -178,8 +194,8 @@ void synn_control_halt(struct synn_card *c)
 	trace_synn_request(c, RNDIS_TYPE_HALT, 0, bytes, ret);
 }
 
-static int request(struct synn_card *c, u32 type, u32 oid, const void *info,
-		   u32 info_len, struct rndis_answer *a)
+static int ask(struct synn_card *c, u32 type, u32 oid, const void *info,
+	       u32 info_len, struct rndis_answer *a)
 {
 	struct synn_control *t = &c->control;
 	u32 id = next_request(c), bytes;
@@ -201,6 +217,60 @@ static int request(struct synn_card *c, u32 type, u32 oid, const void *info,
 		      a->status == NDIS_STATUS_INVALID_OID ? -EOPNOTSUPP : -EIO;
 	trace_synn_request(c, type, oid, bytes, ret);
 	return ret;
+}
+
+static int request(struct synn_card *c, u32 type, u32 oid, const void *info,
+		   u32 info_len, struct rndis_answer *a)
+{
+	int ret = ask(c, type, oid, info, info_len, a);
+
+	if (READ_ONCE(c->control.stuck))
+		synn_reset(c);
+	return ret;
+}
+
+/* Whether the host reads what is in the primary's ring */
+static bool host_reads(struct synn_card *c)
+{
+	const struct hv_ring_buffer_info *r = &c->hv->channel->outbound;
+	u32 at = READ_ONCE(r->ring_buffer->read_index);
+	int looks;
+
+	for (looks = 0; looks < ALIVE_LOOKS; looks++) {
+		if (!hv_get_bytes_to_read(r) ||
+		    READ_ONCE(r->ring_buffer->read_index) != at)
+			return true;
+		msleep(ALIVE_DELAY);
+	}
+	return false;
+}
+
+/**
+ * synn_control_alive() - whether a new session would do any good
+ * @c: card with a session
+ *
+ * A host may stand still for a while, and so may its whole machine. When it goes on,
+ * the session is as good as it was; to end it meanwhile would lose the card, since
+ * nobody confirms that its memory is let go of. A host that reads, but does not
+ * answer, is another matter.
+ *
+ * Context: process, card->mutex held; sleeps for as long as the host may take.
+ * Return: false if the host neither answers nor reads.
+ */
+bool synn_control_alive(struct synn_card *c)
+{
+	struct rndis_answer a;
+	int ret = may_ask(c);
+
+	/* then there is nobody to wait for */
+	if (ret == -ENODEV)
+		return true;
+	if (!ret)
+		ret = ask(c, RNDIS_TYPE_QUERY, OID_GEN_MEDIA_CONNECT_STATUS,
+			  NULL, 0, &a);
+	else
+		ret = -ETIMEDOUT;
+	return (ret != -ETIMEDOUT && ret != -EAGAIN) || host_reads(c);
 }
 
 /**
@@ -296,7 +366,11 @@ void synn_control_completed(struct synn_chan *ch, u64 id, const void *payload,
 
 	spin_lock_irqsave(&c->wait_lock, flags);
 	found = t->id == id;
-	if (found) {
+	if (found && t->stuck) {
+		/* nobody waits any more, but the page is ours again */
+		t->id = 0;
+		t->stuck = false;
+	} else if (found) {
 		t->id = 0;
 		if (len < sizeof(m->type) + sizeof(m->rndis_complete) ||
 		    m->type != NVSP_SEND_RNDIS_PACKET_COMPLETE)
@@ -328,6 +402,9 @@ static void take_answer(struct synn_chan *ch, const u8 *msg, u32 len)
 		memcpy(t->answer, msg, len);
 		t->answer_len = len;
 		maybe_done(t);
+	} else if (id && t->late == id) {
+		t->late = 0;
+		found = true;
 	}
 	spin_unlock_irqrestore(&c->wait_lock, flags);
 	if (!found)
@@ -353,9 +430,12 @@ static void indicate(struct synn_chan *ch, const u8 *msg, u32 len)
 		memcpy(&speed, a.info, sizeof(speed));
 		WRITE_ONCE(c->speed, speed);
 		break;
-	case NDIS_STATUS_MEDIA_CONNECT:
 	case NDIS_STATUS_MEDIA_DISCONNECT:
 	case NDIS_STATUS_NETWORK_CHANGE:
+		/* it may be back before anybody has asked */
+		set_bit(SYNN_EVENT_LOST, &c->events);
+		fallthrough;
+	case NDIS_STATUS_MEDIA_CONNECT:
 		/* which of them was the last one is asked, not guessed */
 		synn_event(c, SYNN_EVENT_LINK);
 		break;
@@ -417,7 +497,7 @@ void synn_control_message(struct synn_chan *ch, const u8 *msg, u32 len)
 void synn_event(struct synn_card *c, unsigned int event)
 {
 	set_bit(event, &c->events);
-	queue_work(c->wq, &c->event_work);
+	mod_delayed_work(c->wq, &c->event_work, 0);
 }
 
 /**
@@ -425,8 +505,9 @@ void synn_event(struct synn_card *c, unsigned int event)
  * @c: card
  *
  * Context: process, card->mutex held; sleeps for as long as the host may take.
+ * Return: 0 or an error of synn_control_set().
  */
-void synn_filter_update(struct synn_card *c)
+int synn_filter_update(struct synn_card *c)
 {
 	struct net_device *dev = c->dev;
 	struct netdev_hw_addr *ha;
@@ -466,7 +547,7 @@ void synn_filter_update(struct synn_card *c)
 	if (c->filter_on && !netdev_uc_empty(dev))
 		filter |= NDIS_FILTER_PROMISCUOUS;
 	if (filter == c->filter)
-		return;
+		return 0;
 	ret = synn_control_set(c, OID_GEN_CURRENT_PACKET_FILTER, &filter,
 			       sizeof(filter));
 	if (!ret)
@@ -474,26 +555,54 @@ void synn_filter_update(struct synn_card *c)
 	else if (ret != -ENODEV)
 		netdev_warn(dev, "the host does not take packet filter 0x%x: %d\n",
 			    filter, ret);
+	return ret;
 }
 
 /**
  * synn_link_update() - ask whether the card is connected, and how fast
  * @c: card
  *
+ * A link that was lost meanwhile, or leads to another network, has its carrier off
+ * for long enough to be noticed, and is announced when it is back.
+ *
  * Context: process, card->mutex held; sleeps for as long as the host may take.
+ * Return: 0 or an error of synn_control_query_u32().
  */
-void synn_link_update(struct synn_card *c)
+int synn_link_update(struct synn_card *c)
 {
+	bool lost = test_and_clear_bit(SYNN_EVENT_LOST, &c->events);
 	u32 off, speed;
+	int ret;
 
-	if (!synn_control_query_u32(c, OID_GEN_MEDIA_CONNECT_STATUS, &off))
+	ret = synn_control_query_u32(c, OID_GEN_MEDIA_CONNECT_STATUS, &off);
+	if (!ret)
 		c->connected = !off;
+	else if (lost)
+		set_bit(SYNN_EVENT_LOST, &c->events);
 	if (!synn_control_query_u32(c, OID_GEN_LINK_SPEED, &speed))
 		WRITE_ONCE(c->speed, speed);
-	if (c->connected)
-		netif_carrier_on(c->dev);
-	else
+
+	if (!c->connected) {
 		netif_carrier_off(c->dev);
+		return ret;
+	}
+	if (lost && !ret && netif_carrier_ok(c->dev)) {
+		netif_carrier_off(c->dev);
+		c->dark_until = jiffies + DARK_TIME;
+		c->dark = true;
+	}
+	if (c->dark && time_before(jiffies, c->dark_until)) {
+		set_bit(SYNN_EVENT_LINK, &c->events);
+		queue_delayed_work(c->wq, &c->event_work,
+				   c->dark_until - jiffies);
+		return ret;
+	}
+	c->dark = false;
+	if (!netif_carrier_ok(c->dev)) {
+		netif_carrier_on(c->dev);
+		set_bit(SYNN_EVENT_ANNOUNCE, &c->events);
+	}
+	return ret;
 }
 
 static void answer_keepalive(struct synn_card *c)
@@ -507,26 +616,61 @@ static void answer_keepalive(struct synn_card *c)
 	exchange(c, bytes, 0);
 }
 
+/*
+ * What was not answered is asked for again, a few times; where the page is stuck, a
+ * new session does that. A host that refuses is believed.
+ */
+static void once_more(struct synn_card *c, unsigned int event, int ret)
+{
+	if (ret != -EAGAIN && ret != -ETIMEDOUT) {
+		c->event_tries = 0;
+		return;
+	}
+	if (READ_ONCE(c->control.stuck) || c->event_tries++ >= EVENT_TRIES)
+		return;
+	set_bit(event, &c->events);
+	queue_delayed_work(c->wq, &c->event_work, EVENT_DELAY);
+}
+
+/* Tell the neighbours where we are; as netdev_notify_peers(), while there is a netdev */
+static void announce(struct synn_card *c)
+{
+	rtnl_lock();
+	if (test_bit(__LINK_STATE_LINKWATCH_PENDING, &c->dev->state)) {
+		/* until it has seen the carrier, nothing leaves */
+		set_bit(SYNN_EVENT_ANNOUNCE, &c->events);
+		queue_delayed_work(c->wq, &c->event_work, ANNOUNCE_DELAY);
+	} else if (c->state == SYNN_LIVE) {
+		call_netdevice_notifiers(NETDEV_NOTIFY_PEERS, c->dev);
+		call_netdevice_notifiers(NETDEV_RESEND_IGMP, c->dev);
+	}
+	rtnl_unlock();
+}
+
 /**
  * synn_event_work() - see to what was asked for
  * @work: of a card
  *
- * Context: process; without RTNL, so that a silent host keeps nobody else from it.
+ * Context: process; without RTNL while it waits for the host, so that a silent one
+ * keeps nobody else from it.
  */
 void synn_event_work(struct work_struct *work)
 {
-	struct synn_card *c = container_of(work, struct synn_card, event_work);
+	struct synn_card *c = container_of(to_delayed_work(work),
+					   struct synn_card, event_work);
 
 	mutex_lock(&c->mutex);
 	if (READ_ONCE(c->state) == SYNN_LIVE) {
 		if (test_and_clear_bit(SYNN_EVENT_KEEPALIVE, &c->events))
 			answer_keepalive(c);
 		if (test_and_clear_bit(SYNN_EVENT_LINK, &c->events))
-			synn_link_update(c);
+			once_more(c, SYNN_EVENT_LINK, synn_link_update(c));
 		if (test_and_clear_bit(SYNN_EVENT_FILTER, &c->events))
-			synn_filter_update(c);
+			once_more(c, SYNN_EVENT_FILTER, synn_filter_update(c));
 	}
 	mutex_unlock(&c->mutex);
+	if (test_and_clear_bit(SYNN_EVENT_ANNOUNCE, &c->events))
+		announce(c);
 }
 
 /**

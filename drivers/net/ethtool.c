@@ -155,12 +155,12 @@ static int synn_set_ringparam(struct net_device *dev,
 		return 0;
 	c->want_slots = slots;
 	c->want_sections = sections;
-	ret = synn_link_restart(c);
+	ret = synn_link_change(c);
 	if (!ret)
 		return 0;
 	c->want_slots = old_slots;
 	c->want_sections = old_sections;
-	if (ret != -EBUSY)
+	if (c->state == SYNN_FAILED)
 		synn_link_restart(c);
 	return ret;
 }
@@ -190,16 +190,18 @@ static int synn_set_channels(struct net_device *dev, struct ethtool_channels *h)
 	if (h->combined_count == c->nr_queues)
 		return 0;
 	c->want_queues = h->combined_count;
-	ret = synn_link_restart(c);
+	ret = synn_link_change(c);
 	if (!ret && c->nr_queues == h->combined_count)
 		return 0;
+	c->want_queues = old;
 	if (!ret) {
 		netdev_warn(dev, "the host gives %u queues only\n", c->nr_queues);
-		return -EIO;
+		ret = -EIO;
+	} else if (c->state != SYNN_FAILED) {
+		/* nothing has changed */
+		return ret;
 	}
-	c->want_queues = old;
-	if (ret != -EBUSY)
-		synn_link_restart(c);
+	synn_link_restart(c);
 	return ret;
 }
 
@@ -243,13 +245,13 @@ static int set_rss(struct synn_card *c, const u32 *table, const u8 *key)
 		memcpy(c->rss_key, key, sizeof(c->rss_key));
 	mutex_lock(&c->mutex);
 	ret = synn_rss_set(c);
-	mutex_unlock(&c->mutex);
 	if (ret) {
 		memcpy(c->rss_table, old_table, sizeof(old_table));
 		memcpy(c->rss_key, old_key, sizeof(old_key));
-	} else if (table) {
-		c->rss_user = true;
+		/* it may be off now */
+		synn_rss_set(c);
 	}
+	mutex_unlock(&c->mutex);
 	return ret;
 }
 
@@ -348,9 +350,11 @@ static int set_hash_fields(struct synn_card *c, u32 flow, u64 fields)
 		return 0;
 	mutex_lock(&c->mutex);
 	ret = synn_rss_set(c);
-	mutex_unlock(&c->mutex);
-	if (ret)
+	if (ret) {
 		c->rss_hashes = old;
+		synn_rss_set(c);
+	}
+	mutex_unlock(&c->mutex);
 	return ret;
 }
 

@@ -6,13 +6,14 @@
  * what went wrong put right. The netdev, its addresses and its connections stay;
  * packets on their way are lost, as on any wire.
  */
-#include <linux/delay.h>
 #include <linux/rtnetlink.h>
 
 #include "synth_net.h"
 
 #define SUB_CHANNEL_WAIT	(5 * HZ)
-#define RESET_DELAY		100	/* ms */
+#define RESET_DELAY		(HZ / 10)
+#define STILL_DELAY		HZ	/* from one look for the host to the next */
+#define RETURN_DELAY		(3 * HZ)	/* for a host that goes on */
 
 static void set_state(struct synn_card *c, enum synn_state state)
 {
@@ -59,19 +60,21 @@ static void count_queues(struct synn_card *c)
 
 static void set_up_rss(struct synn_card *c)
 {
+	/* a table that somebody has set stays, if it is one for this session */
+	bool keep = netif_is_rxfh_configured(c->dev);
 	u32 i;
 	int ret;
 
 	if (c->rss_entries != c->link.rss.entries) {
 		c->rss_entries = min_t(u32, c->link.rss.entries,
 				       ARRAY_SIZE(c->rss_table));
-		c->rss_user = false;
+		keep = false;
 	}
 	for (i = 0; i < c->rss_entries; i++) {
 		if (c->rss_table[i] >= c->nr_queues)
-			c->rss_user = false;
+			keep = false;
 	}
-	if (!c->rss_user)
+	if (!keep)
 		synn_rss_default(c);
 	if (c->nr_queues < 2)
 		return;
@@ -268,7 +271,15 @@ void synn_link_go(struct synn_card *c)
 	synn_filter_update(c);
 	mutex_unlock(&c->mutex);
 	/* what came up meanwhile */
-	queue_work(c->wq, &c->event_work);
+	mod_delayed_work(c->wq, &c->event_work, 0);
+}
+
+/* There is no session. The netdev stays for another try: it sends nothing */
+static void fail(struct synn_card *c)
+{
+	set_state(c, SYNN_FAILED);
+	netif_carrier_off(c->dev);
+	netif_device_attach(c->dev);
 }
 
 /**
@@ -290,10 +301,7 @@ int synn_link_again(struct synn_card *c)
 	}
 	if (ret) {
 		netdev_err(c->dev, "can't be opened again: %d\n", ret);
-		set_state(c, SYNN_FAILED);
-		netif_carrier_off(c->dev);
-		/* for another try: without channels nothing is sent */
-		netif_device_attach(c->dev);
+		fail(c);
 		return ret;
 	}
 	if (c->dev->mtu > c->link.max_mtu)
@@ -323,6 +331,69 @@ int synn_link_restart(struct synn_card *c)
 	return synn_link_again(c);
 }
 
+/* Whether the host is there for a new session, as far as there is an old one */
+static bool host_is_there(struct synn_card *c)
+{
+	bool there;
+
+	mutex_lock(&c->mutex);
+	there = READ_ONCE(c->state) != SYNN_LIVE || synn_control_alive(c);
+	mutex_unlock(&c->mutex);
+	return there;
+}
+
+/**
+ * synn_link_suspend() - end the session, for hibernation
+ * @c: with one
+ *
+ * Context: process, RTNL held; sleeps for as long as the host may take.
+ * Return: 0; -EBUSY if the host stands still, and the session goes on; -EIO if it
+ *	has not let go of memory: an image must not have what is written to.
+ */
+int synn_link_suspend(struct synn_card *c)
+{
+	ASSERT_RTNL();
+	if (!host_is_there(c))
+		return -EBUSY;
+	netif_device_detach(c->dev);
+	set_state(c, SYNN_SUSPENDED);
+	synn_link_down(c);
+	if (!c->host_holds)
+		return 0;
+	fail(c);
+	return -EIO;
+}
+
+/**
+ * synn_link_change() - synn_link_restart() for what is to be changed
+ * @c: with a session, or failed
+ *
+ * Context: process, RTNL held; sleeps for as long as the host may take.
+ * Return: as synn_link_restart(); -ETIMEDOUT if the host stands still: the session
+ *	goes on.
+ */
+int synn_link_change(struct synn_card *c)
+{
+	ASSERT_RTNL();
+	return host_is_there(c) ? synn_link_restart(c) : -ETIMEDOUT;
+}
+
+/* Whether something waits that did not come when the host went on */
+static bool is_stuck(struct synn_card *c)
+{
+	bool stuck;
+	unsigned int i;
+
+	rtnl_lock();
+	stuck = READ_ONCE(c->control.stuck);
+	for (i = 0; i < c->nr_queues; i++) {
+		if (c->chans[i]->tx.dead || READ_ONCE(c->chans[i]->tx.blocked))
+			stuck = true;
+	}
+	rtnl_unlock();
+	return stuck;
+}
+
 /**
  * synn_reset_work() - something is stuck: begin again
  * @work: of a card
@@ -331,10 +402,32 @@ int synn_link_restart(struct synn_card *c)
  */
 void synn_reset_work(struct work_struct *work)
 {
-	struct synn_card *c = container_of(work, struct synn_card, reset_work);
+	struct synn_card *c = container_of(to_delayed_work(work),
+					   struct synn_card, reset_work);
 
-	/* a sub-channel that is rescinded may be the first of all channels */
-	msleep(RESET_DELAY);
+	if (!host_is_there(c)) {
+		if (!c->stands_still)
+			netdev_warn(c->dev, "the host stands still; the card waits for it\n");
+		c->stands_still = true;
+		netif_carrier_off(c->dev);
+		queue_delayed_work(c->wq, &c->reset_work, STILL_DELAY);
+		return;
+	}
+	if (c->stands_still) {
+		/* what it owes comes now, and the bus has to hear of it, too */
+		c->stands_still = false;
+		c->returns = true;
+		queue_delayed_work(c->wq, &c->reset_work, RETURN_DELAY);
+		return;
+	}
+	if (c->returns) {
+		c->returns = false;
+		if (!is_stuck(c)) {
+			/* the carrier, which it lost only for that */
+			synn_event(c, SYNN_EVENT_LINK);
+			return;
+		}
+	}
 	rtnl_lock();
 	if (c->state == SYNN_LIVE && !READ_ONCE(c->hv->channel->rescind)) {
 		netdev_warn(c->dev, "reset\n");
@@ -351,5 +444,6 @@ void synn_reset_work(struct work_struct *work)
  */
 void synn_reset(struct synn_card *c)
 {
-	queue_work(c->wq, &c->reset_work);
+	/* a sub-channel that is rescinded may be the first of all channels */
+	queue_delayed_work(c->wq, &c->reset_work, RESET_DELAY);
 }

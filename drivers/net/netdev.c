@@ -18,7 +18,8 @@ static int synn_open(struct net_device *dev)
 		return -ENETDOWN;
 	mutex_lock(&c->mutex);
 	c->filter_on = true;
-	synn_filter_update(c);
+	if (synn_filter_update(c))
+		synn_event(c, SYNN_EVENT_FILTER);
 	mutex_unlock(&c->mutex);
 	netif_tx_start_all_queues(dev);
 	return 0;
@@ -51,17 +52,19 @@ static int synn_change_mtu(struct net_device *dev, int mtu)
 		return -EINVAL;
 	/* hosts are told the MTU when the channel is opened */
 	dev->mtu = mtu;
-	ret = synn_link_restart(c);
+	ret = synn_link_change(c);
 	if (!ret && mtu <= c->link.max_mtu)
 		return 0;
+	dev->mtu = was;
 	if (!ret) {
 		netdev_warn(dev, "the host takes an MTU of %u only\n",
 			    c->link.max_mtu);
 		ret = -EINVAL;
+	} else if (c->state != SYNN_FAILED) {
+		/* nothing has changed */
+		return ret;
 	}
-	dev->mtu = was;
-	if (ret != -EBUSY)
-		synn_link_restart(c);
+	synn_link_restart(c);
 	return ret;
 }
 
@@ -87,8 +90,11 @@ static int synn_set_mac(struct net_device *dev, void *p)
 static netdev_features_t synn_fix_features(struct net_device *dev,
 					   netdev_features_t f)
 {
-	/* what the host has joined does not fit into a page */
-	if (synn_card(dev)->prog)
+	/*
+	 * What the host has joined does not fit into a page; and it has a checksum
+	 * only in the host's word for it.
+	 */
+	if (synn_card(dev)->prog || !(f & NETIF_F_RXCSUM))
 		f &= ~NETIF_F_LRO;
 	return f;
 }
@@ -163,7 +169,7 @@ static void synn_get_stats64(struct net_device *dev,
 		} while (u64_stats_fetch_retry(&ch->tx.stats.syncp, start));
 		st->tx_packets += packets + READ_ONCE(ch->tx.stats.xdp_xmit) +
 				  READ_ONCE(ch->tx.stats.xdp_tx);
-		st->tx_bytes += bytes;
+		st->tx_bytes += bytes + READ_ONCE(ch->tx.stats.xdp_bytes);
 		st->tx_dropped += READ_ONCE(ch->tx.stats.dropped);
 		st->tx_errors += READ_ONCE(ch->tx.stats.errors);
 		do {

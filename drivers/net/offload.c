@@ -195,7 +195,6 @@ void synn_rss_default(struct synn_card *c)
 
 	for (i = 0; i < c->rss_entries; i++)
 		c->rss_table[i] = ethtool_rxfh_indir_default(i, c->nr_queues);
-	c->rss_user = false;
 }
 
 /**

@@ -157,6 +157,21 @@ u32 rndis_put_rss_set(void *to, u32 room, u16 flags, u32 hash_info,
 		      const u32 *table, u32 entries, const u8 *key);
 u32 rndis_put_address(void *to, u32 room, const u8 *mac);
 
+/* What a VLAN tag is in NDIS_INFO_8021Q */
+static inline u32 rndis_vlan(u16 tci)
+{
+	return (tci & NDIS_VLAN_ID_MASK) << NDIS_VLAN_ID_SHIFT |
+	       (tci & 1u << 12 ? NDIS_VLAN_CFI : 0) | tci >> 13;
+}
+
+/* And back */
+static inline u16 rndis_tci(u32 vlan)
+{
+	return (vlan >> NDIS_VLAN_ID_SHIFT & NDIS_VLAN_ID_MASK) |
+	       (vlan & NDIS_VLAN_CFI ? 1u << 12 : 0) |
+	       (vlan & NDIS_VLAN_PRIORITY_MASK) << 13;
+}
+
 /* Bytes of the header that rndis_put_packet() makes */
 static inline u32 rndis_packet_header(const struct rndis_tx *tx)
 {

@@ -223,11 +223,33 @@ static bool is_joined(const struct synn_chan *ch)
 	return ch->rx.total > ch->card->dev->mtu + ETH_HLEN + VLAN_HLEN;
 }
 
+/*
+ * The header of an IPv4 packet was right, and has been changed since: hosts leave its
+ * checksum as it was in the first of the packets that they have joined.
+ */
+static void mend_header(struct sk_buff *skb)
+{
+	struct iphdr *ip;
+
+	if (skb->protocol != htons(ETH_P_IP) ||
+	    !pskb_may_pull(skb, sizeof(*ip)))
+		return;
+	ip = (struct iphdr *)skb->data;
+	if (ip->ihl < 5 || !pskb_may_pull(skb, ip->ihl * 4))
+		return;
+	ip_send_check((struct iphdr *)skb->data);
+}
+
 static void take_checksum(struct synn_chan *ch, struct sk_buff *skb)
 {
 	const struct rndis_rx *f = &ch->rx.first;
 	bool joined = is_joined(ch);
 
+	if (f->csum & NDIS_RXCSUM_IP_VALUE_INVALID &&
+	    f->csum & NDIS_RXCSUM_IP_SUCCEEDED)
+		mend_header(skb);
+	if (!(ch->card->dev->features & NETIF_F_RXCSUM))
+		return;
 	if (f->csum & (NDIS_RXCSUM_TCP_FAILED | NDIS_RXCSUM_UDP_FAILED)) {
 		/* the stack sees for itself */
 		ch->rx.stats.csum_bad++;
@@ -268,48 +290,70 @@ static void hand_over(struct synn_chan *ch, struct sk_buff *skb, bool changed)
 	if (unlikely(is_multicast_ether_addr(skb->data)))
 		ch->rx.stats.multicast++;
 	skb->protocol = eth_type_trans(skb, dev);
-	skb_record_rx_queue(skb, ch->index);
+	if (unlikely(eth_type_vlan(skb->protocol)) &&
+	    !(f->has & RNDIS_HAS_VLAN)) {
+		skb = skb_vlan_untag(skb);
+		if (unlikely(!skb))
+			return;
+	}
+	/* where a host leaves one out, those behind it are no queues */
+	skb_record_rx_queue(skb, ch->index < dev->real_num_rx_queues ?
+				 ch->index : 0);
 	if (f->has) {
-		if (f->has & RNDIS_HAS_CSUM && !changed &&
-		    dev->features & NETIF_F_RXCSUM)
+		if (f->has & RNDIS_HAS_CSUM && !changed)
 			take_checksum(ch, skb);
 		if (f->has & RNDIS_HAS_HASH && dev->features & NETIF_F_RXHASH)
 			skb_set_hash(skb, f->hash,
 				     hash_type(ch, skb->protocol));
 		if (f->has & RNDIS_HAS_VLAN)
 			__vlan_hwaccel_put_tag(skb, htons(ETH_P_8021Q),
-					       (f->vlan >> NDIS_VLAN_ID_SHIFT &
-						NDIS_VLAN_ID_MASK) |
-					       (f->vlan & NDIS_VLAN_CFI ?
-						VLAN_CFI_MASK : 0) |
-					       (f->vlan & NDIS_VLAN_PRIORITY_MASK)
-					       << VLAN_PRIO_SHIFT);
+					       rndis_tci(f->vlan));
 	}
 	napi_gro_receive(&ch->napi, skb);
 }
 
 /* ---- a packet that is complete ----------------------------------------------------- */
 
+/* As it was on the wire: programs have no other way to see a VLAN's tag */
+static void copy_frame(struct synn_rx *rx, u8 *to, u32 tag)
+{
+	struct cursor cur = { rx->pieces };
+
+	if (unlikely(tag)) {
+		struct vlan_ethhdr *h = (void *)to;
+
+		copy_out(&cur, to, 2 * ETH_ALEN);
+		h->h_vlan_proto = htons(ETH_P_8021Q);
+		h->h_vlan_TCI = htons(rndis_tci(rx->first.vlan));
+		rx->first.has &= ~RNDIS_HAS_VLAN;
+		copy_out(&cur, to + 2 * ETH_ALEN + tag, rx->total - 2 * ETH_ALEN);
+		return;
+	}
+	copy_out(&cur, to, rx->total);
+}
+
 static void deliver_xdp(struct synn_chan *ch, struct bpf_prog *prog)
 {
 	struct synn_rx *rx = &ch->rx;
-	struct cursor cur = { rx->pieces };
+	u32 len = rx->total, tag = 0;
 	struct xdp_buff xdp;
 	struct sk_buff *skb;
 	struct page *page;
 	void *data;
 
-	page = rx->total <= XDP_FRAME_MAX ?
-	       page_pool_dev_alloc_pages(rx->pool) : NULL;
+	if (rx->first.has & RNDIS_HAS_VLAN)
+		tag = VLAN_HLEN;
+	len += tag;
+	page = len <= XDP_FRAME_MAX ? page_pool_dev_alloc_pages(rx->pool) : NULL;
 	if (unlikely(!page)) {
 		rx->stats.xdp_errors++;
 		return;
 	}
 	data = page_address(page) + XDP_PACKET_HEADROOM;
-	copy_out(&cur, data, rx->total);
+	copy_frame(rx, data, tag);
 	xdp_init_buff(&xdp, PAGE_SIZE, &rx->rxq);
-	xdp_prepare_buff(&xdp, page_address(page), XDP_PACKET_HEADROOM,
-			 rx->total, true);
+	xdp_prepare_buff(&xdp, page_address(page), XDP_PACKET_HEADROOM, len,
+			 true);
 	if (synn_xdp_run(ch, prog, &xdp) != XDP_PASS)
 		return;
 
@@ -325,8 +369,7 @@ static void deliver_xdp(struct synn_chan *ch, struct bpf_prog *prog)
 		skb_metadata_set(skb, xdp.data - xdp.data_meta);
 	skb_mark_for_recycle(skb);
 	/* what the host said is of the packet as it came */
-	hand_over(ch, skb, xdp.data != data ||
-		  xdp.data_end != data + rx->total);
+	hand_over(ch, skb, xdp.data != data || xdp.data_end != data + len);
 }
 
 static void deliver(struct synn_chan *ch)
@@ -424,17 +467,24 @@ static int one_range(struct synn_chan *ch, const u8 *msg, u32 len)
 	return 1;
 }
 
-/* To be completed; bounded by what a host that keeps to its own sections can do */
+/**
+ * synn_rx_is_full() - whether no transfer can be taken for now
+ * @ch: channel
+ *
+ * That is so when the host does not read what was completed.
+ *
+ * Context: NAPI of @ch.
+ */
+bool synn_rx_is_full(const struct synn_chan *ch)
+{
+	return ch->rx.done_tail - ch->rx.done_head > ch->rx.done_mask;
+}
+
+/* To be completed. There is room: synn_rx_is_full() */
 static void done(struct synn_chan *ch, u64 id, u32 status)
 {
 	struct synn_rx *rx = &ch->rx;
 
-	if (unlikely(rx->done_tail - rx->done_head > rx->done_mask)) {
-		/* it has sent more than there is room for */
-		synn_bad(ch, "too many transfers", id);
-		synn_reset(ch->card);
-		return;
-	}
 	rx->done[rx->done_tail++ & rx->done_mask] =
 		(struct synn_done){ id, status };
 	if (rx->done_tail - rx->done_head >= DONE_BATCH)

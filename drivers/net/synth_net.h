@@ -147,7 +147,8 @@ struct synn_tx_stats {
 	u64 ring_full;
 	u64 stopped;
 	u64 woken;
-	u64 dropped;
+	u64 dropped;		/* could not be sent, or were lost with a session */
+	u64 xdp_bytes;
 	u64 xdp_xmit;
 	u64 xdp_xmit_dropped;
 	u64 xdp_tx;
@@ -163,7 +164,8 @@ struct synn_tx_stats {
  * @dead: the channel takes nothing any more
  * @held: @mpb is put together, and waits for room in the ring
  * @held_len: bytes of it that are used
- * @held_id: its id
+ * @held_slot: its slot
+ * @held_bytes: of the packet
  * @gen: of the last id
  * @slots: first those with a section of the send buffer each, then the others
  * @nr_slots: how many
@@ -192,7 +194,8 @@ struct synn_tx {
 	bool dead;
 	bool held;
 	u32 held_len;
-	u64 held_id;
+	u32 held_slot;
+	u32 held_bytes;
 	u64 gen;
 	struct synn_slot *slots;
 	u32 nr_slots;
@@ -407,17 +410,19 @@ struct synn_single {
  * @page: that the host reads it from
  * @id: transaction id of the packet, 0: the host has let go of @page
  * @request: request id, 0 if no answer is waited for
+ * @late: of one that nobody waits for any more
  * @gen: of the last id
  * @done: the answer is there, and the host has let go; or it refused
  * @status: NVSP status of the packet
  * @answer: the answer
  * @answer_len: its bytes, 0 if there is none
- * @stuck: the host did not let go of @page in time: no more requests
+ * @stuck: the host did not let go of @page in time: no more requests until it does
  */
 struct synn_control {
 	u8 *page;
 	u64 id;
 	u32 request;
+	u32 late;
 	u64 gen;
 	struct completion done;
 	u32 status;
@@ -431,6 +436,8 @@ enum {
 	SYNN_EVENT_LINK,	/* connected or not, speed: ask */
 	SYNN_EVENT_FILTER,	/* what is received has changed */
 	SYNN_EVENT_KEEPALIVE,	/* the host wants an answer */
+	SYNN_EVENT_LOST,	/* the link was gone, or is another one: for LINK */
+	SYNN_EVENT_ANNOUNCE,	/* the carrier is back: tell the neighbours */
 };
 
 enum synn_state {
@@ -462,19 +469,23 @@ enum synn_state {
  * @control: see there
  * @events: SYNN_EVENT_* that are asked for
  * @event_work: sees to them
+ * @event_tries: of what was not answered; under @mutex
  * @keepalive_id: of the host's request
  * @filter: what the host was told to let through
  * @filter_on: the interface is up, so something
  * @reset_work: close and open again
+ * @stands_still: it waits for the host to go on
+ * @returns: the host goes on: see what is missing
  * @wq: for both works
  * @speed: 100 bit/s
  * @connected: the host says so
+ * @dark: the carrier stays off for a while; under @mutex
+ * @dark_until: jiffies, when that ends
  * @send_table: which queue a hash goes to, by the host
  * @rss_table: which queue the host puts a hash into
  * @rss_entries: of it
  * @rss_key: of the hash
  * @rss_hashes: what it is made of: NDIS_HASH_*
- * @rss_user: somebody has set the table
  * @csum_mask: what the host computes: SYNN_CSUM_*
  * @msg_level: for ethtool
  * @prog: XDP program; under RTNL
@@ -508,22 +519,26 @@ struct synn_card {
 	struct synn_control control;
 
 	unsigned long events;
-	struct work_struct event_work;
+	struct delayed_work event_work;
+	unsigned int event_tries;
 	u32 keepalive_id;
 	u32 filter;
 	bool filter_on;
-	struct work_struct reset_work;
+	struct delayed_work reset_work;
+	bool stands_still;
+	bool returns;
 	struct workqueue_struct *wq;
 
 	u32 speed;
 	bool connected;
+	bool dark;
+	unsigned long dark_until;
 
 	u16 send_table[NVSP_TABLE_ENTRIES];
 	u32 rss_table[NDIS_RSS_TABLE_DEFAULT];
 	u32 rss_entries;
 	u8 rss_key[NDIS_RSS_KEY_BYTES];
 	u32 rss_hashes;
-	bool rss_user;
 
 	u32 csum_mask;
 	u32 msg_level;
@@ -600,8 +615,9 @@ void synn_control_message(struct synn_chan *ch, const u8 *msg, u32 len);
 bool synn_wait(struct synn_card *c, struct completion *done);
 void synn_event(struct synn_card *c, unsigned int event);
 void synn_event_work(struct work_struct *work);
-void synn_filter_update(struct synn_card *c);
-void synn_link_update(struct synn_card *c);
+int synn_filter_update(struct synn_card *c);
+int synn_link_update(struct synn_card *c);
+bool synn_control_alive(struct synn_card *c);
 
 /* ---- offload.c ---------------------------------------------------------------------- */
 
@@ -617,6 +633,8 @@ int synn_link_up(struct synn_card *c);
 void synn_link_down(struct synn_card *c);
 int synn_link_again(struct synn_card *c);
 int synn_link_restart(struct synn_card *c);
+int synn_link_change(struct synn_card *c);
+int synn_link_suspend(struct synn_card *c);
 void synn_link_go(struct synn_card *c);
 void synn_reset_work(struct work_struct *work);
 void synn_reset(struct synn_card *c);
@@ -631,6 +649,7 @@ void synn_tx_stop(struct synn_chan *ch);
 int synn_tx_frame(struct synn_chan *ch, void *data, u32 len,
 		  struct xdp_frame *frame);
 void synn_tx_flush(struct synn_chan *ch);
+bool synn_tx_is_frame(const struct synn_chan *ch, u64 id);
 
 /**
  * struct synn_tx_batch - what a poll has found sent
@@ -652,6 +671,7 @@ void synn_rx_unprepare(struct synn_chan *ch);
 int synn_rx_transfer(struct synn_chan *ch,
 		     const struct vmpacket_descriptor *desc);
 bool synn_rx_complete(struct synn_chan *ch);
+bool synn_rx_is_full(const struct synn_chan *ch);
 
 /* ---- xdp.c -------------------------------------------------------------------------- */
 

@@ -90,14 +90,24 @@ static void *header_of(const struct synn_tx *tx, u32 slot)
 	       i % HEADERS_IN_PAGE * SYNN_HEADER_ROOM;
 }
 
-/* From here on the host has it. Returns the id */
+/* From here on the host may have it, since it may be faster than we are */
 static u64 arm(struct synn_tx *tx, u32 slot)
 {
 	struct synn_slot *s = &tx->slots[slot];
+	u64 id = synn_id(SYNN_ID_SEND, ++tx->gen, slot);
 
 	s->since = jiffies;
-	WRITE_ONCE(s->id, synn_id(SYNN_ID_SEND, ++tx->gen, slot));
-	return s->id;
+	WRITE_ONCE(s->id, id);
+	return id;
+}
+
+/*
+ * The ring did not take it after all. Returns false if the host has completed what
+ * it was not given: it can guess ids. The slot is free then.
+ */
+static bool disarm(struct synn_tx *tx, u32 slot, u64 id)
+{
+	return cmpxchg(&tx->slots[slot].id, id, 0) == id;
 }
 
 /* ---- the ring -------------------------------------------------------------------- */
@@ -127,16 +137,24 @@ static bool send_held(struct synn_chan *ch)
 		.rndis.channel_type = NVSP_CHANNEL_DATA,
 		.rndis.section = NVSP_NO_SECTION,
 	};
-	u32 bytes = ch->card->link.message_bytes;
+	u32 slot = tx->held_slot, bytes = ch->card->link.message_bytes;
 	int ret;
 
 	do {
+		u64 id = arm(tx, slot);
+
 		ret = compat_send_ranges(ch->vc, &tx->mpb, tx->held_len, &m,
-					 bytes, tx->held_id);
+					 bytes, id);
 		if (likely(!ret)) {
+			trace_synn_send(ch, id, 1, tx->held_bytes);
 			tx->held = false;
 			tx->stats.ring_packets++;
 			return true;
+		}
+		/* after other errors it may have it */
+		if (ret == -EAGAIN && unlikely(!disarm(tx, slot, id))) {
+			tx->held = false;
+			ret = -EPROTO;
 		}
 	} while (ret == -EAGAIN &&
 		 synn_chan_has_room(ch, tx->held_len + bytes));
@@ -158,10 +176,11 @@ static bool send_pend(struct synn_chan *ch)
 		.rndis.section = tx->first_section + slot,
 		.rndis.section_bytes = tx->pend_used,
 	};
-	u64 id = tx->slots[slot].id ?: arm(tx, slot);
 	int ret;
 
 	do {
+		u64 id = arm(tx, slot);
+
 		ret = vmbus_sendpacket(ch->vc, &m, bytes, id, VM_PKT_DATA_INBAND,
 				       VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED);
 		if (likely(!ret)) {
@@ -169,6 +188,10 @@ static bool send_pend(struct synn_chan *ch)
 			tx->pend = -1;
 			tx->stats.ring_packets++;
 			return true;
+		}
+		if (ret == -EAGAIN && unlikely(!disarm(tx, slot, id))) {
+			tx->pend = -1;
+			ret = -EPROTO;
 		}
 	} while (ret == -EAGAIN && synn_chan_has_room(ch, bytes + 16));
 	if (ret == -EAGAIN)
@@ -204,7 +227,8 @@ static void block(struct synn_chan *ch)
 	smp_mb();	/* pairs with the one in synn_tx_poll_end() */
 	if (!tx->dead && flush(ch) && any(&tx->plain)) {
 		WRITE_ONCE(tx->blocked, false);
-		netif_tx_start_queue(tx->txq);
+		/* whoever has seen it stopped meanwhile has gone: call him back */
+		netif_tx_wake_queue(tx->txq);
 	} else if (!tx->dead && (tx->held || tx->pend >= 0)) {
 		synn_chan_retry(ch);
 	}
@@ -345,13 +369,15 @@ static bool add_skb(struct ranges *r, const struct sk_buff *skb)
 }
 
 /* All ranges are there: hold it, for flush() */
-static void hold(struct synn_chan *ch, const struct ranges *r, u32 slot)
+static void hold(struct synn_chan *ch, const struct ranges *r, u32 slot,
+		 u32 bytes)
 {
 	struct synn_tx *tx = &ch->tx;
 
 	tx->mpb.rangecount = r->ranges;
 	tx->held_len = (u8 *)r->at - (u8 *)&tx->mpb;
-	tx->held_id = arm(tx, slot);
+	tx->held_slot = slot;
+	tx->held_bytes = bytes;
 	tx->held = true;
 }
 
@@ -436,17 +462,11 @@ static int prepare(struct synn_chan *ch, struct sk_buff *skb, struct rndis_tx *t
 	struct synn_card *c = ch->card;
 
 	if (skb_vlan_tag_present(skb)) {
-		u16 tci = skb_vlan_tag_get(skb);
-
-		t->vlan = (tci & VLAN_VID_MASK) << NDIS_VLAN_ID_SHIFT |
-			  (tci & VLAN_CFI_MASK ? NDIS_VLAN_CFI : 0) |
-			  tci >> VLAN_PRIO_SHIFT;
+		t->vlan = rndis_vlan(skb_vlan_tag_get(skb));
 		t->has |= RNDIS_HAS_VLAN;
 	}
-	if (skb_is_gso(skb)) {
-		ch->tx.stats.tso++;
+	if (skb_is_gso(skb))
 		return prepare_lso(skb, t);
-	}
 	if (skb->ip_summed == CHECKSUM_PARTIAL && !checksum_wish(c, skb, t)) {
 		ch->tx.stats.csum_help++;
 		return skb_checksum_help(skb);
@@ -492,8 +512,11 @@ static bool send_copy(struct synn_chan *ch, struct sk_buff *skb,
 	return true;
 }
 
-/* Name the packet's memory to the host. Returns false if there is no room for that */
-static bool send_pages(struct synn_chan *ch, struct sk_buff *skb,
+/*
+ * Name the packet's memory to the host. Returns 0; -EBUSY if there is no room for
+ * that; another error if it can't be sent at all, and is still the caller's.
+ */
+static int send_pages(struct synn_chan *ch, struct sk_buff *skb,
 		       const struct rndis_tx *t, u32 header)
 {
 	struct synn_tx *tx = &ch->tx;
@@ -504,10 +527,10 @@ static bool send_pages(struct synn_chan *ch, struct sk_buff *skb,
 
 	/* in order, and tx->mpb is free then */
 	if (unlikely(!flush(ch)))
-		return false;
+		return -EBUSY;
 	slot = take(&tx->plain);
 	if (unlikely(slot < 0))
-		return false;
+		return -EBUSY;
 	to = header_of(tx, slot);
 	rndis_put_packet(to, t);
 	begin_ranges(ch, &r, to, header);
@@ -516,9 +539,7 @@ static bool send_pages(struct synn_chan *ch, struct sk_buff *skb,
 		begin_ranges(ch, &r, to, header);
 		if (skb_linearize(skb) || !add_skb(&r, skb)) {
 			untake(&tx->plain);
-			tx->stats.dropped++;
-			dev_kfree_skb_any(skb);
-			return true;
+			return -EMSGSIZE;
 		}
 	}
 	s = &tx->slots[slot];
@@ -527,10 +548,19 @@ static bool send_pages(struct synn_chan *ch, struct sk_buff *skb,
 	s->packets = 1;
 	s->bytes = t->len;
 	netdev_tx_sent_queue(tx->txq, t->len);
-	hold(ch, &r, slot);
-	trace_synn_send(ch, tx->held_id, 1, t->len);
+	hold(ch, &r, slot, t->len);
 	flush_or_block(ch);
-	return true;
+	return 0;
+}
+
+static netdev_tx_t drop(struct synn_chan *ch, struct sk_buff *skb)
+{
+	ch->tx.stats.dropped++;
+	dev_kfree_skb_any(skb);
+	/* it may have been the last of several */
+	if (!netdev_xmit_more())
+		flush_or_block(ch);
+	return NETDEV_TX_OK;
 }
 
 /**
@@ -546,18 +576,14 @@ netdev_tx_t synn_start_xmit(struct sk_buff *skb, struct net_device *dev)
 	struct synn_tx *tx = &ch->tx;
 	struct rndis_tx t = { .len = skb->len };
 	u32 header, bytes = skb->len, packets = 1;
+	int ret;
 
 	if (unlikely(!tx->open || tx->blocked)) {
 		netif_tx_stop_queue(netdev_get_tx_queue(dev, ch->index));
 		return NETDEV_TX_BUSY;
 	}
-	if (unlikely(prepare(ch, skb, &t))) {
-		tx->stats.dropped++;
-		dev_kfree_skb_any(skb);
-		if (!netdev_xmit_more())
-			flush_or_block(ch);
-		return NETDEV_TX_OK;
-	}
+	if (unlikely(prepare(ch, skb, &t)))
+		return drop(ch, skb);
 	header = rndis_packet_header(&t);
 	if (t.has & RNDIS_HAS_LSO) {
 		packets = skb_shinfo(skb)->gso_segs ?: 1;
@@ -567,12 +593,16 @@ netdev_tx_t synn_start_xmit(struct sk_buff *skb, struct net_device *dev)
 
 	if (header + t.len > tx->copy_max ||
 	    !send_copy(ch, skb, &t, header, netdev_xmit_more())) {
-		if (unlikely(!send_pages(ch, skb, &t, header))) {
+		ret = send_pages(ch, skb, &t, header);
+		if (unlikely(ret == -EBUSY)) {
 			block(ch);
 			/* where it could be sent after all, the stack tries again */
 			return NETDEV_TX_BUSY;
 		}
+		if (unlikely(ret))
+			return drop(ch, skb);
 	}
+	tx->stats.tso += !!(t.has & RNDIS_HAS_LSO);
 	u64_stats_update_begin(&tx->stats.syncp);
 	tx->stats.packets += packets;
 	tx->stats.bytes += bytes;
@@ -582,10 +612,30 @@ netdev_tx_t synn_start_xmit(struct sk_buff *skb, struct net_device *dev)
 
 /* ---- frames of XDP --------------------------------------------------------------------- */
 
+/* A tag in the frame, which travels beside it. Returns its bytes, 0 if there is none */
+static u32 take_tag(const void *data, u32 len, struct rndis_tx *t)
+{
+	const struct vlan_ethhdr *h = data;
+
+	if (len < sizeof(*h) || h->h_vlan_proto != htons(ETH_P_8021Q))
+		return 0;
+	t->vlan = rndis_vlan(ntohs(h->h_vlan_TCI));
+	t->has |= RNDIS_HAS_VLAN;
+	t->len -= VLAN_HLEN;
+	return VLAN_HLEN;
+}
+
+static void frame_sent(struct synn_tx *tx, u32 len)
+{
+	tx->stats.xdp_bytes += len;
+	/* the stack's watchdog thinks that only the stack sends */
+	txq_trans_cond_update(tx->txq);
+}
+
 /**
  * synn_tx_frame() - send a frame of XDP
  * @ch: a channel
- * @data: the frame
+ * @data: the frame, which may be changed
  * @len: its bytes
  * @frame: what it lies in, given back when it is sent, or NULL: it can't be kept
  *
@@ -596,20 +646,30 @@ netdev_tx_t synn_start_xmit(struct sk_buff *skb, struct net_device *dev)
 int synn_tx_frame(struct synn_chan *ch, void *data, u32 len,
 		  struct xdp_frame *frame)
 {
-	const u32 header = RNDIS_PACKET_HEADER;
 	struct rndis_tx t = { .len = len };
 	struct synn_tx *tx = &ch->tx;
+	u32 header, tag;
 	struct ranges r;
 	u8 *to = NULL;
 	int slot;
 
 	if (unlikely(!tx->open || tx->blocked))
 		return -EBUSY;
-	if (header + len <= tx->copy_max)
-		to = room_in_section(ch, header + len);
+	tag = take_tag(data, len, &t);
+	header = rndis_packet_header(&t);
+	if (header + t.len <= tx->copy_max)
+		to = room_in_section(ch, header + t.len);
 	if (to) {
 		rndis_put_packet(to, &t);
-		synthio_copy(to + header, data, len);
+		to += header;
+		if (unlikely(tag)) {
+			memcpy(to, data, 2 * ETH_ALEN);
+			to += 2 * ETH_ALEN;
+			data += 2 * ETH_ALEN + tag;
+			len -= 2 * ETH_ALEN + tag;
+		}
+		synthio_copy(to, data, len);
+		frame_sent(tx, t.len);
 		tx->stats.copied++;
 		return 1;
 	}
@@ -623,7 +683,11 @@ int synn_tx_frame(struct synn_chan *ch, void *data, u32 len,
 	to = header_of(tx, slot);
 	rndis_put_packet(to, &t);
 	begin_ranges(ch, &r, to, header);
-	if (!put_range(&r, virt_to_phys(data), len)) {
+	if (unlikely(tag)) {
+		memmove(data + tag, data, 2 * ETH_ALEN);
+		data += tag;
+	}
+	if (!put_range(&r, virt_to_phys(data), t.len)) {
 		untake(&tx->plain);
 		return -EBUSY;
 	}
@@ -631,13 +695,28 @@ int synn_tx_frame(struct synn_chan *ch, void *data, u32 len,
 	tx->slots[slot].is_frame = true;
 	tx->slots[slot].packets = 0;
 	tx->slots[slot].bytes = 0;
-	hold(ch, &r, slot);
-	trace_synn_send(ch, tx->held_id, 1, len);
+	hold(ch, &r, slot, t.len);
+	frame_sent(tx, t.len);
 	flush_or_block(ch);
 	return 0;
 }
 
 /* ---- completions; NAPI ------------------------------------------------------------------ */
+
+/**
+ * synn_tx_is_frame() - whether a completion gives a frame of XDP back
+ * @ch: where it came
+ * @id: transaction id, as it came
+ *
+ * Context: NAPI of @ch.
+ */
+bool synn_tx_is_frame(const struct synn_chan *ch, u64 id)
+{
+	u32 slot = synn_id_slot(id);
+
+	return synn_id_kind(id) == SYNN_ID_SEND && slot < ch->tx.nr_slots &&
+	       ch->tx.slots[slot].owner && ch->tx.slots[slot].is_frame;
+}
 
 static void free_owner(struct synn_slot *s, int budget)
 {
@@ -670,7 +749,9 @@ void synn_tx_completed(struct synn_chan *ch, u64 id, const void *payload,
 	u32 slot = synn_id_slot(id);
 	struct synn_slot *s;
 
-	if (unlikely(slot >= tx->nr_slots || READ_ONCE(tx->slots[slot].id) != id)) {
+	/* the sender may want it back at the same moment: disarm() */
+	if (unlikely(slot >= tx->nr_slots ||
+		     cmpxchg(&tx->slots[slot].id, id, 0) != id)) {
 		synn_bad(ch, "a completion of a send that it does not have", id);
 		return;
 	}
@@ -684,7 +765,6 @@ void synn_tx_completed(struct synn_chan *ch, u64 id, const void *payload,
 				    ch->index);
 	}
 	s = &tx->slots[slot];
-	s->id = 0;
 	trace_synn_sent(ch, id, s->packets, s->bytes);
 	batch->packets += s->packets;
 	batch->bytes += s->bytes;
@@ -797,10 +877,12 @@ void synn_tx_unprepare(struct synn_chan *ch, bool safe)
 	for (i = 0; i < tx->nr_slots; i++) {
 		struct synn_slot *s = &tx->slots[i];
 
-		if (!s->id)
+		/* what waits for room has an owner, and the host does not have it */
+		if (!s->id && !s->owner)
 			continue;
 		lost++;
-		if (safe) {
+		tx->stats.dropped += s->packets;
+		if (safe || !s->id) {
 			local_bh_disable();
 			free_owner(s, 0);
 			local_bh_enable();
@@ -809,7 +891,7 @@ void synn_tx_unprepare(struct synn_chan *ch, bool safe)
 		}
 	}
 	if (lost)
-		netdev_dbg(c->dev, "queue %u: %u sends were not answered\n",
+		netdev_dbg(c->dev, "queue %u: %u sends ended with the session\n",
 			   ch->index, lost);
 	if (kept) {
 		netdev_err(c->dev, "queue %u: %u packets are kept for ever, since the host may still use them\n",

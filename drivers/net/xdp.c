@@ -202,8 +202,14 @@ static int set_program(struct synn_card *c, struct bpf_prog *prog,
 	}
 	/* the stack gives us one reference, for all channels */
 	c->prog = prog;
-	if (prog && !old)
+	if (prog && !old) {
 		netdev_update_features(c->dev);
+		if (c->dev->features & NETIF_F_LRO) {
+			c->prog = NULL;
+			NL_SET_ERR_MSG_MOD(extack, "the host does not stop joining packets");
+			return -EIO;
+		}
+	}
 	synn_xdp_apply(c);
 	if (!prog && old)
 		netdev_update_features(c->dev);
