@@ -61,6 +61,17 @@ enum netvsp_state {
 	NETVSP_READY,		/* send buffer */
 };
 
+/*
+ * What frames from another program of this machine, whose checksum is left to
+ * whoever needs it, come with: the checksum; an old one that the guest is told not
+ * to look at, as hosts leave it in what they have joined; or word that it is wrong
+ */
+enum netvsp_rx_csum {
+	NETVSP_RX_CSUM_FILLED,
+	NETVSP_RX_CSUM_STALE,
+	NETVSP_RX_CSUM_FAILED,
+};
+
 enum netvsp_rndis_state {
 	NETVSP_RNDIS_NONE,
 	NETVSP_RNDIS_UP,
@@ -137,12 +148,13 @@ struct netvsp_channel_stats {
 	uint64_t rx_packets, rx_bytes;
 };
 
-/* What hangs at an open channel */
+/* What hangs at an open channel; @last_id: of the last data packet */
 struct netvsp_channel {
 	struct channel *ch;
 	struct netvsp *n;
 	unsigned int index;
 	bool unshown;
+	uint64_t last_id;
 	struct netvsp_channel_stats stats;
 	struct netvsp_pages pages;
 };
@@ -184,6 +196,7 @@ struct netvsp_rss {
 /**
  * struct netvsp - a network card
  * @carrier: the cable is plugged in
+ * @rx_csum: what is done to checksums of TCP, and said of all
  * @speed: Mbit/s
  * @mac: permanent; @address is what it is now
  * @version, @message_bytes, @capabilities, @mtu: negotiated
@@ -207,6 +220,7 @@ struct netvsp {
 	uint64_t coalesce;
 	unsigned int speed;
 	bool carrier;
+	enum netvsp_rx_csum rx_csum;
 	uint8_t mac[6];
 
 	enum netvsp_state state;

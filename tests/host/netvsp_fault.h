@@ -89,7 +89,7 @@ struct netvsp_faults {
 };
 
 #define NETVSP_FAULT_ARGS \
-	"help | ID POINT [key=value...] | ID list | ID clear | ID send|rndis|indicate|table [key=value...]"
+	"help | ID POINT [key=value...] | ID list | ID clear | ID send|rndis|indicate|table|guess [key=value...] | ID hold|resume"
 #define NETVSP_FAULT_HELP \
 	"spoil what a network card says on purpose; `net-fault help` lists the points"
 

@@ -14,6 +14,8 @@
 
 #define SEND_MAX	1024u
 #define SEND_TIMES	100000u
+#define GUESS_MAX	4096u
+#define GUESS_BYTES	8u
 
 /* --- what there is ------------------------------------------------------------- */
 
@@ -437,6 +439,68 @@ static int send_now(struct netvsp *n, int argc, char **argv, bool table,
 	return 0;
 }
 
+static void hold(struct netvsp *n, bool on)
+{
+	unsigned int i;
+
+	for (i = 0; i <= DEVICE_MAX_SUBCHANNELS; i++) {
+		if (!n->channels[i])
+			continue;
+		if (on)
+			channel_pause(n->channels[i]->ch);
+		else
+			channel_resume(n->channels[i]->ch);
+	}
+}
+
+/*
+ * Complete what was never given to us: ids that the guest will use next. They hold
+ * a slot and, above it, a number that grows with each packet of the channel.
+ */
+static int guess(struct netvsp *n, int argc, char **argv, struct text *out)
+{
+	const struct nvsp_message rsp = {
+		.type = NVSP_SEND_RNDIS_PACKET_COMPLETE,
+		.rndis_complete.status = NVSP_STATUS_SUCCESS,
+	};
+	uint64_t from = 1, to = 1, slots = 1, channel = 0, gen, slot;
+	struct netvsp_channel *nc;
+	int i, ret = 0;
+
+	for (i = 3; i < argc && !ret; i++) {
+		char *value = strchr(argv[i], '=');
+
+		if (!value)
+			return text_add(out, "\"%s\" is not of the form key=value",
+					argv[i]);
+		*value++ = '\0';
+		if (!strcmp(argv[i], "from"))
+			ret = take_number(argv[i], value, GUESS_MAX, &from, out);
+		else if (!strcmp(argv[i], "to"))
+			ret = take_number(argv[i], value, GUESS_MAX, &to, out);
+		else if (!strcmp(argv[i], "slots"))
+			ret = take_number(argv[i], value, GUESS_MAX, &slots, out);
+		else if (!strcmp(argv[i], "channel"))
+			ret = take_number(argv[i], value,
+					  DEVICE_MAX_SUBCHANNELS, &channel, out);
+		else
+			ret = text_add(out, "guess takes no %s=", argv[i]);
+	}
+	if (ret)
+		return ret;
+	nc = n->channels[channel];
+	if (!nc)
+		return text_add(out, "the channel is not open");
+	for (gen = from; gen <= to; gen++) {
+		for (slot = 0; slot < slots; slot++)
+			channel_inject(nc->ch, PACKET_COMPLETION,
+				       ((nc->last_id & ~0xffffull) +
+					(gen << 16)) | slot, &rsp,
+				       GUESS_BYTES);
+	}
+	return 0;
+}
+
 /* --- the rest ------------------------------------------------------------------------- */
 
 static void list(const struct netvsp *n, struct text *out)
@@ -499,6 +563,9 @@ static void help(struct text *out)
 		 "  rndis hex=BYTES [count=N]: such a control message\n"
 		 "  indicate [key=value...]: a link speed change, spoilt as an answer\n"
 		 "  table [key=value...]: the table again, spoilt so\n"
+		 "  hold, resume: nothing of the guest's is read meanwhile, so that its rings fill\n"
+		 "  guess [from=N] [to=N] [slots=N] [channel=N]: completions of the packets that\n"
+		 "    follow the last one as the Nth to the Nth, in each of so many slots\n"
 		 "  list, clear\n");
 }
 
@@ -525,7 +592,13 @@ int netvsp_fault_command(struct bus *bus, int argc, char **argv,
 	/* Before there is a guest it is for when the table is due */
 	if (!strcmp(argv[2], "table") && n->rndis == NETVSP_RNDIS_UP)
 		return send_now(n, argc, argv, true, out);
-	if (!strcmp(argv[2], "list") && argc == 3)
+	if (!strcmp(argv[2], "guess"))
+		return guess(n, argc, argv, out);
+	if (!strcmp(argv[2], "hold") && argc == 3)
+		hold(n, true);
+	else if (!strcmp(argv[2], "resume") && argc == 3)
+		hold(n, false);
+	else if (!strcmp(argv[2], "list") && argc == 3)
 		list(n, out);
 	else if (!strcmp(argv[2], "clear") && argc == 3)
 		netvsp_fault_clear(n);

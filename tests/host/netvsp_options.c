@@ -311,6 +311,27 @@ static int speed_command(struct bus *bus, int argc, char **argv,
 	return 0;
 }
 
+static int csum_command(struct bus *bus, int argc, char **argv,
+			struct text *out)
+{
+	static const char *const names[] = {
+		[NETVSP_RX_CSUM_FILLED] = "filled",
+		[NETVSP_RX_CSUM_STALE] = "stale",
+		[NETVSP_RX_CSUM_FAILED] = "failed",
+	};
+	static const char usage[] = "net-rx-csum ID filled|stale|failed";
+	struct netvsp *n = find_card(bus, argc, argv, 3, usage, out);
+	unsigned int i;
+
+	for (i = 0; n && i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(argv[2], names[i]))
+			continue;
+		n->rx_csum = i;
+		return 0;
+	}
+	return n ? text_add(out, "%s", usage) : -EINVAL;
+}
+
 static void add_stat(struct text *out, const char *name, uint64_t value)
 {
 	text_add(out, "%s %llu\n", name, (unsigned long long)value);
@@ -407,6 +428,9 @@ const struct device_command netvsp_commands[] = {
 	{ "net-link", "ID up|down", "plug a network card's cable in or out",
 	  link_command },
 	{ "net-speed", "ID MBIT", "change the speed that it says", speed_command },
+	{ "net-rx-csum", "ID filled|stale|failed",
+	  "how checksums of frames to the guest are: right; not valid, as the guest is told; said to be wrong",
+	  csum_command },
 	{ "net-fault", NETVSP_FAULT_ARGS, NETVSP_FAULT_HELP,
 	  netvsp_fault_command },
 	{ "net-stat", "ID", "what it has negotiated and counted", stat_command },

@@ -11,6 +11,8 @@
  * after all, without a word to the host. Linux's own driver does, and does not
  * heed the flag that says that the value is missing.
  *
+ * Other hosts do it otherwise: see enum netvsp_rx_csum.
+ *
  * With several channels, the hash that the guest has configured decides where a
  * frame goes, whatever queue of the backend it came from.
  */
@@ -21,6 +23,7 @@
 #include "netvsp.h"
 
 #define RX_BUDGET	64
+#define IP_CSUM_AT	10
 #define TCP_CSUM_AT	16
 
 /* What the guest is told about a frame */
@@ -165,6 +168,21 @@ static bool frame_wanted(struct netvsp *n, size_t len, const uint8_t *head,
 
 /* --- what is said about them ------------------------------------------------------ */
 
+/* Neither checksum is what it should be any more, and the guest is told so */
+static void make_stale(const struct netvsp *n, const struct netframe *nf,
+		       struct rx_info *info)
+{
+	static const uint8_t none[2] = { 0xde, 0xad };
+	uint8_t *frame = n->rx_iov[1].iov_base;
+
+	info->csum |= NDIS_RXCSUM_TCP_VALUE_INVALID;
+	memcpy(frame + nf->l4 + TCP_CSUM_AT, none, sizeof(none));
+	if (nf->ip != 4)
+		return;
+	info->csum |= NDIS_RXCSUM_IP_SUCCEEDED | NDIS_RXCSUM_IP_VALUE_INVALID;
+	memcpy(frame + nf->l3 + IP_CSUM_AT, none, sizeof(none));
+}
+
 /* False: what the backend says of the checksum is not so */
 static bool judge_csum(struct netvsp *n, size_t len, const struct netframe *nf,
 		       struct rx_info *info)
@@ -178,14 +196,24 @@ static bool judge_csum(struct netvsp *n, size_t len, const struct netframe *nf,
 		/* the sum of something inside that is not looked at here */
 		if (n->vh.csum_start != nf->l4)
 			return true;
-	} else if (!(n->vh.flags & VIRTIO_NET_HDR_F_DATA_VALID)) {
+	} else if (!(n->vh.flags & VIRTIO_NET_HDR_F_DATA_VALID) &&
+		   n->rx_csum != NETVSP_RX_CSUM_FAILED) {
 		return true;
 	}
 	if (!nf->l4 || !n->offloads.rx_csum[nf->ip == 6][udp])
 		return true;
 	info->has_csum = true;
+	if (n->rx_csum == NETVSP_RX_CSUM_FAILED) {
+		info->csum = udp ? NDIS_RXCSUM_UDP_FAILED :
+				   NDIS_RXCSUM_TCP_FAILED;
+		if (nf->ip == 4)
+			info->csum |= NDIS_RXCSUM_IP_FAILED;
+		return true;
+	}
 	info->csum = udp ? NDIS_RXCSUM_UDP_SUCCEEDED :
 			   NDIS_RXCSUM_TCP_SUCCEEDED;
+	if (n->rx_csum == NETVSP_RX_CSUM_STALE && !udp)
+		make_stale(n, nf, info);
 	n->stats.rx_csum++;
 	return true;
 }

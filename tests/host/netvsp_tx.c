@@ -440,6 +440,7 @@ void tx_packet(struct netvsp_channel *nc, const struct packet *pkt,
 			     section ? msg->rndis.section_bytes : 0);
 		return;
 	}
+	nc->last_id = pkt->trans_id;
 	if (msg->rndis.channel_type != NVSP_CHANNEL_DATA)
 		why = "an RNDIS packet of an unknown channel type";
 	else if (nc->n->rndis == NETVSP_RNDIS_NONE)

@@ -26,7 +26,7 @@ struct channel {
 	struct device *dev;
 	unsigned int index;
 	void *private;
-	bool errored, backlog, shown;
+	bool errored, backlog, shown, paused;
 	char why[200];
 	unsigned int completions, messages, pages;
 	uint64_t trans_id;		/* of the last completion */
@@ -130,6 +130,16 @@ bool channel_gone(const struct channel *ch)
 bool channel_backlog(const struct channel *ch)
 {
 	return ch->backlog;
+}
+
+void channel_pause(struct channel *ch)
+{
+	ch->paused = true;
+}
+
+void channel_resume(struct channel *ch)
+{
+	ch->paused = false;
 }
 
 void channel_moderate(struct channel *ch, uint64_t ns)
@@ -1075,6 +1085,34 @@ static void test_rx_info(void)
 	      netframe_fold(netframe_sum(0, back.frame + 34, 26)),
 	      "and filled in");
 	give_back(&chan);
+	/* or is not what it should be, as it is said */
+	CHECK(command("net-rx-csum n0 nonsense") &&
+	      !command("net-rx-csum n0 stale"), "command");
+	frame("\x02\0\0\0\0\1", 60, 0);
+	back.frame[23] = 6;
+	back.frames = 1;
+	back.header.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	back.header.csum_start = 34;
+	back.header.csum_offset = 16;
+	rx_readable(&back.nb, 0);
+	rx_poll(&n->poller);
+	s = last_answer();
+	CHECK(word(s + 56) == (NDIS_RXCSUM_TCP_SUCCEEDED |
+			       NDIS_RXCSUM_TCP_VALUE_INVALID |
+			       NDIS_RXCSUM_IP_SUCCEEDED |
+			       NDIS_RXCSUM_IP_VALUE_INVALID) &&
+	      !memcmp(s + NETVSP_HEADROOM + 34 + 16, "\xde\xad", 2) &&
+	      !memcmp(s + NETVSP_HEADROOM + 14 + 10, "\xde\xad", 2), "stale");
+	CHECK(!command("net-rx-csum n0 failed"), "command");
+	back.header.flags = 0;
+	back.frames = 1;
+	rx_readable(&back.nb, 0);
+	rx_poll(&n->poller);
+	s = last_answer();
+	CHECK(word(s + 56) == (NDIS_RXCSUM_TCP_FAILED | NDIS_RXCSUM_IP_FAILED),
+	      "failed");
+	command("net-rx-csum n0 filled");
+	give_back(&chan);
 	/* a tag */
 	frame("\x02\0\0\0\0\1", 60, 0);
 	memmove(back.frame + 16, back.frame + 12, 48);
@@ -1237,6 +1275,13 @@ static void test_faults(void)
 	CHECK(!command("net-fault n0 list") &&
 	      strstr(text_str(&why), "3 hits=1 seen=1 left=0 answer"), "%s",
 	      text_str(&why));
+	CHECK(!command("net-fault n0 hold") && chan.paused &&
+	      !command("net-fault n0 resume") && !chan.paused, "hold");
+	n->channels[0]->last_id = 0x100000000050007;
+	i = chan.completions;
+	CHECK(!command("net-fault n0 guess from=2 to=3 slots=4") &&
+	      chan.completions == i + 8 && chan.trans_id == 0x100000000080003 &&
+	      command("net-fault n0 guess channel=1"), "guess");
 	CHECK(!command("net-fault help") && strstr(text_str(&why), "info-size"),
 	      "help");
 	end();
