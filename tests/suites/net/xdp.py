@@ -11,7 +11,7 @@ import select
 import time
 
 import packets
-from lib import (alive, build_tools, channels, dev, digest_down, digest_up,
+from lib import (alive, build_tools, Capture, channels, dev, digest_down, digest_up,
                  ethtool_stats, Load, NETVSC, NetGuest, Nic, OWN,
                  run_tests, stat, TOOLS_INSIDE, up, wait_for)
 
@@ -186,6 +186,24 @@ def sent_back(g):
         assert count_of(grown(g, before), "tx") >= FRAMES, grown(g, before)
 
 
+def tagged(g):
+    """TX: a VLAN's tag stays with its frame."""
+    p = Program(g, "n0", "tx")
+    with Wire(g) as w, Capture(g.space(), "n0", keep=True) as c:
+        sent = [packets.ether(w.nic.mac, THEIRS, packets.ETH_TEST,
+                              b"%08d" % i + bytes(size), vlan=0xa04d)
+                for i, size in enumerate((60, 200, 1000, 1480) * 10)]
+        for frame in sent:
+            w.socket.send(frame)
+        assert len(w.come(len(sent))) == len(sent)
+    assert p.end()["tx"] == len(sent), p.said
+    found = [f for f, _ in c.frames if f[6:12] == packets.mac(w.nic.mac)
+             and b"\x81\x00\xa0\x4d" == f[12:16]]
+    assert sorted(found) == sorted(swapped(f) for f in sent), \
+        (len(found), found[:1])
+    alive(g, "n0")
+
+
 def resized(g):
     """Programs may move where a frame begins and ends."""
     p = Program(g, "n0", "grow")
@@ -303,6 +321,7 @@ def main():
     tests = (
         ("loads", begin), ("DROP", dropped), ("PASS", passed),
         ("ABORTED and unknown", aborted), ("TX", sent_back),
+        ("TX of a VLAN", tagged),
         ("head and tail move", resized), ("REDIRECT", redirected),
         ("programs and queues change under load", replaced),
         ("down and up, rmmod", removed), ("MTU", too_large),
@@ -312,7 +331,7 @@ def main():
                          limit=600), *tests),
         ("hv_netvsc", NetGuest("net-xdp-netvsc", NETVSC,
                                [Nic("n0"), Nic("n1", "b")], limit=600),
-         *tests[:5], tests[6], tests[-2], tests[-1]))
+         *tests[:5], tests[7], tests[-2], tests[-1]))
 
 
 if __name__ == "__main__":

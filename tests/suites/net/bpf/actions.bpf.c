@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * One program for each thing that XDP can ask a driver to do. Only frames of
- * the ethertype for local experiments meet it; all others pass, so that the
- * interface stays usable. "counts" is what was asked for, by action.
+ * the ethertype for local experiments, with a VLAN's tag or without, meet it; all
+ * others pass, so that the interface stays usable. "counts" is what was asked for, by action.
  */
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
@@ -37,10 +37,19 @@ static struct ethhdr *ours(struct xdp_md *ctx)
 	void *data = (void *)(long)ctx->data;
 	void *end = (void *)(long)ctx->data_end;
 	struct ethhdr *eth = data;
+	__be16 *behind = data + sizeof(*eth) + 2;
+	__be16 kind;
 
 	if (data + sizeof(*eth) > end)
 		return NULL;
-	return eth->h_proto == bpf_htons(ETH_TEST) ? eth : NULL;
+	kind = eth->h_proto;
+	/* what a VLAN's tag stands in front of */
+	if (kind == bpf_htons(ETH_P_8021Q)) {
+		if ((void *)(behind + 1) > end)
+			return NULL;
+		kind = *behind;
+	}
+	return kind == bpf_htons(ETH_TEST) ? eth : NULL;
 }
 
 static int count(__u32 action)

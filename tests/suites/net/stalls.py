@@ -1,0 +1,176 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""A host that stands still, and one that says what is not so.
+
+It stops for longer than anybody waits, and goes on; it reads nothing, and completes
+sends that it was never given; its link goes and is back at once; it leaves
+checksums unfinished in what it has verified.
+"""
+
+import os
+import re
+import signal
+import time
+
+from lib import (alive, Capture, carrier, dev, digest_down, digest_up,
+                 ethtool_stats, features, LONG, NetGuest, Nic,
+                 nothing_leaked, OWN, ping, run_tests, set_feature, STOCK, up,
+                 wait_for)
+from guest import _child
+
+FLOOD = """
+import socket, sys, time
+size, until = int(sys.argv[2]), time.monotonic() + float(sys.argv[3])
+socks = []
+for i in range(20):
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.setblocking(False)
+    s.connect((sys.argv[1], 4000 + i))
+    socks.append(s)
+while time.monotonic() < until:
+    for s in socks:
+        try:
+            s.send(bytes(size))
+        except OSError:
+            pass
+    time.sleep(0.0005)
+"""
+
+
+def begin(g):
+    """Loads all; waits for the host are short, and rings small."""
+    g.driver.load_all(g, "host_timeout=2 ring_size=32 queues=1")
+    g.run(f"cat >/run/flood.py <<'END'\n{FLOOD}END")
+
+
+def stands_still(g):
+    """A host that stops for longer than all timeouts: the card waits for it."""
+    before = ethtool_stats(g)
+    at = len(g.console_text())
+    flood = g.spawn(f"python3 /run/flood.py {g.nic().far4} 1400 20", 120)
+    pid = _child(g.host)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        g.wait_console("the host stands still; the card waits for it", 60, at)
+        carrier(g, "n0", False)
+        # what would need another session is refused, and the old one kept
+        assert g.sh(f"ethtool -G {dev(g)} tx 1024").rc
+        time.sleep(15 if LONG else 3)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    flood.wait()
+    carrier(g, "n0", True, 60)
+    up(g, g.nic())
+    alive(g)
+    after = ethtool_stats(g)
+    assert after["quarantined_pages"] == before["quarantined_pages"], after
+    for to in (g.nic().far4, g.nic().far6):
+        digest_up(g, to, 1 << 20)
+        digest_down(g, to, 1 << 20)
+    if g.driver.bus == "own":
+        nothing_leaked(g)
+
+
+def guessed(g):
+    """It reads nothing, and completes the ids that come next.
+
+    A copy waits in its section, a large packet in the queue; neither is given
+    back before it was sent. The host is caught at it, and a new session begun.
+    """
+    name = dev(g)
+    g.run(f"echo 1000000 >/sys/class/net/{name}/queues/tx-0/byte_queue_limits/"
+          "limit_min")
+    said = []
+    for size in (64, 1400):
+        g.run(f"timeout 20 python3 /run/flood.py {g.nic().far4} {size} 1")
+        before = ethtool_stats(g)
+        g.ctl("net-fault", "n0", "hold")
+        job = g.spawn(f"python3 /run/flood.py {g.nic().far4} {size} 3", 60)
+        wait_for(g, f"test $(ethtool -S {name} | awk '/tx_ring_full:/"
+                 f" {{ print $2 }}') -gt {before['tx_ring_full']}",
+                 "the ring is never full")
+        for first in range(1, 9):
+            g.ctl("net-fault", "n0", "guess", f"from={first}", f"to={first}",
+                  "slots=600")
+        g.ctl("net-fault", "n0", "resume")
+        job.wait()
+        wait_for(g, f"ping -q -n -c 1 -W 1 {g.nic().far4} >/dev/null",
+                 "nothing goes any more", 60)
+        alive(g)
+        after = ethtool_stats(g)
+        assert after["rx_bad"] > before["rx_bad"], after
+        said.append(f"{size} bytes: {after['rx_bad'] - before['rx_bad']} refused,"
+                    f" {after['resets'] - before['resets']} resets")
+    return ", ".join(said)
+
+
+def blinks(g):
+    """A link that is gone for a moment: the guest sees it, and says hello."""
+    name = dev(g)
+    g.run(f"echo 1 >/proc/sys/net/ipv4/conf/{name}/arp_notify")
+    changes = int(g.run(f"cat /sys/class/net/{name}/carrier_changes").out)
+    with Capture(g.space(), "n0", keep=True) as c:
+        g.ctl("net-link", "n0", "down")
+        g.ctl("net-link", "n0", "up")
+        wait_for(g, f"test $(cat /sys/class/net/{name}/carrier_changes) -ge"
+                 f" {changes + 2}", "the carrier has not changed")
+        carrier(g, "n0", True)
+        time.sleep(0.5 * g.scale)
+    assert any(f[12:14] == b"\x08\x06" and f[28:32] == f[38:42]
+               for f, _ in c.frames), c.said()
+    alive(g)
+
+
+def unfinished(g):
+    """Checksums are in the host's word alone: taken, and put right."""
+    was = features(g)["large-receive-offload"]
+    for lro in (True, False):
+        if not was[1]:
+            set_feature(g, "n0", lro=lro)
+        g.ctl("net-rx-csum", "n0", "stale")
+        before = ethtool_stats(g)
+        for to in (g.nic().far4, g.nic().far6):
+            digest_down(g, to, 2 << 20)
+        after = ethtool_stats(g)
+        assert after["rx_csum_ok"] > before["rx_csum_ok"], after
+        if lro:
+            assert after["rx_joined"] > before["rx_joined"], after
+        assert not int(re.search(r"^Ip: \d+ \d+ \d+ (\d+)", g.run(
+            "cat /proc/net/snmp").out, re.M)[1])
+    g.ctl("net-rx-csum", "n0", "failed")
+    before = ethtool_stats(g)["rx_csum_bad"]
+    for to in (g.nic().far4, g.nic().far6):
+        digest_down(g, to, 1 << 20)
+    assert ethtool_stats(g)["rx_csum_bad"] > before
+    g.ctl("net-rx-csum", "n0", "filled")
+    if not was[1]:
+        set_feature(g, "n0", lro=was[0])
+    # without a look at checksums there is none for what was joined
+    set_feature(g, "n0", rx=False)
+    assert not features(g)["large-receive-offload"][0]
+    digest_down(g, g.nic().far4, 1 << 20)
+    set_feature(g, "n0", rx=True)
+    ping(g)
+
+
+def ends(g):
+    """All unloads."""
+    alive(g)
+    g.driver.unload(g)
+
+
+def main():
+    """Runs the tests."""
+    tests = (("loads", begin),
+             ("stands still", stands_still), ("guesses ids", guessed),
+             ("its link blinks", blinks),
+             ("leaves checksums unfinished", unfinished),
+             ("all unloads", ends))
+    run_tests(("own", NetGuest("net-stalls", OWN, [Nic("n0")], limit=600),
+               *tests),
+              *([("drop-in", NetGuest("net-stalls-stock", STOCK, [Nic("n0")],
+                                      limit=600), *tests)] if LONG else []))
+
+
+if __name__ == "__main__":
+    main()
