@@ -123,7 +123,7 @@ static int poll(struct napi_struct *napi, int budget)
 	struct vmbus_channel *vc = ch->vc;
 	struct synn_tx_batch batch = { };
 	struct vmpacket_descriptor *desc;
-	bool all_told;
+	bool all_told, waits = false;
 	int work = 0, n = 0;
 
 	ch->rx.stats.polls++;
@@ -131,6 +131,7 @@ static int poll(struct napi_struct *napi, int budget)
 	for (desc = hv_pkt_iter_first(vc); desc;
 	     desc = hv_pkt_iter_next(vc, desc)) {
 		if (unlikely(must_wait(ch, desc, budget))) {
+			waits = true;
 			hv_pkt_iter_close(vc);
 			break;
 		}
@@ -152,6 +153,9 @@ static int poll(struct napi_struct *napi, int budget)
 	if (work >= budget)
 		return budget;
 	if (napi_complete_done(napi, work)) {
+		/* a host that does not read is looked at again by synn_chan_retry() */
+		if (unlikely(waits && !all_told))
+			return work;
 		/* or stay masked for a while */
 		if (synn_coalesce_sleep(ch, work + batch.packets))
 			return work;
