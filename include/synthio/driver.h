@@ -54,8 +54,7 @@ static inline void compat_free_ring(struct vmbus_channel *vc, bool safe)
 static inline void compat_closed_ring(struct vmbus_channel *vc, bool safe)
 {
 #ifndef SYNTHIO_OWN_NAMES
-	if (safe)
-		vmbus_free_ring(vc);
+	compat_free_ring(vc, safe);
 #endif
 }
 

@@ -159,6 +159,18 @@ static const struct {
 
 /* --- parsers ---------------------------------------------------------------------- */
 
+/* Cuts "key=value" in two. NULL: it is not of that form, which @out then says */
+static char *take_value(char *arg, struct text *out)
+{
+	char *value = strchr(arg, '=');
+
+	if (value)
+		*value++ = '\0';
+	else
+		text_add(out, "\"%s\" is not of the form key=value", arg);
+	return value;
+}
+
 static int take_number(const char *name, const char *value, uint64_t max,
 		       uint64_t *to, struct text *out)
 {
@@ -368,12 +380,10 @@ static int send_bytes(struct netvsp *n, int argc, char **argv, bool rndis,
 	int len = -1, i, ret = 0;
 
 	for (i = 3; i < argc && !ret; i++) {
-		char *value = strchr(argv[i], '=');
+		char *value = take_value(argv[i], out);
 
 		if (!value)
-			return text_add(out, "\"%s\" is not of the form key=value",
-					argv[i]);
-		*value++ = '\0';
+			return -EINVAL;
 		if (!strcmp(argv[i], "hex")) {
 			len = take_hex(value, bytes, sizeof(bytes));
 			if (len < 0)
@@ -468,12 +478,10 @@ static int guess(struct netvsp *n, int argc, char **argv, struct text *out)
 	int i, ret = 0;
 
 	for (i = 3; i < argc && !ret; i++) {
-		char *value = strchr(argv[i], '=');
+		char *value = take_value(argv[i], out);
 
 		if (!value)
-			return text_add(out, "\"%s\" is not of the form key=value",
-					argv[i]);
-		*value++ = '\0';
+			return -EINVAL;
 		if (!strcmp(argv[i], "from"))
 			ret = take_number(argv[i], value, GUESS_MAX, &from, out);
 		else if (!strcmp(argv[i], "to"))

@@ -103,11 +103,17 @@ def own_user_space(g, programs=(), others=()):
           "mount --bind /run/own /usr && ls -l /bin/sh | grep -q busybox", 180)
 
 
-def sleep_to(g, level):
-    """The guest hibernates as far as /sys/power/pm_test says, and comes back."""
+def sleep_to(g, level, meanwhile=None):
+    """The guest hibernates as far as /sys/power/pm_test says, and comes back.
+
+    meanwhile: called in the seconds in which the guest is frozen
+    """
     at = len(g.console_text())
     g.post(f"echo {level} >/sys/power/pm_test; echo disk >/sys/power/state;"
            f"echo {level} said $? >/dev/kmsg")
+    if meanwhile:
+        g.wait_console(r"debug: Waiting for 5 seconds", 60, at)
+        meanwhile()
     said = g.wait_console(rf"{level} said (\d+)", 90, at)
     assert said[1] == "0", g.tail(60)
     g.run("echo none >/sys/power/pm_test")

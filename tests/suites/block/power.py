@@ -14,7 +14,7 @@ import re
 from lib import (BlockGuest, contents, DEBUGFS, disk, Load, Lun, MB,
                  nothing_leaked, OWN, wait_for)
 from steps import forget_files, own_user_space, sleep_idle, \
-    sleep_on_disk
+    sleep_on_disk, sleep_to
 from tap import Tap
 
 
@@ -39,20 +39,10 @@ def goes_on(g):
     assert "0 pages quarantined" in out and "state live" in out, out
 
 
-def hibernate(g, level):
-    """Hibernates as far as /sys/power/pm_test says, and comes back."""
-    at = len(g.console_text())
-    g.post(f"echo {level} >/sys/power/pm_test; echo disk >/sys/power/state;"
-           f"echo {level} said $? >/dev/kmsg")
-    said = g.wait_console(rf"{level} said (\d+)", 90, at)
-    assert said[1] == "0", g.tail(60)
-    g.run("true")
-
-
 def frozen(level):
     """Makes a test of a hibernation that goes so far."""
     def test(g):
-        hibernate(g, level)
+        sleep_to(g, level)
         goes_on(g)
     return test
 
@@ -61,14 +51,11 @@ def grown_meanwhile(g):
     """A disk that has another size afterwards is seen to have."""
     lun = g.lun("c0-0")
     dev = disk(g, "c0-0")
-    at = len(g.console_text())
-    g.post("echo devices >/sys/power/pm_test; echo disk >/sys/power/state;"
-           "echo devices said $? >/dev/kmsg")
-    g.wait_console(r"debug: Waiting for 5 seconds", 60, at)
-    os.truncate(g.path(lun), 20 * MB)
-    g.ctl("resize", "c0", "0")
-    said = g.wait_console(r"devices said (\d+)", 90, at)
-    assert said[1] == "0", g.tail(60)
+
+    def grow():
+        os.truncate(g.path(lun), 20 * MB)
+        g.ctl("resize", "c0", "0")
+    sleep_to(g, "devices", grow)
     wait_for(g, f"test $(cat /sys/block/{dev}/size) = {20 * MB // 512}",
              "the disk has not grown")
     goes_on(g)

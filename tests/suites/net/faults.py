@@ -14,8 +14,8 @@ import re
 import time
 
 from lib import (alive, carrier, dev, digest_down, ethtool_stats,
-                 forget, guid, GuestError, Load, NetGuest, Nic, nothing_leaked,
-                 OWN, ping, run_tests, up, wait_for)
+                 forget, goes_again, guid, GuestError, Load, NetGuest, Nic,
+                 nothing_leaked, OWN, ping, run_tests, up)
 
 WORKS, FAILS, EITHER = "works", "fails", "either"
 
@@ -326,8 +326,7 @@ def sends(g):
     """Each part of a completion, spoilt; the card goes on or begins again."""
     def one(text):
         meet(g, text)
-        wait_for(g, f"ping -q -n -c 1 -W 1 {g.nic().far4} >/dev/null",
-                 "nothing goes any more", 40)
+        goes_again(g, 40)
         ping(g, g.nic().far4, 2)
     return each(g, SENDS, one)
 
@@ -336,8 +335,7 @@ def unasked(g):
     """What nobody asked for."""
     def one(text):
         fault(g, text)
-        wait_for(g, f"ping -q -n -c 1 -W 1 {g.nic().far4} >/dev/null",
-                 "nothing goes any more", 40)
+        goes_again(g, 40)
         carrier(g, "n0", True)
     return each(g, UNASKED, one)
 
@@ -367,8 +365,7 @@ def lost_sends(g):
                    60, at)
     clear(g)
     load.kill()
-    wait_for(g, f"ping -q -n -c 1 -W 1 {g.nic().far4} >/dev/null",
-             "nothing goes any more", 60)
+    goes_again(g)
     alive(g)
     after = ethtool_stats(g)
     assert after["tx_timeouts"] > before["tx_timeouts"], after
@@ -394,8 +391,7 @@ def silent(g):
     g.sh(f"ip link set {name} address {g.nic().mac}", 60)
     g.run(f"ip link set {name} down", 60)
     up(g, g.nic())
-    wait_for(g, f"ping -q -n -c 1 -W 1 {g.nic().far4} >/dev/null",
-             "nothing goes any more", 60)
+    goes_again(g)
     rebind(g)
     alive(g)
 

@@ -341,6 +341,12 @@ class Load:
         self.server.close()
 
 
+def goes_again(g, timeout=60):
+    """Waits until the first card's far end is reached."""
+    wait_for(g, f"ping -q -n -c 1 -W 1 {g.nic().far4} >/dev/null",
+             "nothing goes any more", timeout)
+
+
 # -- what it says of itself ---------------------------------------------------
 
 def stat(g, name, *keys):

@@ -17,7 +17,7 @@ import time
 from lib import (answered, BUSYBOX, carrier, dev, NetGuest, Nic,
                  nothing_leaked, OWN, run_tests, up, wait_for)
 from steps import forget_files, image, own_user_space, sleep_idle, \
-    sleep_on_disk
+    sleep_on_disk, sleep_to
 
 PORT = 4444
 SWAP = 400
@@ -141,13 +141,7 @@ def unplugged(g):
     """
     name = dev(g, "n1")
     g.run(f"{g.ip} link set {name} down")
-    at = len(g.console_text())
-    g.post("echo devices >/sys/power/pm_test; echo disk >/sys/power/state;"
-           "echo devices said $? >/dev/kmsg")
-    g.wait_console(r"debug: Waiting for 5 seconds", 60, at)
-    g.ctl("net-link", "n0", "down")
-    said = g.wait_console(r"devices said (\d+)", 90, at)
-    assert said[1] == "0", g.tail(60)
+    sleep_to(g, "devices", lambda: g.ctl("net-link", "n0", "down"))
     carrier(g, "n0", False)
     assert "state DOWN" in g.run(f"{g.ip} link show {name}").out
     up(g, g.nic("n1"))

@@ -13,7 +13,7 @@ import signal
 import time
 
 from lib import (alive, Capture, carrier, dev, digest_down, digest_up,
-                 ethtool_stats, features, LONG, NetGuest, Nic,
+                 ethtool_stats, features, goes_again, LONG, NetGuest, Nic,
                  nothing_leaked, OWN, ping, run_tests, set_feature, STOCK, up,
                  wait_for)
 from guest import _child
@@ -94,8 +94,7 @@ def guessed(g):
                   "slots=600")
         g.ctl("net-fault", "n0", "resume")
         job.wait()
-        wait_for(g, f"ping -q -n -c 1 -W 1 {g.nic().far4} >/dev/null",
-                 "nothing goes any more", 60)
+        goes_again(g)
         alive(g)
         after = ethtool_stats(g)
         assert after["rx_bad"] > before["rx_bad"], after
