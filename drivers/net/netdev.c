@@ -245,6 +245,14 @@ void synn_netdev_setup(struct synn_card *c)
 	dev->max_mtu = MAX_MTU;
 	dev->mtu = ETH_DATA_LEN;
 	dev->priv_flags |= IFF_LIVE_ADDR_CHANGE;
+	/*
+	 * TCP's copy of what a program sends: by words, that is, which costs a
+	 * CPU with caches more than it saves, and any card can be told to do
+	 */
+	if (synthio_cpu_is_emulated()) {
+		dev->hw_features |= NETIF_F_NOCACHE_COPY;
+		dev->features |= NETIF_F_NOCACHE_COPY;
+	}
 	SET_NETDEV_DEV(dev, &c->hv->device);
 	compat_xdp_features(dev);
 }
