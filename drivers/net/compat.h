@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Every difference between kernel versions that the network driver meets. Nothing
- * else in this directory looks at a version.
+ * Every difference between kernel versions, or architectures, that the network
+ * driver meets. Nothing else in this directory looks at a version.
  */
 #ifndef SYNTHIO_NET_COMPAT_H
 #define SYNTHIO_NET_COMPAT_H
@@ -21,7 +21,33 @@
 #include <net/page_pool.h>
 #endif
 
+#if defined(CONFIG_X86)
+#include <asm/cpufeature.h>
+#include <asm/processor.h>
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#include <asm/cpuid/api.h>
+#endif
+#endif
+
 #include <synthio/driver.h>
+
+/*
+ * Whether each byte of "rep movsb" costs: QEMU's emulation of a CPU (TCG) says what
+ * it is in a hypervisor's first leaf
+ */
+static inline bool compat_cpu_is_emulated(void)
+{
+#if defined(CONFIG_X86)
+	u32 max, name[3];
+
+	if (!boot_cpu_has(X86_FEATURE_HYPERVISOR))
+		return false;
+	cpuid(0x40000000, &max, &name[0], &name[1], &name[2]);
+	return !memcmp(name, "TCGTCGTCGTCG", sizeof(name));
+#else
+	return false;
+#endif
+}
 
 /* A page_pool's caller in softirq may give pages back without a lock */
 static inline void compat_pool_napi(struct page_pool_params *pp,

@@ -249,7 +249,7 @@ void synn_netdev_setup(struct synn_card *c)
 	 * TCP's copy of what a program sends: by words, that is, which costs a
 	 * CPU with caches more than it saves, and any card can be told to do
 	 */
-	if (synthio_cpu_is_emulated()) {
+	if (compat_cpu_is_emulated()) {
 		dev->hw_features |= NETIF_F_NOCACHE_COPY;
 		dev->features |= NETIF_F_NOCACHE_COPY;
 	}

@@ -3,36 +3,7 @@
 #ifndef SYNTHIO_COPY_H
 #define SYNTHIO_COPY_H
 
-#include <linux/string.h>
 #include <linux/types.h>
-
-#ifdef CONFIG_X86
-#include <asm/cpufeature.h>
-#include <asm/processor.h>
-
-/**
- * synthio_cpu_is_emulated() - whether each byte of "rep movsb" costs
- *
- * QEMU's emulation of a CPU (TCG) says what it is in the first leaf of a
- * hypervisor's.
- *
- * Context: any; leaves the guest.
- */
-static inline bool synthio_cpu_is_emulated(void)
-{
-	u32 max, name[3];
-
-	if (!boot_cpu_has(X86_FEATURE_HYPERVISOR))
-		return false;
-	cpuid(0x40000000, &max, &name[0], &name[1], &name[2]);
-	return !memcmp(name, "TCGTCGTCGTCG", sizeof(name));
-}
-#else
-static inline bool synthio_cpu_is_emulated(void)
-{
-	return false;
-}
-#endif
 
 /**
  * synthio_copy() - memcpy() to and from memory that the host shares
