@@ -268,7 +268,8 @@ static int synv_buffer_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 	mutex_lock(&v->vram_lock);
 	if (drm_mm_node_allocated(&b->room)) {
 		/* a copy to a device's memory is by words */
-		iosys_map_set_vaddr_iomem(map, (void __iomem *)place(v, b));
+		iosys_map_set_vaddr_iomem(map, (__force void __iomem *)
+					       place(v, b));
 		v->vram_vmaps++;
 	} else {
 		ret = drm_gem_shmem_object_vmap(obj, map);
@@ -367,6 +368,8 @@ struct drm_gem_object *synv_vram_object(struct drm_device *drm, size_t size)
 		return ERR_PTR(-ENOMEM);
 	INIT_LIST_HEAD(&b->resident);
 	b->shmem.base.funcs = &synv_buffer_funcs;
+	/* no page table entry of ours tells that a page was written */
+	b->shmem.pages_mark_dirty_on_put = 1;
 	return &b->shmem.base;
 }
 
