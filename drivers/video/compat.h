@@ -15,6 +15,7 @@
 #include <drm/drm_device.h>
 #include <drm/drm_drv.h>
 #include <drm/drm_gem.h>
+#include <drm/drm_gem_framebuffer_helper.h>
 #include <drm/drm_plane.h>
 
 #include <synthio/driver.h>
@@ -111,18 +112,25 @@ static inline bool compat_gem_imported(const struct drm_gem_object *obj)
 #endif
 }
 
-/* What a framebuffer is made of: later with its format */
+/* What makes a framebuffer: it is given the format, later */
+extern const struct drm_framebuffer_funcs synv_fb_funcs;
+
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
-#define COMPAT_FB_CREATE_ARGS						\
-	struct drm_device *drm, struct drm_file *file,			\
-	const struct drm_format_info *info,				\
-	const struct drm_mode_fb_cmd2 *cmd
-#define COMPAT_FB_CREATE_NAMES	drm, file, info, cmd
+static inline struct drm_framebuffer *
+compat_fb_create(struct drm_device *drm, struct drm_file *file,
+		 const struct drm_format_info *info,
+		 const struct drm_mode_fb_cmd2 *cmd)
+{
+	return drm_gem_fb_create_with_funcs(drm, file, info, cmd,
+					    &synv_fb_funcs);
+}
 #else
-#define COMPAT_FB_CREATE_ARGS						\
-	struct drm_device *drm, struct drm_file *file,			\
-	const struct drm_mode_fb_cmd2 *cmd
-#define COMPAT_FB_CREATE_NAMES	drm, file, cmd
+static inline struct drm_framebuffer *
+compat_fb_create(struct drm_device *drm, struct drm_file *file,
+		 const struct drm_mode_fb_cmd2 *cmd)
+{
+	return drm_gem_fb_create_with_funcs(drm, file, cmd, &synv_fb_funcs);
+}
 #endif
 
 static inline int compat_remove_conflicting(resource_size_t base,

@@ -229,20 +229,14 @@ static enum drm_mode_status synv_mode_valid(struct drm_device *drm,
 	       MODE_OK : MODE_MEM;
 }
 
-static const struct drm_framebuffer_funcs synv_fb_funcs = {
+const struct drm_framebuffer_funcs synv_fb_funcs = {
 	.destroy	= drm_gem_fb_destroy,
 	.create_handle	= drm_gem_fb_create_handle,
 	.dirty		= synv_plane_dirty,
 };
 
-static struct drm_framebuffer *synv_fb_create(COMPAT_FB_CREATE_ARGS)
-{
-	return drm_gem_fb_create_with_funcs(COMPAT_FB_CREATE_NAMES,
-					    &synv_fb_funcs);
-}
-
 static const struct drm_mode_config_funcs synv_mode_config_funcs = {
-	.fb_create	= synv_fb_create,
+	.fb_create	= compat_fb_create,
 	.mode_valid	= synv_mode_valid,
 	.atomic_check	= drm_atomic_helper_check,
 	.atomic_commit	= drm_atomic_helper_commit,

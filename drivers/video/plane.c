@@ -70,12 +70,19 @@ static void synv_plane_cleanup(struct drm_plane *plane,
 		drm_gem_fb_vunmap(state->fb, shadow->map);
 }
 
+static const struct iosys_map *map_of(const struct drm_plane_state *state)
+{
+	const struct drm_shadow_plane_state *shadow =
+		container_of(state, struct drm_shadow_plane_state, base);
+
+	return &shadow->map[0];
+}
+
 /* @r: in the buffer; the screen begins at src of the buffer */
 static void copy_rect(struct synv *v, const struct drm_plane_state *state,
 		      const struct synv_rect *r, int src_x, int src_y)
 {
-	const struct iosys_map *map = &to_drm_shadow_plane_state(
-		(struct drm_plane_state *)state)->map[0];
+	const struct iosys_map *map = map_of(state);
 	u32 pitch = state->crtc_w * SYNV_BPP;
 	u32 bytes = (r->x2 - r->x1) * SYNV_BPP;
 	u8 *to = v->vram + (r->y1 - src_y) * pitch +
