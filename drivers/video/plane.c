@@ -4,7 +4,9 @@
  * changed: that is the buffer itself, if there is room for it, or a copy.
  */
 #include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/iosys-map.h>
+#include <linux/ktime.h>
 
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
@@ -19,6 +21,8 @@
 #include <synthio/copy.h>
 
 #include "video.h"
+
+#define CONSOLE_BEAT_US	(USEC_PER_SEC / 60)
 
 static int synv_plane_check(struct drm_plane *plane, compat_atomic *state)
 {
@@ -83,7 +87,7 @@ static void copy_rect(struct synv *v, const struct drm_plane_state *state,
 		      const struct synv_rect *r, int src_x, int src_y)
 {
 	const struct iosys_map *map = map_of(state);
-	u32 pitch = state->crtc_w * SYNV_BPP;
+	u32 pitch = drm_rect_width(&state->dst) * SYNV_BPP;
 	u32 bytes = (r->x2 - r->x1) * SYNV_BPP;
 	u8 *to = v->vram + (r->y1 - src_y) * pitch +
 		 (r->x1 - src_x) * SYNV_BPP;
@@ -108,6 +112,22 @@ static void copy_rect(struct synv *v, const struct drm_plane_state *state,
 	}
 }
 
+static bool copy(struct synv *v, const struct drm_plane_state *state,
+		 const struct synv_damage *damage)
+{
+	u32 i;
+
+	if (!damage->count)
+		return true;
+	if (drm_gem_fb_begin_cpu_access(state->fb, DMA_FROM_DEVICE))
+		return false;
+	for (i = 0; i < damage->count; i++)
+		copy_rect(v, state, &damage->rect[i], state->src.x1 >> 16,
+			  state->src.y1 >> 16);
+	drm_gem_fb_end_cpu_access(state->fb, DMA_FROM_DEVICE);
+	return true;
+}
+
 /*
  * Where the host finds the picture if it is to look into the buffer; false: it is
  * to be copied. vram_lock is held
@@ -125,7 +145,8 @@ static bool look_there(struct synv *v, const struct drm_plane_state *state,
 	from = fb->offsets[0] + (u64)pitch * (state->src.y1 >> 16) +
 	       (state->src.x1 >> 16) * SYNV_BPP;
 	/* no host reads beyond the buffer: the last line is a whole one, too */
-	if (from + (u64)pitch * state->crtc_h > fb->obj[0]->size ||
+	if (from + (u64)pitch * drm_rect_height(&state->dst) >
+	    fb->obj[0]->size ||
 	    (from && v->vram_use == SYNV_VRAM_AT_START))
 		return false;
 	if (!synv_vram_enter(v, to_synv_buffer(fb->obj[0]), &at))
@@ -143,18 +164,20 @@ static void show(struct synv *v, const struct drm_plane_state *state,
 		 const struct synv_damage *damage)
 {
 	int src_x = state->src.x1 >> 16, src_y = state->src.y1 >> 16;
+	int width = drm_rect_width(&state->dst);
+	int height = drm_rect_height(&state->dst);
 	struct synthvid_output output = {
 		.active = 1,
 		.depth = 8 * SYNV_BPP,
-		.width = state->crtc_w,
-		.height = state->crtc_h,
-		.pitch = state->crtc_w * SYNV_BPP,
+		.width = width,
+		.height = height,
+		.pitch = width * SYNV_BPP,
 	};
 	const struct synv_damage all = {
 		.count = 1,
-		.rect[0] = { src_x, src_y, src_x + state->crtc_w,
-			     src_y + state->crtc_h },
+		.rect[0] = { src_x, src_y, src_x + width, src_y + height },
 	};
+	static const struct synv_damage none;
 	struct synv_damage screen;
 	bool direct;
 	u32 i;
@@ -171,14 +194,9 @@ static void show(struct synv *v, const struct drm_plane_state *state,
 		if (!v->copied || v->situation.width != output.width ||
 		    v->situation.height != output.height)
 			damage = &all;
-		if (damage->count &&
-		    drm_gem_fb_begin_cpu_access(state->fb, DMA_FROM_DEVICE))
-			return;
-		for (i = 0; i < damage->count; i++)
-			copy_rect(v, state, &damage->rect[i], src_x, src_y);
-		if (damage->count)
-			drm_gem_fb_end_cpu_access(state->fb, DMA_FROM_DEVICE);
-		v->copied = true;
+		v->copied = copy(v, state, damage);
+		if (!v->copied)
+			damage = &none;
 	}
 	synv_proto_show(v, &output);
 	screen.count = damage->count;
@@ -268,6 +286,20 @@ static bool is_shown(struct drm_plane *plane, const struct drm_framebuffer *fb)
 	       wait_for_completion_timeout(&state->commit->hw_done, 10 * HZ);
 }
 
+/*
+ * The console's worker comes for each character, if it can. What comes meanwhile
+ * it tells of at once. Later kernels let it wait for a vertical blank themselves.
+ */
+static void pace_console(struct synv *v)
+{
+	s64 early = ktime_us_delta(v->console_told, ktime_get()) +
+		    CONSOLE_BEAT_US;
+
+	if (early > 0 && early <= CONSOLE_BEAT_US)
+		usleep_range(early, early + CONSOLE_BEAT_US / 8);
+	v->console_told = ktime_get();
+}
+
 /**
  * synv_plane_dirty() - a program has drawn, and wants it to be seen
  * @fb: where
@@ -298,6 +330,8 @@ int synv_plane_dirty(struct drm_framebuffer *fb, struct drm_file *file,
 	if (compat_gem_imported(fb->obj[0]))
 		return drm_atomic_helper_dirtyfb(fb, file, flags, color, clips,
 						 count);
+	if (!file)
+		pace_console(v);
 	drm_modeset_lock(&plane->mutex, NULL);
 	if (!is_shown(plane, fb))
 		goto out;

@@ -66,6 +66,7 @@ struct synv_pointer {
  * @hotplug_update: the desktop should follow the preferred mode
  * @registered: DRM's users know of it
  * @copied: what is shown is the copied picture, and it is what was in the buffer
+ * @console_told: when the console's worker told something
  * @copied_pixels: how many, since the driver has the device
  *
  * @vram_lock: of these:
@@ -111,6 +112,7 @@ struct synv {
 	struct drm_property *hotplug_update;
 	bool registered;
 	bool copied;
+	ktime_t console_told;
 	u64 copied_pixels;
 
 	struct mutex vram_lock;
