@@ -14,9 +14,15 @@
 
 #include <drm/drm_device.h>
 #include <drm/drm_drv.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_gem_framebuffer_helper.h>
 #include <drm/drm_plane.h>
 
 #include <synthio/driver.h>
+
+#ifdef CONFIG_X86
+#include <asm/hypervisor.h>
+#endif
 
 #if defined(SYNV_HAS_CLIENT_SETUP)
 #include <drm/clients/drm_client_setup.h>
@@ -70,6 +76,61 @@ static inline void compat_fbdev_setup(struct drm_device *dev)
 #else
 #include <linux/screen_info.h>
 #define compat_screen_info()	(&screen_info)
+#endif
+
+/* Whether the host may be Hyper-V itself */
+static inline bool compat_on_hyperv(void)
+{
+#ifdef CONFIG_X86
+	return hypervisor_is_type(X86_HYPER_MS_HYPERV);
+#else
+	return true;
+#endif
+}
+
+/* The lock of a GEM object: vmap and vunmap did without */
+static inline void compat_gem_lock(struct drm_gem_object *obj)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+	dma_resv_lock(obj->resv, NULL);
+#endif
+}
+
+static inline void compat_gem_unlock(struct drm_gem_object *obj)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+	dma_resv_unlock(obj->resv);
+#endif
+}
+
+static inline bool compat_gem_imported(const struct drm_gem_object *obj)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+	return drm_gem_is_imported(obj);
+#else
+	return obj->import_attach;
+#endif
+}
+
+/* What makes a framebuffer: it is given the format, later */
+extern const struct drm_framebuffer_funcs synv_fb_funcs;
+
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+static inline struct drm_framebuffer *
+compat_fb_create(struct drm_device *drm, struct drm_file *file,
+		 const struct drm_format_info *info,
+		 const struct drm_mode_fb_cmd2 *cmd)
+{
+	return drm_gem_fb_create_with_funcs(drm, file, info, cmd,
+					    &synv_fb_funcs);
+}
+#else
+static inline struct drm_framebuffer *
+compat_fb_create(struct drm_device *drm, struct drm_file *file,
+		 const struct drm_mode_fb_cmd2 *cmd)
+{
+	return drm_gem_fb_create_with_funcs(drm, file, cmd, &synv_fb_funcs);
+}
 #endif
 
 static inline int compat_remove_conflicting(resource_size_t base,

@@ -29,6 +29,8 @@ static int synv_cursor_check(struct drm_plane *plane, compat_atomic *state)
 	    new->src_w != new->fb->width << 16 ||
 	    new->src_h != new->fb->height << 16)
 		return -EINVAL;
+	/* the kernel reads it: no reason to lie in the VRAM */
+	synv_vram_stay(new->fb->obj[0]);
 	crtc_state = drm_atomic_get_new_crtc_state(state, new->crtc);
 	return drm_atomic_helper_check_plane_state(new, crtc_state,
 						   DRM_PLANE_NO_SCALING,

@@ -25,6 +25,10 @@ static const struct drm_driver synv_drm_driver = {
 	.major		= 1,
 	.fops		= &synv_fops,
 	DRM_GEM_SHMEM_DRIVER_OPS,
+	.gem_create_object = synv_vram_object,
+#ifdef CONFIG_DEBUG_FS
+	.debugfs_init	= synv_vram_debugfs,
+#endif
 	COMPAT_DRIVER_OPS
 };
 
@@ -98,11 +102,13 @@ static int synv_map_vram(struct synv *v)
 		vmbus_free_mmio(v->window->start, v->vram_size);
 		return -ENOMEM;
 	}
+	synv_vram_init(v);
 	return 0;
 }
 
 static void synv_unmap_vram(struct synv *v)
 {
+	synv_vram_exit(v);
 	memunmap(v->vram);
 	v->vram = NULL;
 	vmbus_free_mmio(v->window->start, v->vram_size);
@@ -117,6 +123,7 @@ static int synv_probe(struct hv_device *hv, const struct hv_vmbus_device_id *id)
 	if (IS_ERR(v))
 		return PTR_ERR(v);
 	v->hv = hv;
+	mutex_init(&v->vram_lock);
 	mutex_init(&v->out_lock);
 	mutex_init(&v->ask_lock);
 	spin_lock_init(&v->rx_lock);
@@ -156,7 +163,8 @@ err:
 
 /*
  * Whoever has the device open keeps the struct, and finds it unplugged: nothing
- * touches channel or VRAM behind drm_dev_unplug().
+ * touches channel or VRAM behind drm_dev_unplug(). Buffers go on in guest memory,
+ * with what was drawn; so do programs that have them mapped.
  */
 static compat_remove_t synv_remove(struct hv_device *hv)
 {
@@ -174,7 +182,10 @@ static compat_remove_t synv_remove(struct hv_device *hv)
 	return COMPAT_REMOVE_DONE;
 }
 
-/* For hibernation. The picture comes back with the modes, out of its buffers */
+/*
+ * For hibernation. The VRAM is the host's, and lost: buffers leave it. The picture
+ * comes back with the modes, out of its buffers.
+ */
 static int synv_suspend(struct hv_device *hv)
 {
 	struct synv *v = hv_get_drvdata(hv);
@@ -182,6 +193,7 @@ static int synv_suspend(struct hv_device *hv)
 
 	if (ret)
 		return ret;
+	synv_vram_stop(v);
 	synv_proto_close(v);
 	return 0;
 }
@@ -197,6 +209,7 @@ static int synv_resume(struct hv_device *hv)
 	ret = synv_proto_start(v);
 	if (ret)
 		return ret;
+	synv_vram_start(v);
 	return drm_mode_config_helper_resume(&v->drm);
 }
 

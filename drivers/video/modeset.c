@@ -3,6 +3,7 @@
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
 #include <drm/drm_edid.h>
+#include <drm/drm_framebuffer.h>
 #include <drm/drm_gem_framebuffer_helper.h>
 #include <drm/drm_managed.h>
 #include <drm/drm_modeset_helper_vtables.h>
@@ -141,14 +142,16 @@ static void synv_crtc_enable(struct drm_crtc *crtc, compat_atomic *state)
 {
 	struct synv *v = to_synv(crtc->dev);
 	const struct drm_display_mode *mode = &crtc->state->mode;
+	const struct drm_plane_state *primary =
+		drm_atomic_get_new_plane_state(state, &v->primary);
 	int rate = drm_mode_vrefresh(mode), idx;
 
 	v->vblank_period = ns_to_ktime(NSEC_PER_SEC / (rate > 0 ? rate : 60));
 	drm_crtc_vblank_on(crtc);
-	if (!drm_dev_enter(&v->drm, &idx))
+	/* with a picture it is the plane that shows it, in the same commit */
+	if ((primary && primary->visible) || !drm_dev_enter(&v->drm, &idx))
 		return;
-	synv_proto_show(v, mode->hdisplay, mode->vdisplay,
-			mode->hdisplay * SYNV_BPP);
+	synv_plane_black(v, mode->hdisplay, mode->vdisplay);
 	drm_dev_exit(idx);
 }
 
@@ -226,8 +229,14 @@ static enum drm_mode_status synv_mode_valid(struct drm_device *drm,
 	       MODE_OK : MODE_MEM;
 }
 
+const struct drm_framebuffer_funcs synv_fb_funcs = {
+	.destroy	= drm_gem_fb_destroy,
+	.create_handle	= drm_gem_fb_create_handle,
+	.dirty		= synv_plane_dirty,
+};
+
 static const struct drm_mode_config_funcs synv_mode_config_funcs = {
-	.fb_create	= drm_gem_fb_create_with_dirty,
+	.fb_create	= compat_fb_create,
 	.mode_valid	= synv_mode_valid,
 	.atomic_check	= drm_atomic_helper_check,
 	.atomic_commit	= drm_atomic_helper_commit,

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The picture. Buffers are in guest memory; what has changed in them is copied to
- * the VRAM, and the host is told where.
+ * The picture. The host is told where it lies in the VRAM, and what of it has
+ * changed: that is the buffer itself, if there is room for it, or a copy.
  */
+#include <linux/completion.h>
+#include <linux/delay.h>
 #include <linux/iosys-map.h>
+#include <linux/ktime.h>
 
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
@@ -12,11 +15,14 @@
 #include <drm/drm_framebuffer.h>
 #include <drm/drm_gem_atomic_helper.h>
 #include <drm/drm_gem_framebuffer_helper.h>
+#include <drm/drm_modeset_lock.h>
 #include <drm/drm_rect.h>
 
 #include <synthio/copy.h>
 
 #include "video.h"
+
+#define CONSOLE_BEAT_US	(USEC_PER_SEC / 60)
 
 static int synv_plane_check(struct drm_plane *plane, compat_atomic *state)
 {
@@ -35,12 +41,53 @@ static int synv_plane_check(struct drm_plane *plane, compat_atomic *state)
 						   false, true);
 }
 
+/*
+ * Buffers of ours stay mapped; what comes from another device is, as long as it
+ * is shown. Without offset: data[] has it, the map has not.
+ */
+static int synv_plane_prepare(struct drm_plane *plane,
+			      struct drm_plane_state *state)
+{
+	struct drm_shadow_plane_state *shadow = to_drm_shadow_plane_state(state);
+	struct drm_framebuffer *fb = state->fb;
+	int ret;
+
+	if (!fb)
+		return 0;
+	ret = drm_gem_plane_helper_prepare_fb(plane, state);
+	if (ret)
+		return ret;
+	if (compat_gem_imported(fb->obj[0]))
+		return drm_gem_fb_vmap(fb, shadow->map, shadow->data);
+	ret = synv_vram_prepare(fb->obj[0]);
+	if (!ret)
+		shadow->map[0] = to_synv_buffer(fb->obj[0])->pages;
+	return ret;
+}
+
+static void synv_plane_cleanup(struct drm_plane *plane,
+			       struct drm_plane_state *state)
+{
+	struct drm_shadow_plane_state *shadow = to_drm_shadow_plane_state(state);
+
+	if (state->fb && compat_gem_imported(state->fb->obj[0]))
+		drm_gem_fb_vunmap(state->fb, shadow->map);
+}
+
+static const struct iosys_map *map_of(const struct drm_plane_state *state)
+{
+	const struct drm_shadow_plane_state *shadow =
+		container_of(state, struct drm_shadow_plane_state, base);
+
+	return &shadow->map[0];
+}
+
 /* @r: in the buffer; the screen begins at src of the buffer */
 static void copy_rect(struct synv *v, const struct drm_plane_state *state,
-		      const struct iosys_map *map, const struct synv_rect *r,
-		      int src_x, int src_y)
+		      const struct synv_rect *r, int src_x, int src_y)
 {
-	u32 pitch = v->crtc.mode.hdisplay * SYNV_BPP;
+	const struct iosys_map *map = map_of(state);
+	u32 pitch = drm_rect_width(&state->dst) * SYNV_BPP;
 	u32 bytes = (r->x2 - r->x1) * SYNV_BPP;
 	u8 *to = v->vram + (r->y1 - src_y) * pitch +
 		 (r->x1 - src_x) * SYNV_BPP;
@@ -49,6 +96,7 @@ static void copy_rect(struct synv *v, const struct drm_plane_state *state,
 		      r->x1 * SYNV_BPP;
 	u32 lines = r->y2 - r->y1;
 
+	v->copied_pixels += (u64)lines * (r->x2 - r->x1);
 	/* whole lines that follow each other are one piece */
 	if (bytes == pitch && pitch == state->fb->pitches[0]) {
 		bytes *= lines;
@@ -64,23 +112,116 @@ static void copy_rect(struct synv *v, const struct drm_plane_state *state,
 	}
 }
 
+static bool copy(struct synv *v, const struct drm_plane_state *state,
+		 const struct synv_damage *damage)
+{
+	u32 i;
+
+	if (!damage->count)
+		return true;
+	if (drm_gem_fb_begin_cpu_access(state->fb, DMA_FROM_DEVICE))
+		return false;
+	for (i = 0; i < damage->count; i++)
+		copy_rect(v, state, &damage->rect[i], state->src.x1 >> 16,
+			  state->src.y1 >> 16);
+	drm_gem_fb_end_cpu_access(state->fb, DMA_FROM_DEVICE);
+	return true;
+}
+
+/*
+ * Where the host finds the picture if it is to look into the buffer; false: it is
+ * to be copied. vram_lock is held
+ */
+static bool look_there(struct synv *v, const struct drm_plane_state *state,
+		       struct synthvid_output *output)
+{
+	const struct drm_framebuffer *fb = state->fb;
+	u32 pitch = fb->pitches[0], at;
+	u64 from;
+
+	if (compat_gem_imported(fb->obj[0]) || pitch % SYNV_BPP ||
+	    fb->offsets[0] % SYNV_BPP)
+		return false;
+	from = fb->offsets[0] + (u64)pitch * (state->src.y1 >> 16) +
+	       (state->src.x1 >> 16) * SYNV_BPP;
+	/* no host reads beyond the buffer: the last line is a whole one, too */
+	if (from + (u64)pitch * drm_rect_height(&state->dst) >
+	    fb->obj[0]->size ||
+	    (from && v->vram_use == SYNV_VRAM_AT_START))
+		return false;
+	if (!synv_vram_enter(v, to_synv_buffer(fb->obj[0]), &at))
+		return false;
+	output->offset = at + from;
+	output->pitch = pitch;
+	return true;
+}
+
+/*
+ * Show what @damage says, in the buffer, has changed. Commits are kept away, or
+ * this is one.
+ */
+static void show(struct synv *v, const struct drm_plane_state *state,
+		 const struct synv_damage *damage)
+{
+	int src_x = state->src.x1 >> 16, src_y = state->src.y1 >> 16;
+	int width = drm_rect_width(&state->dst);
+	int height = drm_rect_height(&state->dst);
+	struct synthvid_output output = {
+		.active = 1,
+		.depth = 8 * SYNV_BPP,
+		.width = width,
+		.height = height,
+		.pitch = width * SYNV_BPP,
+	};
+	const struct synv_damage all = {
+		.count = 1,
+		.rect[0] = { src_x, src_y, src_x + width, src_y + height },
+	};
+	static const struct synv_damage none;
+	struct synv_damage screen;
+	bool direct;
+	u32 i;
+
+	mutex_lock(&v->vram_lock);
+	direct = look_there(v, state, &output);
+	if (!direct && !synv_vram_picture(v, output.pitch * output.height))
+		v->copied = false;
+	mutex_unlock(&v->vram_lock);
+	if (direct) {
+		v->copied = false;
+	} else {
+		/* of another picture, or of another size */
+		if (!v->copied || v->situation.width != output.width ||
+		    v->situation.height != output.height)
+			damage = &all;
+		v->copied = copy(v, state, damage);
+		if (!v->copied)
+			damage = &none;
+	}
+	synv_proto_show(v, &output);
+	screen.count = damage->count;
+	for (i = 0; i < damage->count; i++) {
+		const struct synv_rect *r = &damage->rect[i];
+
+		screen.rect[i] = (struct synv_rect) {
+			r->x1 - src_x, r->y1 - src_y,
+			r->x2 - src_x, r->y2 - src_y };
+	}
+	if (screen.count)
+		synv_proto_dirt(v, &screen);
+}
+
 static void synv_plane_update(struct drm_plane *plane, compat_atomic *state)
 {
 	struct drm_plane_state *old = drm_atomic_get_old_plane_state(state,
 								     plane);
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state,
 								     plane);
-	struct drm_shadow_plane_state *shadow = to_drm_shadow_plane_state(new);
-	/* without offset: data[] has it, the map has not */
-	const struct iosys_map *map = &shadow->map[0];
 	struct synv *v = to_synv(plane->dev);
 	struct drm_atomic_helper_damage_iter iter;
-	struct synv_damage screen = { 0 };
 	struct synv_damage damage = { 0 };
-	int src_x = new->src.x1 >> 16, src_y = new->src.y1 >> 16;
 	struct drm_rect clip;
 	int idx;
-	u32 i;
 
 	if (!new->fb || !new->visible || !drm_dev_enter(&v->drm, &idx))
 		return;
@@ -88,34 +229,131 @@ static void synv_plane_update(struct drm_plane *plane, compat_atomic *state)
 	drm_atomic_for_each_plane_damage(&iter, &clip)
 		synv_damage_add(&damage, (struct synv_rect) {
 			clip.x1, clip.y1, clip.x2, clip.y2 });
-	if (!damage.count ||
-	    drm_gem_fb_begin_cpu_access(new->fb, DMA_FROM_DEVICE))
-		goto out;
-	screen.count = damage.count;
-	for (i = 0; i < damage.count; i++) {
-		const struct synv_rect *r = &damage.rect[i];
-
-		copy_rect(v, new, map, r, src_x, src_y);
-		screen.rect[i] = (struct synv_rect) {
-			r->x1 - src_x, r->y1 - src_y,
-			r->x2 - src_x, r->y2 - src_y };
-	}
-	drm_gem_fb_end_cpu_access(new->fb, DMA_FROM_DEVICE);
-	synv_proto_dirt(v, &screen);
-out:
+	show(v, new, &damage);
 	drm_dev_exit(idx);
 }
 
-/* No picture on a screen that is on: it is black */
+/**
+ * synv_plane_black() - a screen without a picture
+ * @v: the display
+ * @width: of the screen
+ * @height: of the screen
+ *
+ * Context: process, in a commit.
+ */
+void synv_plane_black(struct synv *v, u32 width, u32 height)
+{
+	struct synthvid_output output = {
+		.active = 1,
+		.depth = 8 * SYNV_BPP,
+		.width = width,
+		.height = height,
+		.pitch = width * SYNV_BPP,
+	};
+	const struct synv_damage all = {
+		.count = 1,
+		.rect[0] = { 0, 0, width, height },
+	};
+
+	mutex_lock(&v->vram_lock);
+	synv_vram_picture(v, output.pitch * height);
+	mutex_unlock(&v->vram_lock);
+	v->copied = false;
+	memset(v->vram, 0, (size_t)output.pitch * height);
+	synv_proto_show(v, &output);
+	synv_proto_dirt(v, &all);
+}
+
 static void synv_plane_disable(struct drm_plane *plane, compat_atomic *state)
 {
 	struct synv *v = to_synv(plane->dev);
 	int idx;
 
-	if (!drm_dev_enter(&v->drm, &idx))
+	if (!v->situation.active || !drm_dev_enter(&v->drm, &idx))
 		return;
-	synv_proto_clear(v);
+	synv_plane_black(v, v->situation.width, v->situation.height);
 	drm_dev_exit(idx);
+}
+
+/* Wait until the last commit of the plane is at the host; no other one begins */
+static bool is_shown(struct drm_plane *plane, const struct drm_framebuffer *fb)
+{
+	const struct drm_plane_state *state = plane->state;
+
+	if (state->fb != fb || !state->visible)
+		return false;
+	return !state->commit ||
+	       wait_for_completion_timeout(&state->commit->hw_done, 10 * HZ);
+}
+
+/*
+ * The console's worker comes for each character, if it can. What comes meanwhile
+ * it tells of at once. Later kernels let it wait for a vertical blank themselves.
+ */
+static void pace_console(struct synv *v)
+{
+	s64 early = ktime_us_delta(v->console_told, ktime_get()) +
+		    CONSOLE_BEAT_US;
+
+	if (early > 0 && early <= CONSOLE_BEAT_US)
+		usleep_range(early, early + CONSOLE_BEAT_US / 8);
+	v->console_told = ktime_get();
+}
+
+/**
+ * synv_plane_dirty() - a program has drawn, and wants it to be seen
+ * @fb: where
+ * @file: the program's, NULL if it is the kernel
+ * @flags: that a part was copied or filled. Of a copy both parts are in @clips: the
+ * other one costs little
+ * @color: what it was filled with
+ * @clips: what has changed
+ * @count: how many; 0: all
+ *
+ * What an atomic commit of the same buffer would do, without one.
+ *
+ * Context: process, sleeps; no lock of DRM's is held.
+ * Return: 0, also if the buffer is not shown or the device has gone; or an error.
+ */
+int synv_plane_dirty(struct drm_framebuffer *fb, struct drm_file *file,
+		     unsigned int flags, unsigned int color,
+		     struct drm_clip_rect *clips, unsigned int count)
+{
+	struct synv *v = to_synv(fb->dev);
+	struct drm_plane *plane = &v->primary;
+	struct synv_damage damage = { 0 };
+	struct drm_rect src;
+	unsigned int i;
+	int idx;
+
+	/* who else draws there may not be done: a commit waits for that */
+	if (compat_gem_imported(fb->obj[0]))
+		return drm_atomic_helper_dirtyfb(fb, file, flags, color, clips,
+						 count);
+	if (!file)
+		pace_console(v);
+	drm_modeset_lock(&plane->mutex, NULL);
+	if (!is_shown(plane, fb))
+		goto out;
+	drm_rect_fp_to_int(&src, &plane->state->src);
+	for (i = 0; i < count; i++)
+		synv_damage_add(&damage, (struct synv_rect) {
+			max_t(int, clips[i].x1, src.x1),
+			max_t(int, clips[i].y1, src.y1),
+			min_t(int, clips[i].x2, src.x2),
+			min_t(int, clips[i].y2, src.y2) });
+	if (!count)
+		synv_damage_add(&damage, (struct synv_rect) {
+			src.x1, src.y1, src.x2, src.y2 });
+	/* on a screen that is dark no part of a picture is told */
+	if (damage.count && v->situation.active &&
+	    drm_dev_enter(&v->drm, &idx)) {
+		show(v, plane->state, &damage);
+		drm_dev_exit(idx);
+	}
+out:
+	drm_modeset_unlock(&plane->mutex);
+	return 0;
 }
 
 #ifdef COMPAT_PANIC
@@ -130,7 +368,7 @@ static int synv_plane_scanout(struct drm_plane *plane,
 	sb->width = v->situation.width;
 	sb->height = v->situation.height;
 	sb->pitch[0] = v->situation.pitch;
-	iosys_map_set_vaddr(&sb->map[0], v->vram);
+	iosys_map_set_vaddr(&sb->map[0], v->vram + v->situation.offset);
 	return 0;
 }
 
@@ -141,7 +379,8 @@ static void synv_plane_panic_flush(struct drm_plane *plane)
 #endif
 
 static const struct drm_plane_helper_funcs synv_plane_helpers = {
-	DRM_GEM_SHADOW_PLANE_HELPER_FUNCS,
+	.prepare_fb	= synv_plane_prepare,
+	.cleanup_fb	= synv_plane_cleanup,
 	.atomic_check	= synv_plane_check,
 	.atomic_update	= synv_plane_update,
 	.atomic_disable	= synv_plane_disable,

@@ -289,41 +289,24 @@ static void tell_all_dirty(struct synv *v)
 }
 
 /**
- * synv_proto_show() - the screen has this size now, and is black
+ * synv_proto_show() - this part of the VRAM is the screen now
  * @v: the display
- * @width: pixels
- * @height: pixels
- * @pitch: bytes; the whole screen fits into the VRAM
+ * @output: it, active
+ *
+ * Return: whether it was not before.
  */
-void synv_proto_show(struct synv *v, u32 width, u32 height, u32 pitch)
+bool synv_proto_show(struct synv *v, const struct synthvid_output *output)
 {
-	mutex_lock(&v->out_lock);
-	v->situation = (struct synthvid_output) {
-		.active = 1,
-		.depth = 8 * SYNV_BPP,
-		.width = width,
-		.height = height,
-		.pitch = pitch,
-	};
-	/* whatever was there is in another size */
-	memset(v->vram, 0, (size_t)pitch * height);
-	tell_situation(v);
-	mutex_unlock(&v->out_lock);
-}
+	bool changed;
 
-/**
- * synv_proto_clear() - a black screen
- * @v: the display
- */
-void synv_proto_clear(struct synv *v)
-{
 	mutex_lock(&v->out_lock);
-	if (v->situation.active) {
-		memset(v->vram, 0, (size_t)v->situation.pitch *
-				   v->situation.height);
-		tell_all_dirty(v);
+	changed = memcmp(&v->situation, output, sizeof(*output));
+	if (changed) {
+		v->situation = *output;
+		tell_situation(v);
 	}
 	mutex_unlock(&v->out_lock);
+	return changed;
 }
 
 /**

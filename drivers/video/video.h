@@ -4,16 +4,22 @@
  *
  *	drv.c		what the bus and DRM call: probe, remove, hibernation
  *	modeset.c	connector, CRTC, modes
- *	plane.c		the picture: copies what has changed to the VRAM
+ *	plane.c		the picture: what is shown, and what has changed
+ *	vram.c		buffers, and which of them lie in the VRAM
  *	cursor.c	the pointer, which the host draws
  *	vblank.c	the beat that page flips are paced by
  *	proto.c		the channel, and what goes through it
  *	message.c	what the host's messages mean
  *	damage.c	rectangles
  *
- * Locks: out_lock, a mutex, of what the host was told; ask_lock, a mutex, around
- * a question to the host; rx_lock, a spinlock, of what came from it. In this
- * order: ask_lock, out_lock, rx_lock. The channel's callback runs in a tasklet.
+ * Locks: vram_lock, a mutex, of what lies in the VRAM; out_lock, a mutex, of what
+ * the host was told; ask_lock, a mutex, around a question to the host; rx_lock, a
+ * spinlock, of what came from it. In this order: ask_lock, out_lock, rx_lock;
+ * vram_lock is taken within a GEM object's lock and mmap_lock, and with none of
+ * ours. The channel's callback runs in a tasklet.
+ *
+ * What is shown changes in commits, one after the other, and in synv_plane_dirty(),
+ * which keeps commits away: that needs no lock of its own.
  */
 #ifndef SYNTHIO_VIDEO_DRIVER_H
 #define SYNTHIO_VIDEO_DRIVER_H
@@ -23,6 +29,7 @@
 #include <linux/hyperv.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include <drm/drm_connector.h>
@@ -34,6 +41,7 @@
 #include "compat.h"
 #include "damage.h"
 #include "message.h"
+#include "vram.h"
 
 #define SYNV_NAME	"synth_video"
 #define SYNV_BPP	4		/* bytes of a pixel */
@@ -57,6 +65,21 @@ struct synv_pointer {
  * @modes: what the host has said last; under mode_config.mutex
  * @hotplug_update: the desktop should follow the preferred mode
  * @registered: DRM's users know of it
+ * @copied: what is shown is the copied picture, and it is what was in the buffer
+ * @console_told: when the console's worker told something
+ * @copied_pixels: how many, since the driver has the device
+ *
+ * @vram_lock: of these:
+ * @mm: of the VRAM
+ * @picture: room at the beginning, for a buffer that is copied
+ * @residents: struct synv_buffer that lie in the VRAM
+ * @shown: was shown last; to compare with, it may be gone
+ * @vram_use: what the module's parameter says
+ * @vram_open: buffers may enter
+ * @vram_vmaps: how often those in the VRAM are mapped in the kernel
+ * @vram_idle: woken when @vram_vmaps gets 0
+ * @vram_entered: moves of buffers into the VRAM, and @vram_left out of it
+ *
  * @vblank_lock: of the beat
  * @vblank_on: somebody counts
  * @vblank_running: the timer runs, or is about to
@@ -88,6 +111,21 @@ struct synv {
 	struct synv_modes modes;
 	struct drm_property *hotplug_update;
 	bool registered;
+	bool copied;
+	ktime_t console_told;
+	u64 copied_pixels;
+
+	struct mutex vram_lock;
+	struct drm_mm mm;
+	struct drm_mm_node picture;
+	struct list_head residents;
+	struct synv_buffer *shown;
+	int vram_use;
+	bool vram_open;
+	unsigned int vram_vmaps;
+	wait_queue_head_t vram_idle;
+	u64 vram_entered;
+	u64 vram_left;
 
 	spinlock_t vblank_lock;
 	struct hrtimer vblank_timer;
@@ -123,9 +161,8 @@ static inline struct synv *to_synv(struct drm_device *drm)
 int synv_proto_open(struct synv *v);
 void synv_proto_close(struct synv *v);
 int synv_proto_start(struct synv *v);
-void synv_proto_show(struct synv *v, u32 width, u32 height, u32 pitch);
+bool synv_proto_show(struct synv *v, const struct synthvid_output *output);
 void synv_proto_blank(struct synv *v);
-void synv_proto_clear(struct synv *v);
 void synv_proto_dirt(struct synv *v, const struct synv_damage *damage);
 void synv_proto_panic_dirt(struct synv *v);
 void synv_proto_position(struct synv *v, bool visible, int x, int y);
@@ -138,6 +175,10 @@ bool synv_modeset_fits(const struct synv *v, u32 width, u32 height);
 
 /* plane.c, cursor.c */
 int synv_plane_init(struct synv *v);
+void synv_plane_black(struct synv *v, u32 width, u32 height);
+int synv_plane_dirty(struct drm_framebuffer *fb, struct drm_file *file,
+		     unsigned int flags, unsigned int color,
+		     struct drm_clip_rect *clips, unsigned int count);
 int synv_cursor_init(struct synv *v);
 
 /* vblank.c */

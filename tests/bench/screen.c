@@ -3,19 +3,19 @@
  * Loads a display, for `make bench`, until it is ended, or COUNT times if that is
  * not 0. What it has done it tells as asked.h says.
  *
- *	screen full CARD WIDTH HEIGHT COUNT	tells that the whole screen is new
- *	screen part CARD WIDTH HEIGHT COUNT	... that 200x200 pixels of it are
+ *	screen full CARD WIDTH HEIGHT COUNT	draws the whole screen anew
+ *	screen part CARD WIDTH HEIGHT COUNT	... 200x200 pixels of it
  *	screen move CARD WIDTH HEIGHT COUNT	moves the pointer
  *	screen scroll TERMINAL WIDTH HEIGHT COUNT	writes lines
  *
- * Nothing is drawn between updates: what a program's own drawing takes is the same
- * for all displays. What is told is copied all the same. Where nobody has to be told,
- * since the buffer is the device's memory, the program copies that much there from
- * memory of its own, as who draws does that cannot draw where it is shown.
+ * To draw is to copy from memory of its own to the buffer, wherever that lies: in
+ * memory that the driver or the host copies once more, or in the device's. Then it
+ * tells what is new, unless the driver says that nobody has to be told.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -31,7 +31,8 @@
 
 static struct card card;
 static struct card_buffer screen, pointer;
-static uint32_t *shadow;	/* if nobody has to be told */
+static uint32_t *drawn[2];	/* what is drawn, in turns */
+static bool untold;		/* nobody has to be told */
 static int terminal;
 
 static void die(const char *what)
@@ -49,6 +50,8 @@ static int tell(uint32_t x, uint32_t y, uint32_t w, uint32_t h)
 
 static void open_screen(const char *path, uint32_t width, uint32_t height)
 {
+	unsigned int i;
+
 	if (card_open(&card, path))
 		die(path);
 	if (card_buffer(&card, &screen, width, height, DRM_FORMAT_XRGB8888))
@@ -56,39 +59,39 @@ static void open_screen(const char *path, uint32_t width, uint32_t height)
 	card_draw(&screen, 0, 0, width, height, 1);
 	if (card_show(&card, &screen))
 		die("mode");
-	if (!tell(0, 0, 1, 1))
-		return;
-	if (errno != ENOSYS)
+	untold = tell(0, 0, 1, 1);
+	if (untold && errno != ENOSYS)
 		die("dirty");
-	shadow = malloc(screen.size);
-	if (!shadow)
-		die("memory");
-	memcpy(shadow, screen.map, screen.size);
+	for (i = 0; i < 2; i++) {
+		drawn[i] = malloc(screen.size);
+		if (!drawn[i])
+			die("memory");
+		card_draw(&screen, 0, 0, width, height, i);
+		memcpy(drawn[i], screen.map, screen.size);
+	}
 }
 
-static int dirty(uint32_t x, uint32_t y, uint32_t w, uint32_t h)
+static int update(uint32_t i, uint32_t x, uint32_t y, uint32_t w, uint32_t h)
 {
-	uint32_t pitch = screen.pitch / 4, end = y + h;
+	uint32_t pitch = screen.pitch / 4, line;
+	const uint32_t *from = drawn[i % 2];
 
-	if (!shadow)
-		return tell(x, y, w, h);
-	for (; y < end; y++)
-		memcpy(screen.map + y * pitch + x, shadow + y * pitch + x,
+	for (line = y; line < y + h; line++)
+		memcpy(screen.map + line * pitch + x, from + line * pitch + x,
 		       w * 4);
-	return 0;
+	return untold ? 0 : tell(x, y, w, h);
 }
 
 static int full(uint32_t i)
 {
-	(void)i;
-	return dirty(0, 0, screen.width, screen.height);
+	return update(i, 0, 0, screen.width, screen.height);
 }
 
 /* Here and there: no two that follow each other touch */
 static int part(uint32_t i)
 {
-	return dirty(i * 331 % (screen.width - PART),
-		     i * 257 % (screen.height - PART), PART, PART);
+	return update(i, i * 331 % (screen.width - PART),
+		      i * 257 % (screen.height - PART), PART, PART);
 }
 
 static void open_pointer(const char *path, uint32_t width, uint32_t height)

@@ -211,8 +211,8 @@ class VideoCase(Case):
         """(name, text) of what holds for all of them."""
         return [
             ("screen", f"{WIDTH}x{HEIGHT}, 32 bits a pixel; nobody looks"),
-            ("update", "DIRTYFB of one rectangle, one at a time; it counts when "
-             "the host has its pixels"),
+            ("update", "the program draws a rectangle and tells of it (DIRTYFB), "
+             "one at a time; it counts when the host has its pixels"),
             ("scroll", "lines of 100 characters to /dev/tty1, as fbcon draws "
              "them; a line is an update in what costs are of"),
         ]

@@ -43,6 +43,7 @@ int card_buffer(struct card *c, struct card_buffer *b, uint32_t width,
 	map.handle = create.handle;
 	if (drmIoctl(c->fd, DRM_IOCTL_MODE_MAP_DUMB, &map))
 		return -1;
+	b->offset = map.offset;
 	b->map = mmap(NULL, b->size, PROT_READ | PROT_WRITE, MAP_SHARED, c->fd,
 		      map.offset);
 	if (b->map == MAP_FAILED)

@@ -16,10 +16,11 @@
 /**
  * struct card_buffer - one that is mapped; zeros: none
  * @pitch: bytes of a line
+ * @offset: where the card's file has it, for mmap()
  */
 struct card_buffer {
 	uint32_t handle, fb, width, height, pitch;
-	uint64_t size;
+	uint64_t size, offset;
 	uint32_t *map;
 };
 

@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <linux/input.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -98,6 +100,151 @@ static int cmd_dirty(uint32_t *n)
 	return answer("ok");
 }
 
+/* x1 y1 x2 y2 of what was copied, and of where to */
+static int cmd_annotated(uint32_t *n)
+{
+	drmModeClip clips[2] = {
+		{ n[0], n[1], n[2], n[3] }, { n[4], n[5], n[6], n[7] },
+	};
+	struct drm_mode_fb_dirty_cmd dirty = {
+		.fb_id = screen[front].fb,
+		.flags = DRM_MODE_FB_DIRTY_ANNOTATE_COPY,
+		.num_clips = 2,
+		.clips_ptr = (uintptr_t)clips,
+	};
+
+	return drmIoctl(card.fd, DRM_IOCTL_MODE_DIRTYFB, &dirty) ?
+	       failed("dirty") : answer("ok");
+}
+
+/* The same of the buffer that is not shown */
+static int cmd_dirty_back(uint32_t *n)
+{
+	(void)n;
+	return drmModeDirtyFB(card.fd, screen[!front].fb, NULL, 0) ?
+	       failed("dirty") : answer("ok");
+}
+
+/* x y: what is in the buffer that is shown */
+static int cmd_pixel(uint32_t *n)
+{
+	const struct card_buffer *b = &screen[front];
+
+	return answer("ok %06x",
+		      b->map[n[1] * (b->pitch / 4) + n[0]] & 0xffffff);
+}
+
+/* Map the buffer that is shown once more, and look whether it is the same */
+static int cmd_map(uint32_t *n)
+{
+	const struct card_buffer *b = &screen[front];
+	uint32_t *map = mmap(NULL, b->size, PROT_READ | PROT_WRITE, MAP_SHARED,
+			     card.fd, b->offset);
+	bool same;
+
+	(void)n;
+	if (map == MAP_FAILED)
+		return failed("map");
+	same = !memcmp(map, b->map, b->size);
+	munmap(map, b->size);
+	return answer(same ? "ok" : "error: another content");
+}
+
+/* count w h: draw in the buffer that is shown, again and again */
+static int cmd_scribble(uint32_t *n)
+{
+	uint32_t i;
+
+	for (i = 1; i <= n[0]; i++)
+		card_draw(&screen[front], 0, 0, n[1], n[2], i);
+	return answer("ok");
+}
+
+/* count: buffers of the screen's size come, are shown, and go */
+static int cmd_churn(uint32_t *n)
+{
+	struct card_buffer b[3] = { { 0 } };
+	uint32_t i;
+
+	for (i = 0; i < n[0]; i++) {
+		struct card_buffer *one = &b[i % 3];
+
+		if (card_buffer(&card, one, screen[0].width, screen[0].height,
+				DRM_FORMAT_XRGB8888))
+			return failed("buffer");
+		one->map[i] = i;
+		if (card_show(&card, one) ||
+		    drmModeDirtyFB(card.fd, one->fb, NULL, 0))
+			return failed("crtc");
+	}
+	if (card_show(&card, &screen[front]))
+		return failed("crtc");
+	for (i = 0; i < 3; i++)
+		card_free(&card, &b[i]);
+	return answer("ok");
+}
+
+/* Give the buffer that is shown to others, as a dma-buf, and draw in that: seed */
+static int cmd_export(uint32_t *n)
+{
+	struct card_buffer b = screen[front];
+	int fd;
+
+	if (drmPrimeHandleToFD(card.fd, b.handle, DRM_CLOEXEC | DRM_RDWR, &fd))
+		return failed("export");
+	b.map = mmap(NULL, b.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (b.map == MAP_FAILED)
+		return failed("map");
+	card_draw(&b, 0, 0, b.width, b.height, n[0]);
+	munmap(b.map, b.size);
+	return answer("ok");
+}
+
+/* Show a buffer that vgem has made: w h seed */
+static int cmd_import(uint32_t *n)
+{
+	struct card_buffer b = { 0 };
+	int other, fd, i, ret;
+	char path[32];
+
+	for (i = 0; i < 8; i++) {
+		drmVersion *version;
+		bool found;
+
+		snprintf(path, sizeof(path), "/dev/dri/card%d", i);
+		other = open(path, O_RDWR | O_CLOEXEC);
+		if (other < 0)
+			continue;
+		version = drmGetVersion(other);
+		found = version && !strcmp(version->name, "vgem");
+		drmFreeVersion(version);
+		if (found)
+			break;
+		close(other);
+	}
+	if (i == 8)
+		return answer("error: no vgem");
+	card_free(&card, &screen[front]);
+	/* no framebuffers there: that it fails at the end is as it should be */
+	card_buffer(&(struct card){ .fd = other }, &b, n[0], n[1],
+		    DRM_FORMAT_XRGB8888);
+	if (!b.map || b.map == MAP_FAILED)
+		return failed("vgem's buffer");
+	card_draw(&b, 0, 0, n[0], n[1], n[2]);
+	ret = drmPrimeHandleToFD(other, b.handle, DRM_CLOEXEC | DRM_RDWR, &fd);
+	close(other);
+	if (ret || drmPrimeFDToHandle(card.fd, fd, &b.handle))
+		return failed("import");
+	close(fd);
+	if (drmModeAddFB2(card.fd, n[0], n[1], DRM_FORMAT_XRGB8888,
+			  (uint32_t[4]){ b.handle }, (uint32_t[4]){ b.pitch },
+			  (uint32_t[4]){ 0 }, &b.fb, 0))
+		return failed("framebuffer");
+	screen[front] = b;
+	return card_show(&card, &screen[front]) ? failed("crtc") : answer("ok");
+}
+
 static double now(void)
 {
 	struct timespec t;
@@ -169,6 +316,72 @@ static int cmd_flip(uint32_t *n)
 		front = !front;
 	}
 	return answer("ok %.2f", now() - start);
+}
+
+static volatile bool storm_ends;
+
+static void *storm(void *data)
+{
+	uint32_t i;
+
+	(void)data;
+	for (i = 0; !storm_ends; i++) {
+		drmModeClip clip = { i % 64, i % 32, i % 64 + 99, i % 32 + 99 };
+
+		if (drmModeDirtyFB(card.fd, screen[i % 2].fb, &clip, 1))
+			return (void *)1;
+	}
+	return NULL;
+}
+
+static int set_dpms(bool off)
+{
+	uint32_t id = card_prop(&card, card.connector,
+				DRM_MODE_OBJECT_CONNECTOR, "DPMS");
+
+	return drmModeConnectorSetProperty(card.fd, card.connector, id,
+					   off ? 3 : 0);
+}
+
+/* count seed: flips, moves out of the VRAM, and darkness, while others tell */
+static int cmd_storm(uint32_t *n)
+{
+	struct card_buffer *b;
+	pthread_t thread[2];
+	void *bad = NULL, *ret;
+	uint32_t i;
+	int err = 0;
+
+	storm_ends = false;
+	for (i = 0; i < 2; i++) {
+		if (pthread_create(&thread[i], NULL, storm, NULL))
+			return failed("thread");
+	}
+	for (i = 0; i < n[0] && !err; i++) {
+		front = !front;
+		b = &screen[front];
+		card_draw(b, 0, 0, b->width, 16, i);
+		if (i % 8 == 7)
+			err = set_dpms(true) || set_dpms(false);
+		else if (i % 8 == 3)
+			err = card_show(&card, b);
+		else
+			err = drmModePageFlip(card.fd, card.crtc, b->fb,
+					      DRM_MODE_PAGE_FLIP_EVENT, NULL) ||
+			      !wait_flip();
+	}
+	storm_ends = true;
+	for (i = 0; i < 2; i++) {
+		pthread_join(thread[i], &ret);
+		bad = ret ?: bad;
+	}
+	if (err || bad)
+		return failed("storm");
+	b = &screen[front];
+	card_draw(b, 0, 0, b->width, b->height, n[1]);
+	if (card_show(&card, b) || drmModeDirtyFB(card.fd, b->fb, NULL, 0))
+		return failed("crtc");
+	return answer("ok");
 }
 
 static uint32_t crtc_prop(const char *name)
@@ -368,12 +581,7 @@ static int cmd_follow(uint32_t *n)
 /* 1: off, 0: on */
 static int cmd_dpms(uint32_t *n)
 {
-	uint32_t id = card_prop(&card, card.connector,
-				DRM_MODE_OBJECT_CONNECTOR, "DPMS");
-
-	if (drmModeConnectorSetProperty(card.fd, card.connector, id, n[0] ? 3 : 0))
-		return failed("dpms");
-	return answer("ok");
+	return set_dpms(n[0]) ? failed("dpms") : answer("ok");
 }
 
 static int cmd_master(uint32_t *n)
@@ -393,6 +601,11 @@ static const struct {
 	{ "cursor", cmd_cursor }, { "nocursor", cmd_nocursor },
 	{ "move", cmd_move }, { "moves", cmd_moves }, { "dpms", cmd_dpms },
 	{ "master", cmd_master }, { "arrow", cmd_arrow },
+	{ "annotated", cmd_annotated }, { "dirtyback", cmd_dirty_back },
+	{ "pixel", cmd_pixel }, { "map", cmd_map },
+	{ "scribble", cmd_scribble }, { "churn", cmd_churn },
+	{ "export", cmd_export }, { "import", cmd_import },
+	{ "storm", cmd_storm },
 	{ "pointer", cmd_pointer }, { "follow", cmd_follow },
 };
 

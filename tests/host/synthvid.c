@@ -138,6 +138,8 @@ static void synthvid_vram(struct synthvid *v, struct channel *ch,
 				      (unsigned long long)loc->gpa);
 			return;
 		}
+		if (v->forgets)
+			memset(v->vram, 0x5a, v->vram_size);
 	}
 	pipe_send(&v->pipe, SYNTHVID_VRAM_LOCATION_ACK, &ack, sizeof(ack));
 	if (!v->quiet)
@@ -161,6 +163,7 @@ static void synthvid_situation(struct synthvid *v, struct channel *ch,
 {
 	struct synthvid_ack ack = { s->context };
 	struct console_screen screen;
+	bool resized;
 
 	v->counts.situations++;
 	if (s->outputs != 1) {
@@ -170,6 +173,8 @@ static void synthvid_situation(struct synthvid *v, struct channel *ch,
 	if (!s->output.active) {
 		synthvid_blank(v);
 	} else if (synthvid_output_ok(v, &s->output)) {
+		resized = !v->active || v->output.width != s->output.width ||
+			  v->output.height != s->output.height;
 		v->active = true;
 		v->output = s->output;
 		screen.pixels = v->vram + s->output.offset;
@@ -177,8 +182,10 @@ static void synthvid_situation(struct synthvid *v, struct channel *ch,
 		screen.height = s->output.height;
 		screen.pitch = s->output.pitch;
 		console_set_screen(bus_console(v->dev.bus), &screen);
-		log_info("video %s: %ux%u", v->dev.id, screen.width,
-			 screen.height);
+		/* a page flip may only be another offset */
+		if (resized)
+			log_info("video %s: %ux%u", v->dev.id, screen.width,
+				 screen.height);
 	} else {
 		channel_error(ch, "video: %ux%u of %u bits, pitch %u, at %u in a VRAM of %llu bytes",
 			      s->output.width, s->output.height,

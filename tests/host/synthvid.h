@@ -48,6 +48,7 @@ struct synthvid_counts {
  * @modes: what the guest may choose from; @preferred is an index
  * @features: what the guest is told that it should send
  * @quiet: no feature change is sent unasked
+ * @forgets: what was in the VRAM is overwritten when the guest says where it is
  */
 struct synthvid {
 	struct device dev;
@@ -65,6 +66,7 @@ struct synthvid {
 	unsigned int mode_count, preferred;
 	struct synthvid_feature_change features;
 	bool quiet;
+	bool forgets;
 	bool edid;
 	struct synthvid_counts counts;
 	/* the pointer, as it was told last */

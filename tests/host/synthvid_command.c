@@ -255,8 +255,9 @@ void synthvid_status(struct device *dev, struct text *out)
 	struct synthvid *v = to_synthvid(dev);
 
 	if (v->active)
-		text_add(out, "  shows %ux%u, pitch %u", v->output.width,
-			 v->output.height, v->output.pitch);
+		text_add(out, "  shows %ux%u, pitch %u, offset %u",
+			 v->output.width, v->output.height, v->output.pitch,
+			 v->output.offset);
 	else
 		text_add(out, "  shows nothing");
 	text_add(out, ", version %u.%u, pointer %ux%u at %d,%d %s, prefers %ux%u\n  ",
@@ -293,6 +294,10 @@ static int video_option(struct synthvid *v, const char *name, const char *value,
 	}
 	if (!strcmp(name, "quiet") && !value) {
 		v->quiet = true;
+		return 0;
+	}
+	if (!strcmp(name, "forgets") && !value) {
+		v->forgets = true;
 		return 0;
 	}
 	return text_add(err, "'%s%s%s' is not possible", name,
@@ -355,8 +360,8 @@ static int video_parse(struct bus *bus, const char *arg, struct text *err)
 }
 
 const struct device_option synthvid_options[] = {
-	{ "video", "[ID[,size=WxH][,vram=SIZE][,version=3.2|3.5][,no-edid][,quiet]]",
-	  "a display (ID: \"video\", 8M, 1024x768 if not given); quiet: it never says unasked what it wants to be told",
+	{ "video", "[ID[,size=WxH][,vram=SIZE][,version=3.2|3.5][,no-edid][,quiet][,forgets]]",
+	  "a display (ID: \"video\", 8M, 1024x768 if not given); quiet: it never says unasked what it wants to be told; forgets: what was in the VRAM is lost when the guest sets it up",
 	  video_parse },
 	{ 0 }
 };

@@ -11,8 +11,8 @@ import re
 import struct
 import time
 
-from lib import changed, DEVICE, HYPERV_DRM, OWN, STOCK, VIDEO, VideoGuest, \
-    vnc_picture
+from lib import changed, DEVICE, HYPERV_DRM, offset, OWN, STOCK, VIDEO, \
+    VideoGuest, vnc_picture, vram
 from screen import Tool, lit, pattern_rows, same_picture, screenshot, shows, \
     stats
 from steps import LONG, nothing_leaked, wait_for
@@ -81,6 +81,106 @@ def flips(g):
         assert took > 18 / 60, f"20 flips took {took} s"
 
 
+def flips_in_vram(g):
+    """A flip between two buffers that lie there is another offset, and no copy.
+    The host looks where the program draws."""
+    g.tool.do("mode", 640, 480, 1)
+    g.tool.do("flip", 1, 30)
+    before = vram(g)
+    assert before["buffers"] >= 2, before
+    seen = set()
+    for seed in range(31, 35):
+        g.ctl("video", "reset")
+        g.tool.do("flip", 1, seed)
+        seen.add(offset(g))
+        same_picture(screenshot(g), pattern_rows(640, 480, seed), "a flip")
+        counts = stats(g)
+        assert (counts["situations"], counts["rects"], counts["pixels"]) == \
+            (1, 1, 640 * 480), counts
+    assert len(seen) == 2, seen
+    g.tool.do("draw", 0, 0, 640, 480, 35)
+    same_picture(screenshot(g), pattern_rows(640, 480, 35), "not told of")
+    after = vram(g)
+    assert (after["copied"], after["entered"], after["left"]) == \
+        (before["copied"], before["entered"], before["left"]), (before, after)
+
+
+def no_room(g):
+    """Buffers of which only one has room in the VRAM: whoever shows them notices
+    nothing, and who takes turns is copied rather than moved each time."""
+    w, h = 1600, 1200
+    g.tool.do("mode", w, h, 40)
+    assert vram(g)["buffers"] == 1, vram(g)
+    for seed in (41, 42, 43):
+        g.tool.do("flip", 1, seed)
+    before = vram(g)
+    assert before["buffers"] == 0, before
+    g.tool.do("flip", 2, 44)
+    after = vram(g)
+    assert (after["entered"], after["left"]) == \
+        (before["entered"], before["left"]), (before, after)
+    assert after["copied"] == before["copied"] + 2 * w * h, (before, after)
+    assert offset(g) == 0
+    same_picture(screenshot(g), pattern_rows(w, h, 45), "flips without room")
+    # one that is told of again and again comes in
+    g.tool.do("dirties", 40, 64, 64)
+    assert vram(g)["buffers"] == 1, vram(g)
+    same_picture(screenshot(g), pattern_rows(w, h, 45), "it has come in")
+    # the VRAM is full of it, and another size is wanted
+    for seed, (w, h) in enumerate(((1920, 1080), (640, 480), (1920, 1080))):
+        g.tool.do("mode", w, h, seed)
+        same_picture(screenshot(g), pattern_rows(w, h, seed), "another size")
+
+
+def come_and_go(g):
+    """Buffers come, are shown and go: the VRAM has as much room as before."""
+    g.tool.do("mode", 640, 480, 46)
+    g.tool.do("churn", 3)
+    before = vram(g)
+    g.tool.do("churn", 100)
+    after = vram(g)
+    assert after["entered"] > before["entered"] + 50, (before, after)
+    assert (after["buffers"], after["used"]) == \
+        (before["buffers"], before["used"]), (before, after)
+    same_picture(screenshot(g), pattern_rows(640, 480, 46), "after that")
+
+
+def shared(g):
+    """A buffer that others get leaves the VRAM; one of theirs is shown, too."""
+    g.tool.do("mode", 640, 480, 47)
+    before = vram(g)
+    g.tool.do("export", 48)
+    after = vram(g)
+    assert after["buffers"] == before["buffers"] - 1, (before, after)
+    g.tool.do("dirty", 0)
+    same_picture(screenshot(g), pattern_rows(640, 480, 48), "drawn by others")
+    g.tool.do("draw", 0, 0, 640, 480, 49)
+    g.tool.do("dirties", 40, 64, 64)
+    g.tool.do("dirty", 0)
+    assert vram(g)["buffers"] == after["buffers"], vram(g)
+    same_picture(screenshot(g), pattern_rows(640, 480, 49), "drawn here")
+    g.tool.do("mode", 640, 480, 50)
+    if g.sh("modprobe vgem && ls /dev/dri/card1").rc:
+        return "no vgem in this kernel: nothing was imported"
+    g.tool.do("import", 640, 480, 51)
+    same_picture(screenshot(g), pattern_rows(640, 480, 51), "vgem's")
+    g.tool.do("draw", 0, 0, 640, 480, 52)
+    g.tool.do("dirty", 0)
+    same_picture(screenshot(g), pattern_rows(640, 480, 52), "vgem's, anew")
+    g.tool.do("mode", 640, 480, 53)
+    same_picture(screenshot(g), pattern_rows(640, 480, 53), "ours again")
+    g.run("rmmod vgem")
+    return None
+
+
+def storm(g):
+    """Two threads tell of both buffers, which take turns, go and come back."""
+    for w, h in ((640, 480), (1600, 1200)):
+        g.tool.do("mode", w, h, 54)
+        g.tool.do("storm", 64, 55, timeout=120)
+        same_picture(screenshot(g), pattern_rows(w, h, 55), f"{w}x{h}")
+
+
 def test_only(g):
     """A commit that is only tried is not seen by the host."""
     g.tool.do("mode", 640, 480, 2)
@@ -104,27 +204,49 @@ def damage(g):
     """Just what was damaged is copied and told: rectangles, apart where that is
     cheaper."""
     g.tool.do("mode", 1024, 768, 3)
-    counts, (pixels, where) = sent(g, "dirty", 1, 100, 50, 164, 90)
+    # where the host looks into the program's buffer nothing is written
+    before = vram(g)
+    copied = not before["buffers"]
+    assert copied == g.notes.get("copied", False), vram(g)
+
+    def only(where, most, found):
+        assert found[0] <= most, found
+        assert found == (0, ()) if not copied else found[1] == where, found
+
+    counts, found = sent(g, "dirty", 1, 100, 50, 164, 90)
     assert (counts["dirts"], counts["rects"], counts["pixels"]) == \
         (1, 1, 64 * 40), counts
-    assert where == (100, 50, 164, 90) and pixels <= 64 * 40, where
+    assert not counts["situations"], counts
+    only((100, 50, 164, 90), 64 * 40, found)
+    # of a copy within the screen both parts are told; what is outside is not
+    counts, found = sent(g, "annotated", 0, 0, 64, 64, 900, 700, 1064, 868)
+    assert (counts["rects"], counts["pixels"], counts["clipped"]) == \
+        (2, 64 * 64 + 124 * 68, 0), counts
+    only((0, 0, 1024, 768), 64 * 64 + 124 * 68, found)
+    # and nothing of a buffer that is not shown
+    for command in (("dirtyback",), ("dirty", 1, 1024, 0, 1100, 768)):
+        counts, found = sent(g, *command)
+        assert not counts["dirts"] and not found[0], (command, counts, found)
     one = [10, 10, 74, 74]
     far = [900, 700, 1000, 760]
     near = [74, 10, 90, 74]
     for command in ("dirty", "clips"):
-        counts, (pixels, where) = sent(g, command, 2, *one, *far)
+        counts, found = sent(g, command, 2, *one, *far)
         assert (counts["rects"], counts["pixels"]) == \
             (2, 64 * 64 + 100 * 60), (command, counts)
-        assert where == (10, 10, 1000, 760), where
-        assert pixels <= 64 * 64 + 100 * 60, pixels
-        counts, (pixels, where) = sent(g, command, 2, *one, *near)
+        only((10, 10, 1000, 760), 64 * 64 + 100 * 60, found)
+        counts, found = sent(g, command, 2, *one, *near)
         assert (counts["rects"], counts["pixels"]) == (1, 80 * 64), \
             (command, counts)
-        assert where == (10, 10, 90, 74), where
+        only((10, 10, 90, 74), 80 * 64, found)
     counts, (pixels, _) = sent(g, "dirty", 0)
-    assert counts["pixels"] == 1024 * 768 and pixels > 1024 * 760, counts
+    assert counts["pixels"] == 1024 * 768, counts
+    assert pixels > 1024 * 760 if copied else not pixels, pixels
     assert not counts["clipped"], counts
+    assert (vram(g)["copied"] > before["copied"]) == copied
     # and the screen is what was drawn
+    g.tool.do("draw", 0, 0, 1024, 768, 3)
+    g.tool.do("dirty", 0)
     g.tool.do("draw", 200, 300, 50, 60, 9)
     g.tool.do("dirty", 1, 200, 300, 250, 360)
     rows = pattern_rows(1024, 768, 3)
@@ -148,12 +270,13 @@ def cursor(g):
     same_picture(screenshot(g), rows, "the picture below")
     g.ctl("video", "fill", "90")
     g.ctl("video", "reset")
+    copied = vram(g)["copied"]
     g.tool.do("moves", 300)
     after = stats(g)
     assert after["positions"] == 300, after
     assert not (after["dirts"] or after["shapes"] or after["situations"]
                 or after["pixels"]), after
-    assert changed(g)[0] == 0, changed(g)
+    assert changed(g)[0] == 0 and vram(g)["copied"] == copied, changed(g)
     assert after["bytes"] <= 300 * 40, after
     # half red: what DRM has multiplied by its alpha the host gets as it was
     g.tool.do("cursor", 96, 96, "0x80800000")
@@ -246,18 +369,47 @@ def works(g, seed):
 
 def unplug(g):
     """Who has the device open while it goes finds it gone; the module stays
-    until that was closed."""
+    until that was closed. A program that is drawing goes on to draw."""
     g.tool.do("mode", 640, 480, 8)
     assert g.sh(f"rmmod {g.driver.module}").rc, "rmmod of what is in use"
+    g.tool.do("map")
+    g.tool.do("draw", 600, 400, 40, 80, 9)
+    row = pattern_rows(640, 480, 9)[470]
+    g.tool.give("scribble", 400, 320, 240)
     g.ctl("rescind", "video")
     gone(g)
-    said = g.tool.try_("dirty", 1, 0, 0, 64, 64)
-    assert said.startswith("error"), said
+    g.tool.answer("scribble", 120)
+    # all that was drawn is there, before and after
+    assert g.tool.do("pixel", 639, 470) == row[-3:].hex()
+    row = pattern_rows(320, 240, 400)[239]
+    assert g.tool.do("pixel", 319, 239) == row[-3:].hex()
+    for command in (("dirty", 1, 0, 0, 64, 64), ("map",)):
+        said = g.tool.try_(*command)
+        assert said.startswith("error"), (command, said)
     g.tool.try_("mode", 800, 600, 1)
     g.tool.try_("move", 5, 5)
     g.tool.end()
     g.ctl("offer", "video")
     works(g, 9)
+
+
+def unbind(g):
+    """The same by hand, of a buffer that is copied and one that is not."""
+    for w, h in ((640, 480), (1600, 1200)):
+        g.tool = Tool(g)
+        g.tool.do("mode", w, h, 14)
+        if (w, h) == (1600, 1200):
+            g.tool.do("flip", 4, 14)
+            assert not vram(g)["buffers"], vram(g)
+        g.run(f"d=$(basename {DEVICE});"
+              f" echo $d >/sys/bus/vmbus/drivers/{g.driver.module}/unbind", 60)
+        g.tool.do("scribble", 2, 64, 64)
+        assert g.tool.do("pixel", 63, 63) == \
+            pattern_rows(64, 64, 2)[63][-3:].hex()
+        g.tool.end()
+        g.run(f"d=$(basename {DEVICE});"
+              f" echo $d >/sys/bus/vmbus/drivers/{g.driver.module}/bind", 60)
+    works(g, 15)
 
 
 def bind(g):
@@ -327,6 +479,36 @@ def reload(g):
     works(g, 13)
 
 
+def loaded(options):
+    """Makes a step that loads the driver anew, with these options."""
+    def test(g):
+        if g.tool:
+            g.tool.end()
+        g.run(f"rmmod {g.driver.module}", 60)
+        g.driver.load(g, options)
+        wait_for(g, "test -e /dev/dri/card0", "no card", 60)
+        g.notes["copied"] = options == "vram=0"
+        g.tool = Tool(g)
+    return test
+
+
+def at_start(g):
+    """A buffer lies at the beginning of the VRAM, or is copied there."""
+    g.tool.do("mode", 640, 480, 60)
+    assert vram(g)["buffers"] == 1 and not offset(g), vram(g)
+    before = vram(g)["copied"]
+    g.tool.do("draw", 0, 0, 640, 480, 61)
+    same_picture(screenshot(g), pattern_rows(640, 480, 61), "not told of")
+    for seed in range(62, 66):
+        g.tool.do("flip", 1, seed)
+        assert not offset(g), g.ctl("status")
+        same_picture(screenshot(g), pattern_rows(640, 480, seed), "a flip")
+    assert vram(g)["copied"] > before
+    g.tool.do("storm", 32, 66, timeout=120)
+    assert not offset(g), g.ctl("status")
+    same_picture(screenshot(g), pattern_rows(640, 480, 66), "a storm")
+
+
 def unloads(g):
     """All goes."""
     if g.tool:
@@ -355,13 +537,24 @@ def main():
     with Tap() as tap:
         tap.guest("synth_video", VideoGuest("video-own", OWN), *BOTH,
                   ("a commit that is only tried", test_only),
+                  ("page flips in the VRAM", flips_in_vram),
                   ("damage", damage), ("the pointer", cursor),
+                  ("buffers without room in the VRAM", no_room),
+                  ("buffers come and go", come_and_go),
+                  ("buffers that others have", shared),
+                  ("all at once", storm),
                   ("the host asks for another size", resize),
                   ("dark and light", dpms), ("a loop of modes", mode_loop),
                   ("what the host wants to be told", features),
                   ("it goes while in use", unplug),
+                  ("unbound while in use", unbind),
                   ("bind and unbind", bind), ("wrong messages", hostile),
-                  ("driver loop", reload), ("all unloads", unloads))
+                  ("driver loop", reload),
+                  ("all copied", loaded("vram=0")), ("damage, copied", damage),
+                  ("page flips, copied", flips),
+                  ("beginning of the VRAM only", loaded("vram=1")),
+                  ("buffers and flips there", at_start),
+                  ("all unloads", unloads))
         tap.guest("drop-in", VideoGuest("video-stock", STOCK),
                   *(BOTH if LONG else BOTH[:1] + BOTH[2:3]),
                   ("damage", damage), ("the pointer", cursor),

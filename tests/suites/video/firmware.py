@@ -39,6 +39,7 @@ def firmware(g, base):
     g.run(f"insmod {modules}/tests/selftests/modules/synth_firmfb.ko"
           f" base={base:#x}")
     if g.sh("grep -q simple /proc/fb").rc:
+        g.run("rmmod synth_firmfb")
         raise Skip("this kernel has no simplefb")
     assert g.run("cat /proc/fb").out.strip() == "0 simple"
     assert "simplefb" in g.run("cat /proc/iomem").out

@@ -26,14 +26,14 @@ class Driver:
         self.ours = ours
         self.module = "synth_video" if ours else "hyperv_drm"
 
-    def load(self, g):
-        """Loads it; the channel is there."""
+    def load(self, g, options=""):
+        """Loads it; the channel is there. options: of the module."""
         if self.ours:
             # not every kernel has each
             g.sh("for x in drm_kms_helper drm_shmem_helper drm_client_lib; do"
                  " modprobe $x; done")
             g.run(f"insmod /synthio/build/{g.kernel.release}/{self.bus}/"
-                  "drivers/video/synth_video.ko")
+                  f"drivers/video/synth_video.ko {options}")
         else:
             g.run("modprobe hyperv_drm")
 
@@ -54,6 +54,22 @@ class VideoGuest(Guest):
         self.driver = driver
         self.tool = None
         self.notes = {}
+
+
+def vram(g):
+    """What our driver says of its VRAM: buffers that lie there, how many have
+    entered and left, pixels that were copied, bytes of room that are used."""
+    said = g.run("grep -q ' /sys/kernel/debug ' /proc/mounts ||"
+                 " mount -t debugfs debugfs /sys/kernel/debug;"
+                 " cat $(ls -d /sys/kernel/debug/dri/*/vram | head -n 1)").out
+    found = {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", said)}
+    found["used"] = int(re.search(r"used (\d+)", said)[1])
+    return found
+
+
+def offset(g):
+    """Where in the VRAM the screen begins, as the host was told."""
+    return int(re.search(r"shows .* offset (\d+)", g.ctl("status"))[1])
 
 
 def read_ppm(path):

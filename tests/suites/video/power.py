@@ -8,7 +8,7 @@ and what else is needed lie in memory before the first one.
 
 import os
 
-from lib import BUILD, OWN, VideoGuest
+from lib import BUILD, OWN, VideoGuest, vram
 from screen import lit, pattern_rows, same_picture, screenshot, shows, Tool
 from steps import BUSYBOX, forget_files, load_swap, own_user_space, \
     sleep_on_disk, sleep_to, wait_for
@@ -44,6 +44,7 @@ def begin(g):
     g.tool.do("move", 300, 200)
     g.tool.do("cursor", 64, 64, "0xff00ff00")
     as_drawn(g, 21)
+    in_vram(g)
 
 
 def as_drawn(g, seed):
@@ -57,9 +58,18 @@ def as_drawn(g, seed):
         hex(shot.pixel(300, 200))
 
 
+def in_vram(g):
+    """The program draws in the VRAM, which hosts forget."""
+    assert vram(g)["buffers"], vram(g)
+    g.notes["left"] = vram(g)["left"]
+
+
 def goes_on(g, seed):
     """The program that had the card open draws another picture, and flips."""
+    assert vram(g)["left"] > g.notes["left"], vram(g)
+    in_vram(g)
     g.tool.do("draw", 0, 0, 800, 600, seed)
+    same_picture(screenshot(g), pattern_rows(800, 600, seed), "not told of")
     g.tool.do("dirty", 0)
     as_drawn(g, seed)
     g.tool.do("flip", 5, seed + 100)
@@ -69,9 +79,11 @@ def goes_on(g, seed):
 def frozen(level):
     """Makes a test of a hibernation that goes so far."""
     def test(g):
-        g.ctl("video", "fill", "90")
         sleep_to(g, level)
         as_drawn(g, 21)
+        goes_on(g, 20)
+        g.tool.do("mode", 800, 600, 21)
+        in_vram(g)
     return test
 
 
@@ -115,7 +127,6 @@ def old_host(g):
     before = screenshot(g)
     assert lit(before) > 100
     for level in ("devices", "core"):
-        g.ctl("video", "fill", "90")
         sleep_to(g, level)
         assert shows(g) == (1024, 768)
         same_picture(screenshot(g), before.rows, level)
@@ -124,8 +135,11 @@ def old_host(g):
 
 def main():
     """Runs the tests."""
+    # an image takes as much as the guest has in use; all checks take much
+    mem = "1G" if os.environ.get("DEBUG_KERNEL") == "1" else "512M"
     with Tap() as tap:
-        tap.guest("power", VideoGuest("video-power", OWN, swap=True, bar="32M",
+        tap.guest("power", VideoGuest("video-power", OWN, "video,forgets",
+                                      swap=True, bar="32M", mem=mem,
                                       cmdline="no_console_suspend loglevel=3"),
                   ("a picture", begin),
                   ("hibernation, devices", frozen("devices")),
@@ -134,7 +148,7 @@ def main():
                   ("hibernation of a screen that is off", dark),
                   ("all unloads", ends))
         tap.guest("old host", VideoGuest(
-            "video-power-old", OWN, "video,version=3.2,quiet,size=800x600",
+            "video-power-old", OWN, "video,version=3.2,quiet,size=800x600,forgets",
             cmdline="no_console_suspend loglevel=3"),
                   ("hibernation", old_host))
 
