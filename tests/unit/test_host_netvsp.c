@@ -1392,6 +1392,7 @@ static void test_rss(void)
 
 static void test_faults(void)
 {
+	uint32_t filter = NDIS_FILTER_BROADCAST;
 	unsigned int i;
 
 	up(CARD, NVSP_VERSION_61, FILTER);
@@ -1430,6 +1431,18 @@ static void test_faults(void)
 	CHECK(!command("net-fault n0 list") &&
 	      strstr(text_str(&why), "3 hits=1 seen=1 left=0 answer"), "%s",
 	      text_str(&why));
+	CHECK(command("net-fault n0 set lost") &&
+	      command("net-fault n0 set id-xor=1") &&
+	      !command("net-fault n0 set oid=0x1010e count=2 status=7 skip=1"),
+	      "set");
+	give_back(&chan);
+	CHECK(!request(RNDIS_TYPE_SET, OID_GEN_CURRENT_PACKET_FILTER, &filter, 4)
+	      && n->filter == filter, "one is done");
+	filter = NDIS_FILTER_DIRECTED;
+	CHECK(request(RNDIS_TYPE_SET, OID_GEN_CURRENT_PACKET_FILTER, &filter, 4)
+	      == 7 && n->filter != filter, "the next is refused, and not done");
+	CHECK(!request(RNDIS_TYPE_SET, OID_802_3_MULTICAST_LIST, "\1\0\0\0\0\1",
+		       6) && n->multicasts == 1, "another object's is");
 	CHECK(!command("net-fault n0 hold") && chan.paused &&
 	      !command("net-fault n0 resume") && !chan.paused, "hold");
 	n->channels[0]->last_id = 0x100000000050007;
