@@ -49,7 +49,7 @@ int netvsp_fault_guess(struct netvsp *n, int argc, char **argv,
 			ret = fault_number(argv[i], value, GUESS_MAX, &slots, out);
 		else if (!strcmp(argv[i], "channel"))
 			ret = fault_number(argv[i], value,
-					  DEVICE_MAX_SUBCHANNELS, &channel, out);
+					   DEVICE_MAX_SUBCHANNELS, &channel, out);
 		else
 			ret = text_add(out, "guess takes no %s=", argv[i]);
 	}

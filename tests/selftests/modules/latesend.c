@@ -53,7 +53,7 @@ static int latesend_return(struct kretprobe_instance *i, struct pt_regs *regs)
 	unsigned long end = jiffies + LIMIT;
 
 	/* not in NAPI: that is who is to run meanwhile */
-	if (regs_return_value(regs) != -EAGAIN || !in_task() ||
+	if ((int)regs_return_value(regs) != -EAGAIN || !in_task() ||
 	    c->id >> 56 != kind || test_and_set_bit(0, &kept))
 		return 0;
 	pr_info("keeps id 0x%llx on cpu %d\n", c->id, raw_smp_processor_id());
