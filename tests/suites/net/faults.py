@@ -72,7 +72,8 @@ SETUP = (
     ("answer message=query info-offset=0 count=40", FAILS),
     ("answer message=query len=12 count=40", FAILS),
     ("answer message=query value=0xffffffff count=40", FAILS),
-    ("answer message=query oid=0x01010101 value2=0xffff", STRANGE),
+    ("answer message=query oid=0x01010101 value2=0xffff", WORKS),
+    ("answer message=query oid=0x01010102 value2=0xffff", STRANGE),
     ("answer message=query oid=0x01010101 lost", FAILS),
     ("answer message=query oid=0x01010102 info-len=3", WORKS),
     ("answer message=query oid=0x00010203 lost", WORKS),
@@ -497,7 +498,8 @@ def refused(g):
         assert done.rc and hits(g) == 1, (text, done.rc, done.out)
         assert features(g)["large-receive-offload"][0], text
         clear(g)
-        g.run(f"ethtool -K {name} lro off", 60)
+        # the kernel still wants it, and does not ask for that twice
+        g.run(f"ethtool -K {name} lro on; ethtool -K {name} lro off", 60)
         assert not features(g)["large-receive-offload"][0], text
         assert g.host_net()["rx_offload_tso4"] == 0
         g.run(f"ethtool -K {name} lro on", 60)
