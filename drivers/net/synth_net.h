@@ -517,7 +517,7 @@ enum synn_state {
  * @event_work: sees to them
  * @event_tries: of what was not answered; under @mutex
  * @keepalive_id: of the host's request
- * @filter: what the host was told to let through
+ * @filter: what the host was told to let through, as far as that is known
  * @filter_on: the interface is up, so something
  * @reset_work: close and open again
  * @host: whether it is there; of @reset_work
