@@ -8,7 +8,9 @@
  * or the ring is empty; then it unmasks, and looks once more, since the host may
  * have written before it could see the mask go. An interrupt that comes between
  * napi_complete_done() and the end of the mask schedules NAPI again and masks; the
- * unmasking that follows costs one interrupt too many, nothing else.
+ * unmasking that follows costs one interrupt too many, nothing else. Sockets that
+ * poll come without an interrupt: poll() masks then, and stays masked until they let
+ * NAPI complete.
  *
  * Requests are answered while the interface is down, too, so NAPI runs from the
  * open of a channel to its close.
@@ -128,6 +130,12 @@ static int poll(struct napi_struct *napi, int budget)
 
 	ch->rx.stats.polls++;
 	ch->rx.was_running = netif_running(ch->card->dev);
+	/*
+	 * A socket that polls has had no interrupt before, and needs none meanwhile.
+	 * netpoll does not complete, so nobody would unmask after it.
+	 */
+	if (budget && !READ_ONCE(vc->inbound.ring_buffer->interrupt_mask))
+		hv_begin_read(&vc->inbound);
 	for (desc = hv_pkt_iter_first(vc); desc;
 	     desc = hv_pkt_iter_next(vc, desc)) {
 		if (unlikely(must_wait(ch, desc, budget))) {

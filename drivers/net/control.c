@@ -29,6 +29,8 @@
 #define EVENT_TRIES		10
 #define EVENT_DELAY		HZ
 #define ANNOUNCE_DELAY		(HZ / 10)
+/* none that we ask for */
+#define FILTER_UNKNOWN		U32_MAX
 /* How long a carrier is gone at least: the kernel tells of it once a second */
 #define DARK_TIME		(HZ + HZ / 4)
 
@@ -550,9 +552,9 @@ int synn_filter_update(struct synn_card *c)
 		return 0;
 	ret = synn_control_set(c, OID_GEN_CURRENT_PACKET_FILTER, &filter,
 			       sizeof(filter));
-	if (!ret)
-		c->filter = filter;
-	else if (ret != -ENODEV)
+	/* without a good answer the host may have done it or not: tell it again */
+	c->filter = ret ? FILTER_UNKNOWN : filter;
+	if (ret && ret != -ENODEV)
 		netdev_warn(dev, "the host does not take packet filter 0x%x: %d\n",
 			    filter, ret);
 	return ret;

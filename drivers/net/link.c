@@ -406,22 +406,21 @@ void synn_reset_work(struct work_struct *work)
 					   struct synn_card, reset_work);
 
 	if (!host_is_there(c)) {
-		if (!c->stands_still)
+		if (c->host != SYNN_HOST_STILL)
 			netdev_warn(c->dev, "the host stands still; the card waits for it\n");
-		c->stands_still = true;
+		c->host = SYNN_HOST_STILL;
 		netif_carrier_off(c->dev);
 		queue_delayed_work(c->wq, &c->reset_work, STILL_DELAY);
 		return;
 	}
-	if (c->stands_still) {
+	if (c->host == SYNN_HOST_STILL) {
 		/* what it owes comes now, and the bus has to hear of it, too */
-		c->stands_still = false;
-		c->returns = true;
+		c->host = SYNN_HOST_BACK;
 		queue_delayed_work(c->wq, &c->reset_work, RETURN_DELAY);
 		return;
 	}
-	if (c->returns) {
-		c->returns = false;
+	if (c->host == SYNN_HOST_BACK) {
+		c->host = SYNN_HOST_THERE;
 		if (!is_stuck(c)) {
 			/* the carrier, which it lost only for that */
 			synn_event(c, SYNN_EVENT_LINK);

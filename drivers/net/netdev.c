@@ -81,6 +81,11 @@ static int synn_set_mac(struct net_device *dev, void *p)
 	ret = synn_control_set(c, OID_GEN_RNDIS_CONFIG_PARAMETER, set,
 			       rndis_put_address(set, sizeof(set),
 						 addr->sa_data));
+	/* the host may have done it all the same, and let nothing else through */
+	if (ret && ret != -ENODEV)
+		synn_control_set(c, OID_GEN_RNDIS_CONFIG_PARAMETER, set,
+				 rndis_put_address(set, sizeof(set),
+						   dev->dev_addr));
 	mutex_unlock(&c->mutex);
 	if (!ret)
 		eth_hw_addr_set(dev, addr->sa_data);

@@ -320,13 +320,11 @@ static void copy_frame(struct synn_rx *rx, u8 *to, u32 tag)
 	struct cursor cur = { rx->pieces };
 
 	if (unlikely(tag)) {
-		struct vlan_ethhdr *h = (void *)to;
-
-		copy_out(&cur, to, 2 * ETH_ALEN);
-		h->h_vlan_proto = htons(ETH_P_8021Q);
-		h->h_vlan_TCI = htons(rndis_tci(rx->first.vlan));
+		copy_out(&cur, to, SYNN_ADDRESSES);
+		synn_tag_in(to, rx->first.vlan);
 		rx->first.has &= ~RNDIS_HAS_VLAN;
-		copy_out(&cur, to + 2 * ETH_ALEN + tag, rx->total - 2 * ETH_ALEN);
+		copy_out(&cur, to + SYNN_ADDRESSES + tag,
+			 rx->total - SYNN_ADDRESSES);
 		return;
 	}
 	copy_out(&cur, to, rx->total);

@@ -227,6 +227,45 @@ struct synn_tx {
 	struct synn_tx_stats stats;
 };
 
+/* ---- a VLAN's tag ------------------------------------------------------------------- */
+
+/*
+ * It travels beside a frame, in RNDIS' words; programs of XDP have it in the frame,
+ * behind the addresses, as it is on a wire.
+ */
+#define SYNN_ADDRESSES		(2 * ETH_ALEN)
+
+/**
+ * synn_tag_in() - put a tag into a frame
+ * @frame: room for it behind the addresses
+ * @vlan: the tag
+ */
+static inline void synn_tag_in(void *frame, u32 vlan)
+{
+	struct vlan_ethhdr *h = frame;
+
+	h->h_vlan_proto = htons(ETH_P_8021Q);
+	h->h_vlan_TCI = htons(rndis_tci(vlan));
+}
+
+/**
+ * synn_tag_of() - the tag that is in a frame
+ * @frame: the frame
+ * @len: its bytes
+ * @vlan: the tag, if there is one
+ *
+ * Return: its bytes, 0 if there is none.
+ */
+static inline u32 synn_tag_of(const void *frame, u32 len, u32 *vlan)
+{
+	const struct vlan_ethhdr *h = frame;
+
+	if (len < sizeof(*h) || h->h_vlan_proto != htons(ETH_P_8021Q))
+		return 0;
+	*vlan = rndis_vlan(ntohs(h->h_vlan_TCI));
+	return VLAN_HLEN;
+}
+
 /* ---- receiving -------------------------------------------------------------------- */
 
 /**
@@ -440,6 +479,13 @@ enum {
 	SYNN_EVENT_ANNOUNCE,	/* the carrier is back: tell the neighbours */
 };
 
+/* What reset_work knows of the host */
+enum synn_host {
+	SYNN_HOST_THERE,
+	SYNN_HOST_STILL,	/* it neither answers nor reads: the card waits */
+	SYNN_HOST_BACK,		/* it goes on: see what is missing */
+};
+
 enum synn_state {
 	SYNN_STARTING,
 	SYNN_LIVE,
@@ -471,11 +517,10 @@ enum synn_state {
  * @event_work: sees to them
  * @event_tries: of what was not answered; under @mutex
  * @keepalive_id: of the host's request
- * @filter: what the host was told to let through
+ * @filter: what the host was told to let through, as far as that is known
  * @filter_on: the interface is up, so something
  * @reset_work: close and open again
- * @stands_still: it waits for the host to go on
- * @returns: the host goes on: see what is missing
+ * @host: whether it is there; of @reset_work
  * @wq: for both works
  * @speed: 100 bit/s
  * @connected: the host says so
@@ -525,8 +570,7 @@ struct synn_card {
 	u32 filter;
 	bool filter_on;
 	struct delayed_work reset_work;
-	bool stands_still;
-	bool returns;
+	enum synn_host host;
 	struct workqueue_struct *wq;
 
 	u32 speed;

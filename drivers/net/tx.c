@@ -612,19 +612,6 @@ netdev_tx_t synn_start_xmit(struct sk_buff *skb, struct net_device *dev)
 
 /* ---- frames of XDP --------------------------------------------------------------------- */
 
-/* A tag in the frame, which travels beside it. Returns its bytes, 0 if there is none */
-static u32 take_tag(const void *data, u32 len, struct rndis_tx *t)
-{
-	const struct vlan_ethhdr *h = data;
-
-	if (len < sizeof(*h) || h->h_vlan_proto != htons(ETH_P_8021Q))
-		return 0;
-	t->vlan = rndis_vlan(ntohs(h->h_vlan_TCI));
-	t->has |= RNDIS_HAS_VLAN;
-	t->len -= VLAN_HLEN;
-	return VLAN_HLEN;
-}
-
 static void frame_sent(struct synn_tx *tx, u32 len)
 {
 	tx->stats.xdp_bytes += len;
@@ -655,7 +642,11 @@ int synn_tx_frame(struct synn_chan *ch, void *data, u32 len,
 
 	if (unlikely(!tx->open || tx->blocked))
 		return -EBUSY;
-	tag = take_tag(data, len, &t);
+	tag = synn_tag_of(data, len, &t.vlan);
+	if (unlikely(tag)) {
+		t.has |= RNDIS_HAS_VLAN;
+		t.len -= tag;
+	}
 	header = rndis_packet_header(&t);
 	if (header + t.len <= tx->copy_max)
 		to = room_in_section(ch, header + t.len);
@@ -663,10 +654,10 @@ int synn_tx_frame(struct synn_chan *ch, void *data, u32 len,
 		rndis_put_packet(to, &t);
 		to += header;
 		if (unlikely(tag)) {
-			memcpy(to, data, 2 * ETH_ALEN);
-			to += 2 * ETH_ALEN;
-			data += 2 * ETH_ALEN + tag;
-			len -= 2 * ETH_ALEN + tag;
+			memcpy(to, data, SYNN_ADDRESSES);
+			to += SYNN_ADDRESSES;
+			data += SYNN_ADDRESSES + tag;
+			len -= SYNN_ADDRESSES + tag;
 		}
 		synthio_copy(to, data, len);
 		frame_sent(tx, t.len);
@@ -684,7 +675,7 @@ int synn_tx_frame(struct synn_chan *ch, void *data, u32 len,
 	rndis_put_packet(to, &t);
 	begin_ranges(ch, &r, to, header);
 	if (unlikely(tag)) {
-		memmove(data + tag, data, 2 * ETH_ALEN);
+		memmove(data + tag, data, SYNN_ADDRESSES);
 		data += tag;
 	}
 	if (!put_range(&r, virt_to_phys(data), t.len)) {

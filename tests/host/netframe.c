@@ -175,15 +175,66 @@ bool netframe_fill(const struct iovec *iov, size_t len, unsigned int start,
 	return true;
 }
 
-bool netframe_offload_csum(struct netframe_header *vh, bool udp,
-			   unsigned int l4, size_t frame_len)
+/* Where the header behind those of IPv6 is; 0: there is none of @proto in @len bytes */
+static size_t ip6_l4(const uint8_t *head, size_t len, size_t at, uint8_t proto)
 {
-	if (l4 < NETFRAME_ETH ||
-	    l4 + (udp ? UDP_HEADER : TCP_HEADER) > frame_len)
-		return false;
+	uint8_t next = head[at + 6];
+
+	for (at += IPV6_HEADER; next != proto; at += (head[at + 1] + 1) * 8u) {
+		if ((next != IPPROTO_HOPOPTS && next != IPPROTO_ROUTING &&
+		     next != IPPROTO_DSTOPTS) || at + 2 > len)
+			return 0;
+		next = head[at];
+	}
+	return at;
+}
+
+/*
+ * Whether a packet of @proto is what was said of it: IPv4 or IPv6 by its type and
+ * by its version, whole, its header at @l4. Returns the offset of its IP header, or 0
+ */
+static size_t packet_at(const uint8_t *head, size_t len, bool ip6,
+			uint8_t proto, size_t l4)
+{
+	size_t at = NETFRAME_ETH;
+	uint16_t type;
+
+	if (len < NETFRAME_ETH + NETFRAME_TAG)
+		return 0;
+	type = get16(head + NETFRAME_MACS);
+	if (type == TYPE_TAG) {
+		at += NETFRAME_TAG;
+		type = get16(head + at - 2);
+	}
+	if (type != (ip6 ? TYPE_IPV6 : TYPE_IPV4) ||
+	    at + (ip6 ? IPV6_HEADER : IPV4_HEADER) > len ||
+	    head[at] >> 4 != (ip6 ? 6 : 4))
+		return 0;
+	if (ip6)
+		return l4 && ip6_l4(head, len, at, proto) == l4 ? at : 0;
+	if ((head[at] & 0xf) * 4u < IPV4_HEADER ||
+	    l4 != at + (head[at] & 0xf) * 4u || head[at + 9] != proto ||
+	    get16(head + at + 6) & IPV4_MORE_OR_OFFSET)
+		return 0;
+	return at;
+}
+
+static void put_csum(struct netframe_header *vh, bool udp, unsigned int l4)
+{
 	vh->flags = VIRTIO_NET_HDR_F_NEEDS_CSUM;
 	vh->csum_start = l4;
 	vh->csum_offset = udp ? UDP_CSUM : TCP_CSUM;
+}
+
+bool netframe_offload_csum(struct netframe_header *vh, const uint8_t *head,
+			   size_t head_len, size_t frame_len, bool ip6,
+			   bool udp, unsigned int l4)
+{
+	if (l4 + (udp ? UDP_HEADER : TCP_HEADER) > frame_len ||
+	    !packet_at(head, head_len, ip6, udp ? IPPROTO_UDP : IPPROTO_TCP,
+		       l4))
+		return false;
+	put_csum(vh, udp, l4);
 	return true;
 }
 
@@ -191,34 +242,27 @@ size_t netframe_offload_lso(struct netframe_header *vh, uint8_t *head,
 			    size_t head_len, size_t frame_len, bool ip6,
 			    unsigned int l4, unsigned int mss)
 {
-	size_t l3 = NETFRAME_ETH, bytes, tcp_bytes;
+	size_t l3, bytes, tcp_bytes;
 	uint8_t *ip, *tcp;
 	uint64_t sum;
-	uint16_t type, v;
+	uint16_t v;
 
 	if (l4 + TCP_HEADER > head_len || head_len > frame_len || !mss)
 		return 0;
-	type = get16(head + NETFRAME_MACS);
-	if (type == TYPE_TAG) {
-		l3 += NETFRAME_TAG;
-		type = get16(head + l3 - 2);
-	}
+	l3 = packet_at(head, head_len, ip6, IPPROTO_TCP, l4);
+	if (!l3)
+		return 0;
 	ip = head + l3;
 	tcp = head + l4;
 	bytes = l4 + (tcp[TCP_DOFF] >> 4) * 4u;
-	if (type != (ip6 ? TYPE_IPV6 : TYPE_IPV4) || bytes < l4 + TCP_HEADER ||
-	    bytes > head_len || bytes >= frame_len ||
+	if (bytes < l4 + TCP_HEADER || bytes > head_len || bytes >= frame_len ||
 	    frame_len - l3 > UINT16_MAX + (ip6 ? IPV6_HEADER : 0))
 		return 0;
 	tcp_bytes = frame_len - l4;
 	if (ip6) {
-		if (l4 < l3 + IPV6_HEADER)
-			return 0;
 		put16(ip + 4, frame_len - l3 - IPV6_HEADER);
 		sum = netframe_sum(0, ip + 8, 32);
 	} else {
-		if (l4 != l3 + (ip[0] & 0xf) * 4u || l4 < l3 + IPV4_HEADER)
-			return 0;
 		put16(ip + 2, frame_len - l3);
 		memset(ip + 10, 0, 2);
 		v = ~netframe_fold(netframe_sum(0, ip, l4 - l3));
@@ -232,7 +276,7 @@ size_t netframe_offload_lso(struct netframe_header *vh, uint8_t *head,
 	v = netframe_fold(sum);
 	memcpy(tcp + TCP_CSUM, &v, 2);
 
-	netframe_offload_csum(vh, false, l4, frame_len);
+	put_csum(vh, false, l4);
 	vh->gso_type = ip6 ? VIRTIO_NET_HDR_GSO_TCPV6 :
 			     VIRTIO_NET_HDR_GSO_TCPV4;
 	if (tcp[TCP_FLAGS] & TCP_CWR)

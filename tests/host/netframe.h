@@ -98,13 +98,18 @@ bool netframe_fill(const struct iovec *iov, size_t len, unsigned int start,
 
 /**
  * netframe_offload_csum() - the tap header for a frame that lacks a checksum
- * @udp: else TCP
- * @l4: offset of its header
+ * @head: a copy of the frame's first @head_len bytes: at least @l4, if there are so
+ *	many
+ * @ip6: what the sender says that it is
+ * @udp: else TCP, likewise
+ * @l4: offset of its header, likewise
  *
- * Return: false if @l4 is not inside the frame.
+ * Return: false if the frame is no such packet, or a fragment of one, or its header
+ * is not at @l4.
  */
-bool netframe_offload_csum(struct netframe_header *vh, bool udp,
-			   unsigned int l4, size_t frame_len);
+bool netframe_offload_csum(struct netframe_header *vh, const uint8_t *head,
+			   size_t head_len, size_t frame_len, bool ip6,
+			   bool udp, unsigned int l4);
 
 /**
  * netframe_offload_lso() - the same for a frame to be cut into segments

@@ -12,6 +12,7 @@
  *	netvsp_slots.c		the receive buffer and who has which part of it
  *	netvsp_fault.c		what goes wrong on purpose
  *	netvsp_fault_command.c	how it is asked for
+ *	netvsp_fault_hold.c	reading nothing, and guessing what was not read
  */
 #ifndef SYNTHHOST_NETVSP_H
 #define SYNTHHOST_NETVSP_H

@@ -33,6 +33,7 @@ enum netvsp_point {
 	POINT_FRAME,		/* headers of frames in them */
 	POINT_ANSWER,		/* RNDIS control messages in them */
 	POINT_TABLE,		/* the send indirection table */
+	POINT_SET,		/* SETs of the guest's: answered, not done */
 	NETVSP_POINTS,
 };
 
@@ -51,7 +52,7 @@ struct netvsp_patch {
  * @skip, @count: so many pass first, so many are spoilt
  * @every: of those that come then each so-manieth is spoilt; 1: all of them
  * @passed: since the last that was spoilt
- * @message, @oid: POINT_ANSWER: only to this, where not 0
+ * @message, @oid: POINT_ANSWER, and the latter POINT_SET: only to this, where not 0
  * @times: how often it is sent
  * @length: of the message; -1: as it is
  * @id_xor: transaction id
@@ -100,8 +101,39 @@ int netvsp_fault_command(struct bus *bus, int argc, char **argv,
 			 struct text *out);
 
 /**
+ * fault_value() - cut "key=value" in two
+ *
+ * Return: value; NULL: it is not of that form, which @out then says.
+ */
+char *fault_value(char *arg, struct text *out);
+
+/**
+ * fault_number() - the number that is a key's value
+ * @name: of the key
+ *
+ * Return: 0 or -EINVAL: it is none up to @max, which @out then says.
+ */
+int fault_number(const char *name, const char *value, uint64_t max,
+		 uint64_t *to, struct text *out);
+
+/**
+ * netvsp_fault_hold() - read nothing of the guest's, or go on
+ */
+void netvsp_fault_hold(struct netvsp *n, bool on);
+
+/**
+ * netvsp_fault_guess() - complete what was never given to us: ids that the guest
+ * will use next
+ *
+ * Return: 0 or -EINVAL.
+ */
+int netvsp_fault_guess(struct netvsp *n, int argc, char **argv,
+		       struct text *out);
+
+/**
  * netvsp_fault_take() - find the fault for what is about to be sent, and count it
- * @message, @oid: of POINT_ANSWER: its RNDIS type, and what was asked for
+ * @message, @oid: of POINT_ANSWER: its RNDIS type, and what was asked for; of
+ *	POINT_SET: 0, and what is to be set
  *
  * Return: the fault, or NULL.
  */

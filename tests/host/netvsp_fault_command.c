@@ -14,8 +14,6 @@
 
 #define SEND_MAX	1024u
 #define SEND_TIMES	100000u
-#define GUESS_MAX	4096u
-#define GUESS_BYTES	8u
 
 /* --- what there is ------------------------------------------------------------- */
 
@@ -33,6 +31,7 @@ static const struct {
 	[POINT_FRAME] = { "frame", "RNDIS header of a frame; it has one piece of per-packet info at least" },
 	[POINT_ANSWER] = { "answer", "RNDIS control message to the guest" },
 	[POINT_TABLE] = { "table", "SEND_INDIRECTION_TABLE" },
+	[POINT_SET] = { "set", "a SET of the guest's, which is not done" },
 };
 
 #define NVSP(field) \
@@ -134,6 +133,7 @@ static const struct field {
 	  AFTER(struct rndis_indicate, info_len) },
 	{ POINT_ANSWER, "indicate-offset",
 	  AFTER(struct rndis_indicate, info_offset) },
+	{ POINT_SET, "status", AFTER(struct rndis_set_complete, status) },
 	{ POINT_TABLE, "type", NVSP(type) },
 	{ POINT_TABLE, "entries", NVSP(table.count) },
 	{ POINT_TABLE, "offset", NVSP(table.offset) },
@@ -159,8 +159,7 @@ static const struct {
 
 /* --- parsers ---------------------------------------------------------------------- */
 
-/* Cuts "key=value" in two. NULL: it is not of that form, which @out then says */
-static char *take_value(char *arg, struct text *out)
+char *fault_value(char *arg, struct text *out)
 {
 	char *value = strchr(arg, '=');
 
@@ -171,8 +170,8 @@ static char *take_value(char *arg, struct text *out)
 	return value;
 }
 
-static int take_number(const char *name, const char *value, uint64_t max,
-		       uint64_t *to, struct text *out)
+int fault_number(const char *name, const char *value, uint64_t max,
+		 uint64_t *to, struct text *out)
 {
 	if (!text_number(value, 0, max, to))
 		return 0;
@@ -196,7 +195,7 @@ static int take_field(struct netvsp_fault *f, const char *name,
 		if (f->patches == NETVSP_FAULT_FIELDS)
 			return text_add(out, "more than %u numbers",
 					NETVSP_FAULT_FIELDS);
-		if (take_number(name, value, max, &p->value, out))
+		if (fault_number(name, value, max, &p->value, out))
 			return -EINVAL;
 		p->offset = field->offset;
 		p->bytes = field->bytes;
@@ -227,49 +226,48 @@ static int take_key(struct netvsp_fault *f, const char *name,
 		    const char *value, struct text *out)
 {
 	enum netvsp_point p = f->point;
+	bool packet = p != POINT_FRAME && p != POINT_ANSWER && p != POINT_SET;
 	uint64_t v = 0;
 	int ret;
 
 	if (!strcmp(name, "skip"))
-		return take_number(name, value, UINT64_MAX, &f->skip, out);
+		return fault_number(name, value, UINT64_MAX, &f->skip, out);
 	if (!strcmp(name, "every"))
-		return take_number(name, value, UINT64_MAX, &f->every, out);
+		return fault_number(name, value, UINT64_MAX, &f->every, out);
 	if (!strcmp(name, "count")) {
 		f->count = NETVSP_FAULT_FOREVER;
 		return strcmp(value, "forever") ?
-		       take_number(name, value, UINT64_MAX - 1, &f->count,
-				   out) : 0;
+		       fault_number(name, value, UINT64_MAX - 1, &f->count,
+				    out) : 0;
 	}
-	if (!strcmp(name, "times")) {
-		ret = take_number(name, value, 1000, &v, out);
+	if (!strcmp(name, "times") && p != POINT_SET) {
+		ret = fault_number(name, value, 1000, &v, out);
 		f->times = v;
-	} else if (!strcmp(name, "id-xor") && p != POINT_FRAME &&
-		   p != POINT_ANSWER) {
-		ret = take_number(name, value, UINT64_MAX, &f->id_xor, out);
-	} else if (!strcmp(name, "length") && p != POINT_FRAME &&
-		   p != POINT_ANSWER) {
-		ret = take_number(name, value, NETVSP_FAULT_LENGTH, &v, out);
+	} else if (!strcmp(name, "id-xor") && packet) {
+		ret = fault_number(name, value, UINT64_MAX, &f->id_xor, out);
+	} else if (!strcmp(name, "length") && packet) {
+		ret = fault_number(name, value, NETVSP_FAULT_LENGTH, &v, out);
 		f->length = v;
-	} else if (!strcmp(name, "packet-type") && p != POINT_FRAME &&
-		   p != POINT_ANSWER) {
-		ret = take_number(name, value, UINT16_MAX, &v, out);
+	} else if (!strcmp(name, "packet-type") && packet) {
+		ret = fault_number(name, value, UINT16_MAX, &v, out);
 		f->packet_type = v;
 	} else if (!strcmp(name, "repeat") && p == POINT_PAGES) {
-		ret = take_number(name, value, NETVSP_FAULT_REPEAT, &v, out);
+		ret = fault_number(name, value, NETVSP_FAULT_REPEAT, &v, out);
 		f->repeat = v;
 	} else if (!strcmp(name, "piece") && p == POINT_FRAME) {
 		f->piece = -1;
 		if (!strcmp(value, "last"))
 			return 0;
-		ret = take_number(name, value, 1000, &v, out);
+		ret = fault_number(name, value, 1000, &v, out);
 		f->piece = v;
 	} else if (!strcmp(name, "flags") && p == POINT_FRAME) {
-		ret = take_number(name, value, UINT8_MAX, &v, out);
+		ret = fault_number(name, value, UINT8_MAX, &v, out);
 		f->flags = v;
 	} else if (!strcmp(name, "message") && p == POINT_ANSWER) {
 		ret = take_message(f, value, out);
-	} else if (!strcmp(name, "oid") && p == POINT_ANSWER) {
-		ret = take_number(name, value, UINT32_MAX, &v, out);
+	} else if (!strcmp(name, "oid") &&
+		   (p == POINT_ANSWER || p == POINT_SET)) {
+		ret = fault_number(name, value, UINT32_MAX, &v, out);
 		f->oid = v;
 	} else {
 		ret = take_field(f, name, value, out);
@@ -284,11 +282,11 @@ static int take_word(struct netvsp_fault *f, char *word, struct text *out)
 {
 	char *value = strchr(word, '=');
 
-	if (!strcmp(word, "lost")) {
+	if (!strcmp(word, "lost") && f->point != POINT_SET) {
 		f->times = 0;
 		return 0;
 	}
-	if (!strcmp(word, "twice")) {
+	if (!strcmp(word, "twice") && f->point != POINT_SET) {
 		f->times = 2;
 		return 0;
 	}
@@ -380,7 +378,7 @@ static int send_bytes(struct netvsp *n, int argc, char **argv, bool rndis,
 	int len = -1, i, ret = 0;
 
 	for (i = 3; i < argc && !ret; i++) {
-		char *value = take_value(argv[i], out);
+		char *value = fault_value(argv[i], out);
 
 		if (!value)
 			return -EINVAL;
@@ -390,17 +388,17 @@ static int send_bytes(struct netvsp *n, int argc, char **argv, bool rndis,
 				ret = text_add(out, "hex is up to %u bytes, '-' for none",
 					       SEND_MAX);
 		} else if (!strcmp(argv[i], "count")) {
-			ret = take_number(argv[i], value, SEND_TIMES, &count,
-					  out);
+			ret = fault_number(argv[i], value, SEND_TIMES, &count,
+					   out);
 		} else if (!strcmp(argv[i], "packet-type") && !rndis) {
-			ret = take_number(argv[i], value, UINT16_MAX, &type,
-					  out);
+			ret = fault_number(argv[i], value, UINT16_MAX, &type,
+					   out);
 		} else if (!strcmp(argv[i], "id") && !rndis) {
-			ret = take_number(argv[i], value, UINT64_MAX, &id, out);
+			ret = fault_number(argv[i], value, UINT64_MAX, &id, out);
 		} else if (!strcmp(argv[i], "channel") && !rndis) {
-			ret = take_number(argv[i], value,
-					  DEVICE_MAX_SUBCHANNELS, &channel,
-					  out);
+			ret = fault_number(argv[i], value,
+					   DEVICE_MAX_SUBCHANNELS, &channel,
+					   out);
 		} else {
 			ret = text_add(out, "%s takes no %s=", argv[2], argv[i]);
 		}
@@ -449,66 +447,6 @@ static int send_now(struct netvsp *n, int argc, char **argv, bool table,
 	return 0;
 }
 
-static void hold(struct netvsp *n, bool on)
-{
-	unsigned int i;
-
-	for (i = 0; i <= DEVICE_MAX_SUBCHANNELS; i++) {
-		if (!n->channels[i])
-			continue;
-		if (on)
-			channel_pause(n->channels[i]->ch);
-		else
-			channel_resume(n->channels[i]->ch);
-	}
-}
-
-/*
- * Complete what was never given to us: ids that the guest will use next. They hold
- * a slot and, above it, a number that grows with each packet of the channel.
- */
-static int guess(struct netvsp *n, int argc, char **argv, struct text *out)
-{
-	const struct nvsp_message rsp = {
-		.type = NVSP_SEND_RNDIS_PACKET_COMPLETE,
-		.rndis_complete.status = NVSP_STATUS_SUCCESS,
-	};
-	uint64_t from = 1, to = 1, slots = 1, channel = 0, gen, slot;
-	struct netvsp_channel *nc;
-	int i, ret = 0;
-
-	for (i = 3; i < argc && !ret; i++) {
-		char *value = take_value(argv[i], out);
-
-		if (!value)
-			return -EINVAL;
-		if (!strcmp(argv[i], "from"))
-			ret = take_number(argv[i], value, GUESS_MAX, &from, out);
-		else if (!strcmp(argv[i], "to"))
-			ret = take_number(argv[i], value, GUESS_MAX, &to, out);
-		else if (!strcmp(argv[i], "slots"))
-			ret = take_number(argv[i], value, GUESS_MAX, &slots, out);
-		else if (!strcmp(argv[i], "channel"))
-			ret = take_number(argv[i], value,
-					  DEVICE_MAX_SUBCHANNELS, &channel, out);
-		else
-			ret = text_add(out, "guess takes no %s=", argv[i]);
-	}
-	if (ret)
-		return ret;
-	nc = n->channels[channel];
-	if (!nc)
-		return text_add(out, "the channel is not open");
-	for (gen = from; gen <= to; gen++) {
-		for (slot = 0; slot < slots; slot++)
-			channel_inject(nc->ch, PACKET_COMPLETION,
-				       ((nc->last_id & ~0xffffull) +
-					(gen << 16)) | slot, &rsp,
-				       GUESS_BYTES);
-	}
-	return 0;
-}
-
 /* --- the rest ------------------------------------------------------------------------- */
 
 static void list(const struct netvsp *n, struct text *out)
@@ -541,8 +479,9 @@ static void help(struct text *out)
 		 "keys of all points:\n"
 		 "  skip=N [count=N|forever]: N pass first; so many are spoilt (1)\n"
 		 "  every=N: of those that come then, each Nth (1: all)\n"
+		 "of all but set:\n"
 		 "  lost | twice | times=N: sent so often\n"
-		 "of all but frame and answer:\n"
+		 "of all but frame, answer and set:\n"
 		 "  id-xor=N: under another transaction id\n"
 		 "  length=N: of the payload, before the ring pads it\n"
 		 "  packet-type=N: as such a packet\n"
@@ -557,6 +496,8 @@ static void help(struct text *out)
 			text_add(out, "\n    repeat=N: the last range so many times more");
 		if (p == POINT_FRAME)
 			text_add(out, "%s", frame_help);
+		if (p == POINT_SET)
+			text_add(out, "\n    oid=N: only of this object");
 		if (p == POINT_ANSWER) {
 			text_add(out, "\n    oid=N: only to this object; message=");
 			for (i = 0; i < MESSAGES; i++)
@@ -601,11 +542,11 @@ int netvsp_fault_command(struct bus *bus, int argc, char **argv,
 	if (!strcmp(argv[2], "table") && n->rndis == NETVSP_RNDIS_UP)
 		return send_now(n, argc, argv, true, out);
 	if (!strcmp(argv[2], "guess"))
-		return guess(n, argc, argv, out);
+		return netvsp_fault_guess(n, argc, argv, out);
 	if (!strcmp(argv[2], "hold") && argc == 3)
-		hold(n, true);
+		netvsp_fault_hold(n, true);
 	else if (!strcmp(argv[2], "resume") && argc == 3)
-		hold(n, false);
+		netvsp_fault_hold(n, false);
 	else if (!strcmp(argv[2], "list") && argc == 3)
 		list(n, out);
 	else if (!strcmp(argv[2], "clear") && argc == 3)

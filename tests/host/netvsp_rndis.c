@@ -181,7 +181,16 @@ static void set(struct netvsp *n, const struct rndis_query *req,
 		.h.len = sizeof(rsp),
 		.c.request_id = req->request_id,
 	};
+	struct netvsp_fault *f = NULL;
 
+	if (n->faults.list)
+		f = netvsp_fault_take(n, POINT_SET, 0, req->oid);
+	if (f) {
+		rsp.c.status = NDIS_STATUS_FAILURE;
+		netvsp_fault_patch(f, &rsp, sizeof(rsp));
+		rndis_answer(n, &rsp, sizeof(rsp), req->oid);
+		return;
+	}
 	rsp.c.status = oid_set(n, req->oid, info, req->info_len);
 	if (rsp.c.status != NDIS_STATUS_SUCCESS)
 		log_warn("%s: the guest's object 0x%x of %u bytes is refused: status 0x%x",

@@ -161,12 +161,14 @@ static bool fits(const struct netvsp *n, const struct tx_message *m)
 	return type[0] == 0x81 && !type[1];
 }
 
-static bool want_csum(const struct netvsp *n, uint32_t csum, size_t len,
-		      struct netframe_header *vh)
+static bool want_csum(const struct netvsp *n, const struct tx_message *m,
+		      uint32_t csum, struct netframe_header *vh)
 {
 	bool udp = csum & NDIS_TXCSUM_UDP, ip6 = csum & NDIS_TXCSUM_IPV6;
 	unsigned int l4 = csum >> NDIS_TXCSUM_L4_OFFSET_SHIFT &
 			  NDIS_TXCSUM_L4_OFFSET_MAX;
+	uint8_t head[NDIS_TXCSUM_L4_OFFSET_MAX];
+	size_t len = l4 < m->p.data_len ? l4 : m->p.data_len;
 
 	if (csum & NDIS_TXCSUM_IP_HEADER)
 		return false;	/* not offered */
@@ -175,7 +177,8 @@ static bool want_csum(const struct netvsp *n, uint32_t csum, size_t len,
 	if (udp == !!(csum & NDIS_TXCSUM_TCP) ||
 	    ip6 == !!(csum & NDIS_TXCSUM_IPV4) || !n->offloads.tx_csum[ip6][udp])
 		return false;
-	return netframe_offload_csum(vh, udp, l4, len);
+	gather(m->iov, RNDIS_HEADER + m->p.data_offset, head, len);
+	return netframe_offload_csum(vh, head, len, m->p.data_len, ip6, udp, l4);
 }
 
 /*
@@ -228,7 +231,7 @@ static bool send_frame(struct netvsp_channel *nc, const struct tx_message *m,
 		if (!head_len)
 			return false;
 	} else if (!fits(n, m) ||
-		   (info->has_csum && !want_csum(n, info->csum, len, &vh))) {
+		   (info->has_csum && !want_csum(n, m, info->csum, &vh))) {
 		return false;
 	}
 	out[count++] = (struct iovec){ &vh, sizeof(vh) };

@@ -219,19 +219,76 @@ static void test_sum(void)
 	CHECK(!fill(bytes, sizeof(bytes), 990, 9), "field in the second piece");
 }
 
-static void test_csum_offload(void)
+/* Whether the host takes it; the frame's first @copy bytes are on the heap */
+static bool csum(const uint8_t *f, size_t copy, size_t len, bool ip6, bool udp,
+		 unsigned int l4)
 {
 	struct netframe_header vh = { 0 };
+	uint8_t *exact = malloc(copy);
+	bool ret;
 
-	CHECK(netframe_offload_csum(&vh, false, 34, 60) &&
-	      vh.flags == VIRTIO_NET_HDR_F_NEEDS_CSUM && vh.csum_start == 34 &&
-	      vh.csum_offset == 16, "TCP");
-	CHECK(netframe_offload_csum(&vh, true, 34, 60) && vh.csum_offset == 6,
-	      "UDP");
-	CHECK(netframe_offload_csum(&vh, true, 52, 60), "no data");
-	CHECK(!netframe_offload_csum(&vh, true, 53, 60), "outside");
-	CHECK(!netframe_offload_csum(&vh, false, 41, 60), "TCP outside");
-	CHECK(!netframe_offload_csum(&vh, false, 0, 60), "none given");
+	memcpy(exact, f, copy);
+	ret = netframe_offload_csum(&vh, exact, copy, len, ip6, udp, l4);
+	free(exact);
+	if (ret)
+		return vh.flags == VIRTIO_NET_HDR_F_NEEDS_CSUM &&
+		       vh.csum_start == l4 && vh.csum_offset == (udp ? 6 : 16);
+	/* and says nothing of one that it does not take */
+	return vh.flags || vh.csum_start;
+}
+
+static void test_csum_offload(void)
+{
+	static const char *const addr[2][2] = {
+		{ "10.0.0.1", "10.0.0.2" }, { "fd00::1", "fd00::2" },
+	};
+	uint8_t f[200];
+	unsigned int i;
+
+	for (i = 0; i < 8; i++) {
+		bool ip6 = i & 1, udp = i & 2, tagged = i & 4;
+		unsigned int l3 = tagged ? 18 : 14, l4 = l3 + (ip6 ? 40 : 20);
+		uint8_t proto = udp ? IPPROTO_UDP : IPPROTO_TCP;
+		size_t end = l4 + (udp ? 8 : 20);
+
+		make(f, sizeof(f), ip6, proto, tagged, addr[ip6][0],
+		     addr[ip6][1], 1, 2);
+		CHECK(csum(f, l4, sizeof(f), ip6, udp, l4), "right: %u", i);
+		CHECK(csum(f, l4, end, ip6, udp, l4), "no data: %u", i);
+		CHECK(!csum(f, l4, end - 1, ip6, udp, l4), "outside: %u", i);
+		CHECK(!csum(f, l4, sizeof(f), ip6, !udp, l4), "other: %u", i);
+		CHECK(!csum(f, l4, sizeof(f), !ip6, udp, l4), "IP: %u", i);
+		CHECK(!csum(f, 1, sizeof(f), ip6, udp, 0), "none given");
+		CHECK(!csum(f, l4 - 8, sizeof(f), ip6, udp, l4 - 8), "before");
+		CHECK(!csum(f, l4 + 8, sizeof(f), ip6, udp, l4 + 8), "behind");
+		/* its type says one version, it says the other */
+		f[l3] ^= 0x20;
+		CHECK(!csum(f, l4, sizeof(f), ip6, udp, l4), "version: %u", i);
+		f[l3] ^= 0x20;
+		if (ip6)
+			continue;
+		f[l3 + 6] = 0x20;
+		CHECK(!csum(f, l4, sizeof(f), ip6, udp, l4), "fragment: %u", i);
+		f[l3 + 6] = 0;
+		f[l3] = 0x46;
+		CHECK(!csum(f, l4, sizeof(f), ip6, udp, l4), "options: %u", i);
+		CHECK(csum(f, l4 + 4, sizeof(f), ip6, udp, l4 + 4),
+		      "behind the options: %u", i);
+	}
+	/* extension headers: two, then TCP; or one that says no end */
+	make(f, sizeof(f), true, IPPROTO_HOPOPTS, false, addr[1][0], addr[1][1],
+	     1, 2);
+	f[54] = IPPROTO_DSTOPTS;
+	f[55] = 0;
+	f[62] = IPPROTO_TCP;
+	f[63] = 1;
+	CHECK(csum(f, 78, sizeof(f), true, false, 78), "extension headers");
+	CHECK(!csum(f, 62, sizeof(f), true, false, 62), "in them");
+	f[62] = 44;
+	CHECK(!csum(f, 78, sizeof(f), true, false, 78), "fragment");
+	f[62] = IPPROTO_DSTOPTS;
+	f[63] = 255;
+	CHECK(!csum(f, 78, sizeof(f), true, false, 78), "without end");
 }
 
 /*
@@ -301,6 +358,17 @@ static void test_lso(void)
 	      "far away");
 	CHECK(!netframe_offload_lso(&vh, f, 54, 54, false, 34, 1000),
 	      "nothing to cut");
+	f[14] = 0x65;
+	CHECK(!netframe_offload_lso(&vh, f, 192, 4000, false, 34, 1000),
+	      "version 6 in a packet of type IPv4");
+	f[14] = 0x45;
+	f[14 + 9] = IPPROTO_UDP;
+	CHECK(!netframe_offload_lso(&vh, f, 192, 4000, false, 34, 1000), "UDP");
+	f[14 + 9] = IPPROTO_TCP;
+	f[14 + 7] = 1;
+	CHECK(!netframe_offload_lso(&vh, f, 192, 4000, false, 34, 1000),
+	      "fragment");
+	f[14 + 7] = 0;
 	f[34 + 12] = 0xf0;
 	CHECK(!netframe_offload_lso(&vh, f, 60, 4000, false, 34, 1000),
 	      "options outside of the copy");

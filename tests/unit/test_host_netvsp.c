@@ -830,6 +830,10 @@ static size_t make_packet(uint8_t *to, size_t len, uint32_t type, uint32_t value
 		to[60 + i.size] = i.size;
 	to[60 + 12] = 8;
 	to[60 + 13] = 0;
+	/* UDP */
+	to[60 + 14] = 0x45;
+	memset(to + 60 + 14 + 6, 0, 2);
+	to[60 + 14 + 9] = 17;
 	return h.len;
 }
 
@@ -888,6 +892,157 @@ static void test_tx(void)
 	rndis(&chan, NVSP_CHANNEL_DATA, iov, 1, NVSP_NO_SECTION, 0);
 	CHECK(back.sends == 5 && n->stats.tx_dropped == 1, "no cable");
 	end();
+}
+
+/* What a frame of TCP or UDP asks for, and what is odd about it */
+struct offload {
+	const char *what;
+	bool good;
+	uint32_t type, value;
+	bool ip6;
+	uint8_t proto;
+	size_t len;
+	unsigned int at;
+	uint8_t byte;
+	const char *options;	/* of the card */
+	size_t denied;		/* in struct ndis_offload_parameters */
+	uint8_t instead;
+};
+
+#define DENIED(field, value) \
+	.denied = offsetof(struct ndis_offload_parameters, field), \
+	.instead = (value)
+#define CSUM4(kind, l4) .type = NDIS_INFO_CHECKSUM, \
+	.value = NDIS_TXCSUM_IPV4 | NDIS_TXCSUM_##kind | (l4) << 16
+#define CSUM6(kind, l4) .type = NDIS_INFO_CHECKSUM, .ip6 = true, \
+	.value = NDIS_TXCSUM_IPV6 | NDIS_TXCSUM_##kind | (l4) << 16
+#define LSO4(mss, l4) .type = NDIS_INFO_LSO, \
+	.value = NDIS_LSO_V2 | (l4) << 20 | (mss)
+#define LSO6(mss, l4) .type = NDIS_INFO_LSO, .ip6 = true, \
+	.value = NDIS_LSO_V2 | NDIS_LSO_IPV6 | (l4) << 20 | (mss)
+
+static const struct offload offload_cases[] = {
+	{ "TCP4", true, CSUM4(TCP, 34), .proto = 6 },
+	{ "UDP4", true, CSUM4(UDP, 34), .proto = 17 },
+	{ "TCP6", true, CSUM6(TCP, 54), .proto = 6 },
+	{ "UDP6", true, CSUM6(UDP, 54), .proto = 17 },
+	{ "nothing", true, .type = NDIS_INFO_CHECKSUM, .value = NDIS_TXCSUM_IPV4,
+	  .proto = 6 },
+	{ "no offset", false, CSUM4(TCP, 0), .proto = 6 },
+	{ "offset 33", false, CSUM4(TCP, 33), .proto = 6 },
+	{ "offset of IPv6", false, CSUM4(UDP, 54), .proto = 17 },
+	{ "offset of IPv4", false, CSUM6(TCP, 34), .proto = 6 },
+	{ "offset outside", false, CSUM4(TCP, 1023), .proto = 6 },
+	{ "TCP header cut off", false, CSUM4(TCP, 34), .proto = 6, .len = 53 },
+	{ "UDP header cut off", false, CSUM6(UDP, 54), .proto = 17, .len = 61 },
+	{ "TCP said, UDP sent", false, CSUM4(TCP, 34), .proto = 17 },
+	{ "UDP said, TCP sent", false, CSUM6(UDP, 54), .proto = 6 },
+	{ "both said", false, CSUM4(TCP | NDIS_TXCSUM_UDP, 34), .proto = 6 },
+	{ "both versions said", false, CSUM4(TCP | NDIS_TXCSUM_IPV6, 34),
+	  .proto = 6 },
+	{ "no version said", false, .type = NDIS_INFO_CHECKSUM,
+	  .value = NDIS_TXCSUM_TCP | 34 << 16, .proto = 6 },
+	{ "IPv4 said, IPv6 sent", false, .type = NDIS_INFO_CHECKSUM,
+	  .value = NDIS_TXCSUM_IPV4 | NDIS_TXCSUM_TCP | 54 << 16, .ip6 = true,
+	  .proto = 6 },
+	{ "IPv6 said, IPv4 sent", false, .type = NDIS_INFO_CHECKSUM,
+	  .value = NDIS_TXCSUM_IPV6 | NDIS_TXCSUM_TCP | 34 << 16, .proto = 6 },
+	{ "version 6 inside", false, CSUM4(TCP, 34), .proto = 6, .at = 14,
+	  .byte = 0x65 },
+	{ "IP checksum", false, CSUM4(TCP | NDIS_TXCSUM_IP_HEADER, 34),
+	  .proto = 6 },
+	{ "fragment", false, CSUM4(UDP, 34), .proto = 17, .at = 14 + 7,
+	  .byte = 1 },
+	{ "TCP4 not granted", false, CSUM4(TCP, 34), .proto = 6, DENIED(tcp4_csum, 1) },
+	{ "UDP4 not granted", false, CSUM4(UDP, 34), .proto = 17, DENIED(udp4_csum, 3) },
+	{ "TCP6 not granted", false, CSUM6(TCP, 54), .proto = 6, DENIED(tcp6_csum, 3) },
+	{ "UDP6 not granted", false, CSUM6(UDP, 54), .proto = 17, DENIED(udp6_csum, 1) },
+	{ "checksums not offered", false, CSUM4(TCP, 34), .proto = 6,
+	  .options = ",csum=off" },
+	{ "LSO4", true, LSO4(1000, 34), .proto = 6, .len = 4000 },
+	{ "LSO6", true, LSO6(1000, 54), .proto = 6, .len = 4000 },
+	{ "LSO without offset", false, LSO4(1000, 0), .proto = 6, .len = 4000 },
+	{ "LSO6 without offset", false, LSO6(1000, 0), .proto = 6, .len = 4000 },
+	{ "LSO offset 35", false, LSO4(1000, 35), .proto = 6, .len = 4000 },
+	{ "LSO6 offset 74", false, LSO6(1000, 74), .proto = 6, .len = 4000 },
+	{ "LSO offset outside", false, LSO4(1000, 1023), .proto = 6, .len = 900 },
+	{ "LSO without MSS", false, LSO4(0, 34), .proto = 6, .len = 4000 },
+	{ "LSO of version 1", false, .type = NDIS_INFO_LSO,
+	  .value = 34 << 20 | 1000, .proto = 6, .len = 4000 },
+	{ "LSO4 of IPv6", false, .type = NDIS_INFO_LSO, .ip6 = true,
+	  .value = NDIS_LSO_V2 | 54 << 20 | 1000, .proto = 6, .len = 4000 },
+	{ "LSO6 of IPv4", false, .type = NDIS_INFO_LSO,
+	  .value = NDIS_LSO_V2 | NDIS_LSO_IPV6 | 34 << 20 | 1000, .proto = 6,
+	  .len = 4000 },
+	{ "LSO, version 6 inside", false, LSO4(1000, 34), .proto = 6, .len = 4000,
+	  .at = 14, .byte = 0x65 },
+	{ "LSO6, version 4 inside", false, LSO6(1000, 54), .proto = 6,
+	  .len = 4000, .at = 14, .byte = 0x40 },
+	{ "LSO of UDP", false, LSO4(1000, 34), .proto = 17, .len = 4000 },
+	{ "LSO of a fragment", false, LSO4(1000, 34), .proto = 6, .len = 4000,
+	  .at = 14 + 6, .byte = 0x20 },
+	{ "LSO of headers alone", false, LSO4(1000, 34), .proto = 6, .len = 54 },
+	{ "LSO4 not granted", false, LSO4(1000, 34), .proto = 6, .len = 4000,
+	  DENIED(lso_v2_ip4, 1) },
+	{ "LSO6 not granted", false, LSO6(1000, 54), .proto = 6, .len = 4000,
+	  DENIED(lso_v2_ip6, 1) },
+	{ "LSO not offered", false, LSO4(1000, 34), .proto = 6, .len = 4000,
+	  .options = ",lso=off" },
+};
+
+static void one_offload(const struct offload *o)
+{
+	struct ndis_offload_parameters p = {
+		.header.type = NDIS_OBJECT_DEFAULT, .header.size = sizeof(p),
+		.ip4_csum = 1, .tcp4_csum = 4, .udp4_csum = 4, .tcp6_csum = 4,
+		.udp6_csum = 4, .lso_v2_ip4 = 2, .lso_v2_ip6 = 2, .rsc_ip4 = 1,
+		.rsc_ip6 = 1,
+	};
+	size_t frame_len = o->len ? o->len : 200, len;
+	uint8_t *a = calloc(1, 8192), *f = a + 60, *exact;
+	struct iovec iov;
+	char card[100];
+
+	snprintf(card, sizeof(card), CARD "%s", o->options ? o->options : "");
+	up(card, NVSP_VERSION_61, FILTER);
+	if (o->denied)
+		((uint8_t *)&p)[o->denied] = o->instead;
+	request(RNDIS_TYPE_SET, OID_TCP_OFFLOAD_PARAMETERS, &p, sizeof(p));
+	give_back(&chan);
+	len = make_packet(a, frame_len, o->type, o->value);
+	memset(f + 12, 0, frame_len - 12);
+	f[12] = o->ip6 ? 0x86 : 0x08;
+	f[13] = o->ip6 ? 0xdd : 0;
+	f[14] = o->ip6 ? 0x60 : 0x45;
+	f[14 + (o->ip6 ? 6 : 9)] = o->proto;
+	if (o->proto == 6)
+		f[(o->ip6 ? 54 : 34) + 12] = 5 << 4;
+	if (o->at)
+		f[o->at] = o->byte;
+	exact = malloc(len);
+	memcpy(exact, a, len);
+	iov = (struct iovec){ exact, len };
+	rndis(&chan, NVSP_CHANNEL_DATA, &iov, 1, NVSP_NO_SECTION, 0);
+	CHECK(back.sends == o->good && n->stats.tx_refused == !o->good &&
+	      chan.last.rndis_complete.status ==
+	      (o->good ? NVSP_STATUS_SUCCESS : NVSP_STATUS_FAILURE) &&
+	      !chan.errored, "%s: %s", o->what, chan.why);
+	if (o->good)
+		CHECK(n->stats.tx_lso == (o->type == NDIS_INFO_LSO) &&
+		      n->stats.tx_csum == (o->type != NDIS_INFO_LSO &&
+					   !!back.sent_header.flags),
+		      "%s: counted", o->what);
+	end();
+	free(exact);
+	free(a);
+}
+
+static void test_tx_offloads(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < sizeof(offload_cases) / sizeof(offload_cases[0]); i++)
+		one_offload(&offload_cases[i]);
 }
 
 static void test_tx_malformed(void)
@@ -1237,6 +1392,7 @@ static void test_rss(void)
 
 static void test_faults(void)
 {
+	uint32_t filter = NDIS_FILTER_BROADCAST;
 	unsigned int i;
 
 	up(CARD, NVSP_VERSION_61, FILTER);
@@ -1275,6 +1431,18 @@ static void test_faults(void)
 	CHECK(!command("net-fault n0 list") &&
 	      strstr(text_str(&why), "3 hits=1 seen=1 left=0 answer"), "%s",
 	      text_str(&why));
+	CHECK(command("net-fault n0 set lost") &&
+	      command("net-fault n0 set id-xor=1") &&
+	      !command("net-fault n0 set oid=0x1010e count=2 status=7 skip=1"),
+	      "set");
+	give_back(&chan);
+	CHECK(!request(RNDIS_TYPE_SET, OID_GEN_CURRENT_PACKET_FILTER, &filter, 4)
+	      && n->filter == filter, "one is done");
+	filter = NDIS_FILTER_DIRECTED;
+	CHECK(request(RNDIS_TYPE_SET, OID_GEN_CURRENT_PACKET_FILTER, &filter, 4)
+	      == 7 && n->filter != filter, "the next is refused, and not done");
+	CHECK(!request(RNDIS_TYPE_SET, OID_802_3_MULTICAST_LIST, "\1\0\0\0\0\1",
+		       6) && n->multicasts == 1, "another object's is");
 	CHECK(!command("net-fault n0 hold") && chan.paused &&
 	      !command("net-fault n0 resume") && !chan.paused, "hold");
 	n->channels[0]->last_id = 0x100000000050007;
@@ -1297,6 +1465,8 @@ int main(void)
 	tap_test("objects are read and written", test_objects);
 	tap_test("answers wait for slots, not without end", test_answers_wait);
 	tap_test("frames from pages and sections", test_tx);
+	tap_test("checksums and large sends are what was said, and granted",
+		 test_tx_offloads);
 	tap_test("malformed RNDIS packets disconnect", test_tx_malformed);
 	tap_test("packet filters", test_filters);
 	tap_test("frames wait for slots", test_backpressure);

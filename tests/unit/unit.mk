@@ -55,7 +55,8 @@ UNIT_SRCS_test_host_netframe := tests/host/netframe.c tests/host/toeplitz.c
 UNIT_LIBS_test_host_netframe :=
 UNIT_SRCS_test_host_netvsp := $(patsubst %,tests/host/%.c,netvsp \
 	netvsp_nvsp netvsp_rndis netvsp_oid netvsp_tx netvsp_rx netvsp_slots \
-	netvsp_options netvsp_fault netvsp_fault_command netframe toeplitz \
+	netvsp_options netvsp_fault netvsp_fault_command netvsp_fault_hold \
+	netframe toeplitz \
 	text log)
 UNIT_LIBS_test_host_netvsp :=
 UNIT_SRCS_test_host_moderate := tests/host/moderate.c

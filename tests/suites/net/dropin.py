@@ -19,7 +19,8 @@ def main():
     more = MORE if LONG else MORE[1:4] + MORE[7:]
     coming = COMING if LONG else COMING[:1]
     run_tests(
-        ("drop-in", guest("net-stock", STOCK, 5), *basic, REMOVAL,
+        ("drop-in", guest("net-stock", STOCK, 5), *basic,
+         *(MORE + COMING[:-1] if LONG else [REMOVAL]),
          ("rmmod under load, insmod and rmmod", unload_busy),
          ("hv_netvsc takes over", switch(NETVSC)),
          *basic[1:], *more, *coming,

@@ -8,6 +8,7 @@ with a wrong one is not taken.
 """
 
 import re
+import socket
 import struct
 import time
 
@@ -16,7 +17,7 @@ import packets
 from lib import (alive, BUSYBOX, Capture, carrier, channels, dev, digest_down,
                  digest_up, ethtool_stats, features, iperf, Load, LONG,
                  NetGuest, Nic, OWN, ping, queue_packets, run_tests,
-                 set_feature, Skip, stat, up)
+                 set_feature, Skip, stat, up, wait_for)
 
 TX = ("tx", "tso", "sg", "gso")
 NAMES = {"tx": ("tx-checksum-ipv4", "tx-checksum-ipv6",
@@ -25,9 +26,9 @@ NAMES = {"tx": ("tx-checksum-ipv4", "tx-checksum-ipv6",
 
 
 def begin(g):
-    """Loads all."""
+    """Loads all; each wait for the host is short."""
     packets.self_test()
-    g.driver.load_all(g)
+    g.driver.load_all(g, "host_timeout=2" if g.driver.synthetic else "")
 
 
 def traffic(g, count=1 << 20):
@@ -176,7 +177,10 @@ def received(g):
 
 
 def large_receive(g):
-    """GRO, and what the host has put together, on and off: bytes are right."""
+    """GRO, and what the host has put together, on and off: bytes are right.
+
+    A packet that the host has joined is seen where it may join, and nowhere else.
+    """
     now = features(g)
     for name in ("generic-receive-offload", "large-receive-offload",
                  "rx-gro-hw"):
@@ -184,9 +188,17 @@ def large_receive(g):
             continue
         for state in (not now[name][0], now[name][0]):
             g.run(f"ethtool -K {dev(g)} {name} {'on' if state else 'off'}")
+            host = g.host_net()["rx_large"]
+            joined = ethtool_stats(g).get("rx_joined", 0)
             for to in (g.nic().far4, g.nic().far6):
-                digest_down(g, to, 1 << 20)
-            assert iperf(g, g.nic().far4, "-t 1 -R").received > 1 << 20
+                digest_down(g, to, 2 << 20)
+            iperf(g, g.nic().far4, "-t 1 -R")
+            host = g.host_net()["rx_large"] - host
+            may = features(g)["large-receive-offload"][0]
+            assert bool(host) == may, (name, state, host)
+            if g.driver.synthetic:
+                joined = ethtool_stats(g)["rx_joined"] - joined
+                assert bool(joined) == may, (name, state, joined)
 
 
 # -- queues -------------------------------------------------------------------
@@ -366,6 +378,107 @@ def kept(g):
     alive(g)
 
 
+def even(n, entries=128):
+    """The table that nobody has set."""
+    return [i % n for i in range(entries)]
+
+
+def default_table(g):
+    """ethtool -X default: the table spreads over however many queues there are.
+
+    One that was set stays as it is, and is in the way of fewer queues.
+    """
+    name, (most, now) = dev(g), channels(g)
+    assert now == most >= 4, (most, now)
+    if g.driver.synthetic:
+        g.run(f"ethtool -X {name} weight 3 1")
+        table = rss(g)[0]
+        assert set(table) == {0, 1}, table
+        for n in (2, most):
+            g.run(f"ethtool -L {name} combined {n}")
+            up(g, g.nic())
+            assert rss(g)[0] == table, n
+        assert g.sh(f"ethtool -L {name} combined 1").rc
+        assert channels(g)[1] == most
+    g.run(f"ethtool -X {name} weight 0 0 1")
+    g.run(f"ethtool -X {name} default")
+    key = rss(g)[1]
+    for n in (most, 2, 3, 1, most):
+        g.run(f"ethtool -L {name} combined {n}")
+        assert channels(g)[1] == n
+        up(g, g.nic())
+        # hv_netvsc has no key with one channel, and none but zeros afterwards
+        if not g.driver.synthetic:
+            g.run(f"ethtool -X {name} hkey {key.hex(':')}")
+        table = rss(g)
+        assert table[0] == even(n, len(table[0])), (n, table)
+        assert table[1] == key, n
+        wanted, got = predicted(g), spread(g, flows(g))
+        assert all(0 <= y - x <= 6 for x, y in zip(wanted, got)), \
+            (n, wanted, got)
+        assert n == 1 or all(x > 10 for x in wanted), (n, wanted)
+    alive(g)
+
+
+RSS_SET = "oid=0x00010204"
+FAILURE = "status=0xc0000001"
+
+
+def not_taken(g, what, before):
+    """Table, key and what goes into the hash are what they were, on both sides."""
+    assert rss(g) == before, what
+    wanted, got = predicted(g), spread(g, flows(g))
+    assert all(0 <= y - x <= 6 for x, y in zip(wanted, got)), \
+        (what, wanted, got)
+    assert sum(x > 10 for x in wanted) > 1, (what, wanted)
+
+
+def refused_table(g):
+    """A table or a key that the host refuses: said, and all stays as it was.
+
+    Our driver switches the hash off, and on again with what is new; the host may
+    refuse either, do it and say that it has not, or say nothing.
+    """
+    name = dev(g)
+    g.run(f"ethtool -X {name} weight 1 2 3 4 hkey {key_of(5)}")
+    before, on = rss(g), g.host_net()["rss"]
+    assert on == 1 and before[1] == bytes.fromhex(key_of(5).replace(":", ""))
+    table, new = "weight 0 0 1 1", f"hkey {key_of(6)}"
+    for text, what in (
+            (f"set {RSS_SET} {FAILURE}", table),
+            (f"set {RSS_SET} {FAILURE} skip=1", f"{table} {new}"),
+            (f"set {RSS_SET} {FAILURE} count=forever", new),
+            (f"set {RSS_SET} status=0xc00000bb", f"{table} {new}"),
+            (f"answer message=set {RSS_SET} {FAILURE}", new),
+            (f"answer message=set {RSS_SET} {FAILURE} skip=1", table),
+            (f"answer message=set {RSS_SET} lost", table),
+            (f"answer message=set {RSS_SET} lost skip=1", new)):
+        g.ctl("net-fault", "n0", *text.split())
+        done = g.sh(f"ethtool -X {name} {what}")
+        assert done.rc, (text, what, done.out)
+        met = re.search(r"hits=(\d+)", g.ctl("net-fault", "n0", "list"))
+        assert int(met[1]), (text, what)
+        g.ctl("net-fault", "n0", "clear")
+        not_taken(g, (text, what), before)
+        assert g.host_net()["rss"] == 1, (text, what)
+    # ports in the hash: ethtool exits with 0 all the same
+    hashed = g.run(f"ethtool -n {name} rx-flow-hash tcp4").out
+    for text in (f"set {RSS_SET} {FAILURE}", f"set {RSS_SET} {FAILURE} skip=1"):
+        g.ctl("net-fault", "n0", *text.split())
+        g.run(f"ethtool -N {name} rx-flow-hash tcp4 sd 2>&1 | grep -q Cannot")
+        g.ctl("net-fault", "n0", "clear")
+        assert hashed == g.run(f"ethtool -n {name} rx-flow-hash tcp4").out
+        not_taken(g, text, before)
+    # the same again is taken
+    for what in (f"{table} {new}", "default"):
+        g.run(f"ethtool -X {name} {what}")
+        wanted, got = predicted(g), spread(g, flows(g))
+        assert all(0 <= y - x <= 6 for x, y in zip(wanted, got)), \
+            (what, wanted, got)
+    assert rss(g) == (even(4), bytes.fromhex(key_of(6).replace(":", "")))
+    alive(g)
+
+
 def flow_hash(g):
     """ethtool -N rx-flow-hash: ports decide where they are asked to.
 
@@ -417,32 +530,116 @@ def flow_hash(g):
               " grep -q Cannot")
 
 
+HEAR = """
+import socket, struct, sys
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.setsockopt(socket.SOL_SOCKET, 46, int(sys.argv[1]))   # SO_BUSY_POLL
+# what settimeout() does instead is no read that waits, and polls nothing
+s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 9, 0))
+s.bind(("", 4555))
+print("ready", flush=True)
+n = 0
+while s.recv(99) != b"end":
+    n += 1
+print("heard", n)
+"""
+
+
+def heard(g, count=300, spin=0):
+    """How the counters grow with so many datagrams, one at a time.
+
+    spin: microseconds for which their socket polls the card
+    """
+    g.run(f"cat >/run/hear.py <<'END'\n{HEAR}END")
+    job = g.spawn(f"python3 /run/hear.py {spin}", 60)
+    wait_for(g, f"grep -q ready {job.path}.out", "nobody listens")
+    before = ethtool_stats(g)
+    with g.space().inside():
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    with s:
+        for word in [b"word"] * count + [b"end"] * 3:
+            s.sendto(word, (g.nic().near4, 4555))
+            time.sleep(0.002)
+    done = job.wait()
+    after = ethtool_stats(g)
+    assert int(re.search(r"heard (\d+)", done.out)[1]) == count, done.out
+    return {k: v - before[k] for k, v in after.items()}
+
+
 def coalescing(g):
-    """ethtool -C: what was set is there, and traffic goes on."""
-    name = dev(g)
-    load = Load(g)
-    for words in ("adaptive-rx off rx-usecs 100", "adaptive-rx off rx-usecs 0",
-                  "adaptive-rx on"):
-        g.run(f"ethtool -C {name} {words}")
+    """ethtool -C: what was set is there and has its effect, and traffic goes on.
+
+    After each poll that found something the host's interrupts stay masked, and a
+    timer polls again; without that each poll has an interrupt before it.
+    """
+    name, said = dev(g), []
+
+    def shown():
         out = g.run(f"ethtool -c {name}").out
-        if "usecs" in words:
-            assert re.search(rf"^rx-usecs:\s+{words.split()[-1]}$", out,
-                             re.M), out
-        assert re.search(rf"^Adaptive RX: {words.split()[1]}\b", out,
-                         re.M), out
+        return (re.search(r"^rx-usecs:\s+(\d+)$", out, re.M)[1],
+                re.search(r"^Adaptive RX: (on|off)\b", out, re.M)[1])
+
+    assert shown() == ("0", "off"), shown()
+    for usecs in (0, 200, 1000, 0):
+        g.run(f"ethtool -C {name} adaptive-rx off rx-usecs {usecs}")
+        assert shown() == (str(usecs), "off"), shown()
+        n = heard(g)
+        if usecs:
+            assert n["rx_polls"] > 1.7 * n["rx_interrupts"], (usecs, n)
+        else:
+            assert n["rx_polls"] < 1.4 * n["rx_interrupts"], n
+        said.append(f"{usecs} us: {n['rx_interrupts']} interrupts,"
+                    f" {n['rx_polls']} polls")
+    # what is too long, or none of ours, changes nothing
+    g.run(f"ethtool -C {name} rx-usecs 7")
+    for words in ("rx-usecs 1001", "tx-usecs 5", "rx-frames 5"):
+        assert g.sh(f"ethtool -C {name} {words}").rc, words
+        assert shown() == ("7", "off"), shown()
+    # it is all the queues', and outlives a new session
+    g.run(f"ethtool -C {name} rx-usecs 500 && ip link set {name} mtu 1400 &&"
+          f" ip link set {name} mtu 1500")
+    up(g, g.nic())
+    assert shown() == ("500", "off"), shown()
+    n = heard(g)
+    assert n["rx_polls"] > 1.7 * n["rx_interrupts"], n
+    # what is shown is the first queue's
+    g.run(f"ethtool -C {name} adaptive-rx on rx-usecs 0 &&"
+          f" ethtool -X {name} weight 1")
+    assert shown()[1] == "on", shown()
+    load = Load(g)
+    deadline = time.monotonic() + 60 * g.scale
+    # one of net DIM's
+    while shown()[0] not in ("1", "8", "64", "128", "256"):
+        assert time.monotonic() < deadline, shown()
         load.flows()
+    said.append(f"adaptive: {shown()[0]} us")
+    g.run(f"ethtool -C {name} adaptive-rx off rx-usecs 0")
+    assert shown() == ("0", "off"), shown()
+    load.flows()
     load.stop()
+    g.run(f"ethtool -X {name} default")
     alive(g)
+    return "; ".join(said)
 
 
 def busy_poll(g):
-    """Sockets that poll get their data."""
+    """Sockets that poll get their data, and need no interrupt for it."""
+    said, found = [], []
+    for spin in (0, 100000, 0):
+        n = heard(g, spin=spin)
+        found.append(n["rx_interrupts"])
+        said.append(f"{spin} us: {n['rx_interrupts']} interrupts,"
+                    f" {n['rx_polls']} polls")
+        assert (n["rx_polls"] > 3 * 300) == bool(spin), said
+    assert found[1] < min(found[0], found[2]) / 2, said
+    # the same for all sockets
     g.run("echo 50 >/proc/sys/net/core/busy_read;"
           "echo 50 >/proc/sys/net/core/busy_poll")
     ping(g, count=5)
     digest_down(g, g.nic().far4, 1 << 20)
     g.run("echo 0 >/proc/sys/net/core/busy_read;"
           "echo 0 >/proc/sys/net/core/busy_poll")
+    return "; ".join(said)
 
 
 def says(g):
@@ -467,8 +664,10 @@ def says(g):
 
 
 def quiet_again(g):
-    """Nothing is wrong after all of that; all unloads."""
+    """Nothing is wrong after all of that, for the host either; all unloads."""
     alive(g)
+    found = g.host_net()
+    assert not found["tx_refused"], found
     g.driver.unload(g)
     g.driver.load(g)
     g.notes.clear()
@@ -480,7 +679,9 @@ def quiet_again(g):
 QUEUES = (
     ("channels change under load", change_channels),
     ("each queue is used", all_queues), ("rings", rings),
-    ("table and key decide", steering), ("what goes into the hash", flow_hash),
+    ("table and key decide", steering),
+    ("a table that nobody has set", default_table),
+    ("what goes into the hash", flow_hash),
 )
 PACKETS = (
     ("checksums with each set of offloads", offloads),
@@ -488,6 +689,15 @@ PACKETS = (
     ("segments of each MTU", segments), ("how TCP copies", copies),
     ("wrong checksums are refused", received),
     ("large receives", large_receive),
+)
+
+
+# what hv_netvsc has not, or not so
+OURS = (
+    ("table and key are kept", kept),
+    ("a table that the host refuses", refused_table),
+    ("coalescing", coalescing), ("busy polling", busy_poll),
+    ("what it says of itself", says),
 )
 
 
@@ -501,8 +711,7 @@ def main():
     """Runs the tests."""
     run_tests(
         ("own", guest("net-offload", OWN), ("loads", begin), *PACKETS, *QUEUES,
-         ("table and key are kept", kept), ("coalescing", coalescing),
-         ("busy polling", busy_poll), ("what it says of itself", says),
+         *OURS,
          ("all unloads", quiet_again)))
 
 

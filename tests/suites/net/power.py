@@ -113,23 +113,13 @@ def goes_on(g):
     nothing_leaked(g)
 
 
-def hibernate(g, level):
-    """Hibernates as far as /sys/power/pm_test says, and comes back."""
-    at = len(g.console_text())
-    g.post(f"echo {level} >/sys/power/pm_test; echo disk >/sys/power/state;"
-           f"echo {level} said $? >/dev/kmsg")
-    time.sleep(1)
-    for x in g.notes["talk"]:
-        x.say()
-    said = g.wait_console(rf"{level} said (\d+)", 90, at)
-    assert said[1] == "0", g.tail(60)
-    g.run("true")
-
-
 def frozen(level):
-    """Makes a test of a hibernation that goes so far."""
+    """Makes a test of a hibernation that goes so far; it is spoken to meanwhile."""
     def test(g):
-        hibernate(g, level)
+        def speak():
+            for x in g.notes["talk"]:
+                x.say()
+        sleep_to(g, level, speak)
         goes_on(g)
     return test
 

@@ -12,10 +12,10 @@ import re
 import signal
 import time
 
-from lib import (alive, Capture, carrier, dev, digest_down, digest_up,
-                 ethtool_stats, features, goes_again, LONG, NetGuest, Nic,
-                 nothing_leaked, OWN, ping, run_tests, set_feature, STOCK, up,
-                 wait_for)
+from lib import (alive, BUILD, Capture, carrier, dev, digest_down, digest_up,
+                 ethtool_stats, features, goes_again, guid, LONG, NetGuest, Nic,
+                 nothing_leaked, OWN, ping, run_tests, set_feature, Skip, STOCK,
+                 up, wait_for)
 from guest import _child
 
 FLOOD = """
@@ -38,7 +38,10 @@ while time.monotonic() < until:
 
 
 def begin(g):
-    """Loads all; waits for the host are short, and rings small."""
+    """Loads all; waits for the host are short, and rings small.
+
+    Sections are small, too, so that copies fill a ring before they run out.
+    """
     g.driver.load_all(g, "host_timeout=2 ring_size=32 queues=1")
     g.run(f"cat >/run/flood.py <<'END'\n{FLOOD}END")
 
@@ -71,6 +74,16 @@ def stands_still(g):
         nothing_leaked(g)
 
 
+def fill_rings(g, size):
+    """From here on the stack sends until a ring is full.
+
+    Its limit counts from the next completion on.
+    """
+    g.run(f"echo 1000000 >/sys/class/net/{dev(g)}/queues/tx-0/"
+          "byte_queue_limits/limit_min;"
+          f"timeout 20 python3 /run/flood.py {g.nic().far4} {size} 1")
+
+
 def guessed(g):
     """It reads nothing, and completes the ids that come next.
 
@@ -78,11 +91,9 @@ def guessed(g):
     back before it was sent. The host is caught at it, and a new session begun.
     """
     name = dev(g)
-    g.run(f"echo 1000000 >/sys/class/net/{name}/queues/tx-0/byte_queue_limits/"
-          "limit_min")
     said = []
     for size in (64, 1400):
-        g.run(f"timeout 20 python3 /run/flood.py {g.nic().far4} {size} 1")
+        fill_rings(g, size)
         before = ethtool_stats(g)
         g.ctl("net-fault", "n0", "hold")
         job = g.spawn(f"python3 /run/flood.py {g.nic().far4} {size} 3", 60)
@@ -91,7 +102,7 @@ def guessed(g):
                  "the ring is never full")
         for first in range(1, 9):
             g.ctl("net-fault", "n0", "guess", f"from={first}", f"to={first}",
-                  "slots=600")
+                  "slots=1600")
         g.ctl("net-fault", "n0", "resume")
         job.wait()
         goes_again(g)
@@ -100,6 +111,64 @@ def guessed(g):
         assert after["rx_bad"] > before["rx_bad"], after
         said.append(f"{size} bytes: {after['rx_bad'] - before['rx_bad']} refused,"
                     f" {after['resets'] - before['resets']} resets")
+    return ", ".join(said)
+
+
+def met(g):
+    """It guesses an id that is armed: a send that finds no room, and has not
+    taken its id back yet.
+
+    That lasts for some instructions; synth_latesend makes it last. Whoever comes
+    second, the completion that takes the slot away, or the sender, must see it: the
+    packet is given back once, and the session, with a host like that, is over.
+    """
+    name, said = dev(g), []
+    module = (f"/synthio/build/{g.kernel.release}/{g.driver.bus}/tests/selftests/"
+              "modules/synth_latesend.ko")
+    if not os.path.exists(module.replace("/synthio/build", BUILD, 1)):
+        raise Skip("this kernel has no kretprobes")
+    # not where NAPI runs, nor where the guest hears from us
+    at = int(re.search(r"queue 0: cpu (\d+)", g.run(
+        f"cat /sys/kernel/debug/synth_net/{guid(g)}/queues").out)[1])
+    cpu = next(x for x in range(1, g.smp) if x != at)
+    prefix = "synth_" if g.driver.bus == "own" else ""
+    for size, function, argument in (
+            (64, "vmbus_sendpacket", 3),
+            (1400, "vmbus_sendpacket_mpb_desc", 5)):
+        if size > 64 and not prefix:
+            function = "vmbus_sendpacket_pagebuffer"
+        fill_rings(g, size)
+        before, since = ethtool_stats(g), len(g.console_text())
+        g.run(f"insmod {module} function={prefix}{function}"
+              f" argument={argument}")
+        g.ctl("net-fault", "n0", "hold")
+        job = g.spawn(f"exec taskset -c {cpu} python3 /run/flood.py"
+                      f" {g.nic().far4} {size} 3", 60)
+        armed = g.wait_console(r"synth_latesend: keeps id (0x\w+) on cpu"
+                               rf" {cpu}\b", 30, since)[1]
+        # the second one is refused, so the first was taken
+        for _ in range(2):
+            g.ctl("net-fault", "n0", "send", "packet-type=11", f"id={armed}",
+                  "hex=6c00000001000000")
+        wait_for(g, f"test $(ethtool -S {name} | awk '/ rx_bad:/ {{ print $2 }}')"
+                 f" -gt {before['rx_bad']}", "no completion was refused")
+        assert ethtool_stats(g)["rx_bad"] == before["rx_bad"] + 1
+        g.run("echo 1 >/sys/module/synth_latesend/parameters/go")
+        g.wait_console("lets it go, as it was told", 10, since)
+        # -EPROTO
+        g.wait_console("queue 0 takes no packets: -71", 10, since)
+        g.ctl("net-fault", "n0", "resume")
+        job.wait()
+        wait_for(g, f"test $(ethtool -S {name} | awk '/ resets:/ {{ print $2 }}')"
+                 f" -gt {before['resets']}", "the session goes on")
+        goes_again(g)
+        alive(g)
+        g.run("rmmod synth_latesend")
+        after = ethtool_stats(g)
+        assert after["quarantined_pages"] == before["quarantined_pages"], after
+        if g.driver.bus == "own":
+            nothing_leaked(g)
+        said.append(f"{size} bytes: {armed}")
     return ", ".join(said)
 
 
@@ -158,17 +227,23 @@ def ends(g):
     g.driver.unload(g)
 
 
+def guest(name, driver):
+    """A guest with a CPU to spare."""
+    return NetGuest(name, driver, [Nic("n0", opts="section=1728")], smp=3,
+                    limit=600)
+
+
 def main():
     """Runs the tests."""
     tests = (("loads", begin),
              ("stands still", stands_still), ("guesses ids", guessed),
+             ("guesses one that is armed", met),
              ("its link blinks", blinks),
              ("leaves checksums unfinished", unfinished),
              ("all unloads", ends))
-    run_tests(("own", NetGuest("net-stalls", OWN, [Nic("n0")], limit=600),
-               *tests),
-              *([("drop-in", NetGuest("net-stalls-stock", STOCK, [Nic("n0")],
-                                      limit=600), *tests)] if LONG else []))
+    run_tests(("own", guest("net-stalls", OWN), *tests),
+              *([("drop-in", guest("net-stalls-stock", STOCK), *tests)]
+                if LONG else []))
 
 
 if __name__ == "__main__":

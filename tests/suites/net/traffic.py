@@ -387,6 +387,9 @@ def no_errors(g):
                 "tx_carrier_errors")
         found = dict(zip(keys, stat(g, nic.name, *keys)))
         assert not any(found.values()), (found, ethtool_stats(g, nic.name))
+        # the host has found nothing wrong with what it was asked to do, either
+        found = g.host_net(nic.name)
+        assert not found["tx_refused"], found
 
 
 def hot_remove(g):
