@@ -204,6 +204,7 @@ static int cmd_export(uint32_t *n)
 /* Show a buffer that vgem has made: w h seed */
 static int cmd_import(uint32_t *n)
 {
+	uint32_t handles[4] = { 0 }, pitches[4] = { 0 }, offsets[4] = { 0 };
 	struct card_buffer b = { 0 };
 	int other, fd, i, ret;
 	char path[32];
@@ -237,9 +238,10 @@ static int cmd_import(uint32_t *n)
 	if (ret || drmPrimeFDToHandle(card.fd, fd, &b.handle))
 		return failed("import");
 	close(fd);
-	if (drmModeAddFB2(card.fd, n[0], n[1], DRM_FORMAT_XRGB8888,
-			  (uint32_t[4]){ b.handle }, (uint32_t[4]){ b.pitch },
-			  (uint32_t[4]){ 0 }, &b.fb, 0))
+	handles[0] = b.handle;
+	pitches[0] = b.pitch;
+	if (drmModeAddFB2(card.fd, n[0], n[1], DRM_FORMAT_XRGB8888, handles,
+			  pitches, offsets, &b.fb, 0))
 		return failed("framebuffer");
 	screen[front] = b;
 	return card_show(&card, &screen[front]) ? failed("crtc") : answer("ok");
@@ -318,14 +320,14 @@ static int cmd_flip(uint32_t *n)
 	return answer("ok %.2f", now() - start);
 }
 
-static volatile bool storm_ends;
+static bool storm_ends;
 
 static void *storm(void *data)
 {
 	uint32_t i;
 
 	(void)data;
-	for (i = 0; !storm_ends; i++) {
+	for (i = 0; !__atomic_load_n(&storm_ends, __ATOMIC_RELAXED); i++) {
 		drmModeClip clip = { i % 64, i % 32, i % 64 + 99, i % 32 + 99 };
 
 		if (drmModeDirtyFB(card.fd, screen[i % 2].fb, &clip, 1))
@@ -370,7 +372,7 @@ static int cmd_storm(uint32_t *n)
 					      DRM_MODE_PAGE_FLIP_EVENT, NULL) ||
 			      !wait_flip();
 	}
-	storm_ends = true;
+	__atomic_store_n(&storm_ends, true, __ATOMIC_RELAXED);
 	for (i = 0; i < 2; i++) {
 		pthread_join(thread[i], &ret);
 		bad = ret ?: bad;
