@@ -117,6 +117,15 @@ static inline const char *compat_bus_name(void)
 #define compat_synic_set(reg, value)	hv_set_register(HV_REGISTER_##reg, value)
 #endif
 
+static inline bool compat_hv_root(void)
+{
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+	return hv_root_partition();
+#else
+	return hv_root_partition;
+#endif
+}
+
 /* what the firmware draws on moved into a struct of its own */
 #if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
 #include <linux/sysfb.h>

@@ -84,7 +84,8 @@ const char *connection_state_name(void)
  *
  * Context: process if @can_sleep, else any.
  * Return: 0, -ENODEV if there is no host, -ETIMEDOUT if it took no message for
- *	ten seconds, -EINVAL if it does not know the connection id.
+ *	ten seconds, -ENXIO if it does not know the connection id that contact is
+ *	made by, -EINVAL for what can't be sent.
  */
 int connection_post(const void *msg, size_t len, bool can_sleep)
 {
@@ -104,7 +105,13 @@ int connection_post(const void *msg, size_t len, bool can_sleep)
 		}
 		ret = t->ops->post_message(t, connection.message_conn_id,
 					   MESSAGE_TYPE_CHANNEL, msg, len);
-		if (ret != -EAGAIN)
+		/*
+		 * Hosts that are sent too much also say so of an id that is
+		 * good. Only of the first one we don't know whether it is.
+		 */
+		if (ret != -EAGAIN &&
+		    (ret != -ENXIO ||
+		     hdr->msgtype == CHANNELMSG_INITIATE_CONTACT))
 			break;
 		if (waited_us >= POST_TIMEOUT_MS * 1000) {
 			ret = -ETIMEDOUT;
@@ -125,7 +132,7 @@ int connection_post(const void *msg, size_t len, bool can_sleep)
 	trace_synth_message_out(hdr->msgtype, len, ret);
 	if (!ret)
 		atomic64_inc(&connection.messages_out);
-	else if (ret != -EINVAL && ret != -ENODEV)
+	else if (ret != -ENXIO && ret != -ENODEV)
 		pr_err_ratelimited("message %u could not be posted (%d)\n",
 				   hdr->msgtype, ret);
 	return ret;
@@ -523,7 +530,7 @@ static int contact(u32 version)
 	if (ret) {
 		request_cancel(&req);
 		/* a host without the newer connection id speaks no 5.0 */
-		return ret == -EINVAL ? -EPROTO : ret;
+		return ret == -ENXIO ? -EPROTO : ret;
 	}
 	ret = request_wait(&req);
 	if (ret)
@@ -629,18 +636,21 @@ static bool unload_host(void)
 /* Remove all devices, unload. Returns whether the host has let go. */
 static bool leave_host(void)
 {
+	bool confirmed;
+
 	set_state(CONN_LEAVING);
-	cpu_hotplug_stop();
 	/* an offer that is being taken now becomes a device, or sees LEAVING */
 	flush_workqueue(connection.offer_wq);
 	flush_workqueue(connection.device_wq);
 	offers_remove_all();
 	flush_workqueue(connection.sub_wq);
 
-	if (!unload_host())
-		return false;
-	connection.exposed = false;
-	return true;
+	confirmed = unload_host();
+	if (confirmed)
+		connection.exposed = false;
+	/* until then drivers waited for interrupts: of CPUs that must not go */
+	cpu_hotplug_stop();
+	return confirmed;
 }
 
 /* Afterwards nobody uses the transport or begins to */
@@ -676,13 +686,18 @@ int connection_attach(struct transport *t)
 	/* whoever finds it, such as debugfs, finds it set up */
 	smp_store_release(&connection.transport, t);
 	set_state(CONN_CONTACTING);
+	/*
+	 * What an earlier guest was still owed may have come before anybody
+	 * looked, and keeps its slot from what is for us
+	 */
+	slots_rescan();
 
 	ret = negotiate(max_version_number(), VERSION_WIN8);
 	if (ret)
 		goto no_transport;
 	ret = cpu_hotplug_start();
 	if (ret)
-		goto no_transport;
+		goto no_offers;
 
 	set_state(CONN_CONNECTED);
 	ret = fetch_offers();

@@ -11,11 +11,15 @@
 
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
+#include <linux/delay.h>
 #include <linux/sched/isolation.h>
 #include <linux/slab.h>
 
 #include "trace.h"
 #include "vmbus.h"
+
+/* How long a host may take to see that a channel has moved, if it does not tell */
+#define MOVE_DELAY_MS		20
 
 static bool device_uses(struct vmbus_channel *vc, unsigned int cpu)
 {
@@ -162,6 +166,7 @@ static int cpu_going_offline(unsigned int cpu)
 	struct transport *t = READ_ONCE(connection.transport);
 	struct vmbus_channel *vc;
 	unsigned int target;
+	bool moved = false;
 	int ret = 0;
 
 	/*
@@ -195,8 +200,15 @@ static int cpu_going_offline(unsigned int cpu)
 		if (ret)
 			pr_err("CPU %u stays online: channel %u can't leave it (%d)\n",
 			       cpu, vc->offermsg.child_relid, ret);
+		moved |= !ret;
 		kobject_put(&vc->kobj);
 	}
+	/*
+	 * Older hosts don't say when they have done it, and signal the old CPU
+	 * until then
+	 */
+	if (moved && !ret && vmbus_proto_version < VERSION_WIN10_V5_3)
+		msleep(MOVE_DELAY_MS);
 	return ret;
 }
 

@@ -19,6 +19,7 @@
 #define HYPERV_LOWEST		SZ_1M		/* below it lies the PC */
 #define HYPERV_TPM		0xfed40000ULL	/* a virtual TPM, in no _CRS */
 #define HYPERV_FB_MIN		SZ_8M		/* firmware is modest about its size */
+#define HYPERV_FB_MAX		SZ_128M		/* of the largest modes */
 
 /* Windows stay in order, and those that touch are one */
 static void add_window(struct hyperv_mmio *m, u64 start, u64 end)
@@ -73,14 +74,27 @@ static acpi_status look_at(struct acpi_resource *res, void *context)
 }
 
 /* Where the firmware draws: a PCI function, or what UEFI has said */
-static bool firmware_framebuffer(u64 *start, u64 *size)
+static bool firmware_framebuffer(const struct hyperv_mmio *m, u64 *start,
+				 u64 *size)
 {
+	u64 low = m->nr ? m->windows[0].start : 0;
 	struct pci_dev *pdev;
 
 	if (efi_enabled(EFI_BOOT)) {
 		*start = compat_screen_info()->lfb_base;
 		*size = max_t(u64, compat_screen_info()->lfb_size,
 			      HYPERV_FB_MIN);
+		/*
+		 * A kernel after kexec is not told; the host has it where the low
+		 * window begins, and room behind it for larger modes
+		 */
+		if (low && low < SZ_4G && (!*start || *start >= low)) {
+			if (!*start)
+				*start = low;
+			if (*start < SZ_4G)
+				*size = min_t(u64, (SZ_4G - *start) / 2,
+					      HYPERV_FB_MAX);
+		}
 		return *start;
 	}
 	pdev = pci_get_device(PCI_VENDOR_ID_MICROSOFT,
@@ -100,7 +114,7 @@ static void reserve_framebuffer(struct hyperv_mmio *m, struct transport *t)
 	u64 start, size;
 	unsigned int i;
 
-	if (!firmware_framebuffer(&start, &size))
+	if (!firmware_framebuffer(m, &start, &size))
 		return;
 	for (i = 0; i < m->nr; i++) {
 		if (start < m->windows[i].start || start > m->windows[i].end)

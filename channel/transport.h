@@ -27,7 +27,8 @@ struct transport;
  * @post_message: Hand one message to the host. At most 240 bytes of payload.
  *	Any context, interrupts on or off, also after a panic. Returns 0,
  *	-EAGAIN if the host has no room just now (try again after a pause),
- *	-ENODEV if it has gone, -EINVAL for what can't be sent.
+ *	-ENODEV if it has gone, -ENXIO if it knows no such connection id, -EINVAL for
+ *	what can't be sent.
  * @signal_event: Tell the host that the channel behind @connection_id has
  *	work. Any context. Never fails: a host that has gone hears nothing.
  * @end_of_message: The message slot of @cpu was freed while another message

@@ -26,6 +26,7 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/acpi.h>
+#include <linux/cc_platform.h>
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/gfp.h>
@@ -98,7 +99,6 @@ struct hyperv_cpu {
  * @t: what the channel sees
  * @attached: the host takes posts and signals
  * @live: each CPU that is online has its SynIC on
- * @good_id: a connection id that took a message before; 0: none
  * @cpuhp_state: CPU hotplug state
  * @cpus: per CPU
  * @mmio: windows
@@ -107,7 +107,6 @@ struct hyperv {
 	struct transport t;
 	bool attached;
 	bool live;
-	u32 good_id;
 	int cpuhp_state;
 	struct hyperv_cpu __percpu *cpus;
 	struct hyperv_mmio mmio;
@@ -154,16 +153,10 @@ static int hyperv_post_message(struct transport *t, u32 connection_id, u32 type,
 	switch (status) {
 	case HV_STATUS_SUCCESS:
 		this_cpu_inc(hv->cpus->posts);
-		WRITE_ONCE(hv->good_id, connection_id);
 		return 0;
 	case HV_STATUS_INVALID_CONNECTION_ID:
-		/*
-		 * No such id; but hosts also say so of one that was good a
-		 * moment ago, when they are sent too much.
-		 */
-		if (connection_id != READ_ONCE(hv->good_id))
-			return -EINVAL;
-		fallthrough;
+		this_cpu_inc(hv->cpus->posts_full);
+		return -ENXIO;
 	case HV_STATUS_INSUFFICIENT_MEMORY:
 	case HV_STATUS_INSUFFICIENT_BUFFERS:
 		this_cpu_inc(hv->cpus->posts_full);
@@ -195,15 +188,15 @@ static void hyperv_eom_here(void *unused)
 }
 
 /*
- * The register is the CPU's own. After an oops others may stand still for good,
- * and are not called; a message that still waits for their slot is lost.
+ * The register is the CPU's own. One that stands still for good, after a panic,
+ * never takes the call: a message that waits for its slot is lost.
  */
 static void hyperv_end_of_message(struct transport *t, unsigned int cpu)
 {
 	struct hyperv *hv = to_hyperv(t);
 
 	this_cpu_inc(hv->cpus->eoms);
-	if (get_cpu() == cpu || oops_in_progress)
+	if (get_cpu() == cpu)
 		hyperv_eom_here(NULL);
 	else
 		/*
@@ -365,8 +358,9 @@ static void hyperv_start(struct hyperv *hv)
 }
 
 /*
- * The mirror of hyperv_start(). Each CPU takes a call, after those that
- * hyperv_end_of_message() has queued for it, and with no handler running.
+ * The mirror of hyperv_start(). Each CPU takes two calls, one after the other, and
+ * with no handler running: the second finds nothing left that
+ * hyperv_end_of_message() has queued, which may be run behind the first.
  */
 static void hyperv_stop(struct hyperv *hv)
 {
@@ -514,8 +508,21 @@ static int hyperv_check(struct device *dev)
 			 other);
 		return -ENODEV;
 	}
-	if (hv_is_isolation_supported()) {
-		dev_err(dev, "isolated guests (SNP, TDX) are not supported: their memory is not the host's to read\n");
+	if (hv_is_isolation_supported() ||
+	    cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT)) {
+		dev_err(dev, "isolated guests (SEV, SNP, TDX) are not supported: their memory is not the host's to read\n");
+		return -ENODEV;
+	}
+	if (compat_hv_root()) {
+		dev_err(dev, "this is Hyper-V's root partition: its SynIC is not ours\n");
+		return -ENODEV;
+	}
+	/*
+	 * Its driver does not give the host up when it is unbound, only when it
+	 * is unloaded
+	 */
+	if (driver_find("vmbus", dev->bus)) {
+		dev_err(dev, "the Hyper-V host is left to the kernel's own VMBus, though that has let go of the device\n");
 		return -ENODEV;
 	}
 	/*
