@@ -41,7 +41,7 @@ SLOW = 6
 # what the inner kernel's modules are loaded from by init, in this order
 INIT_MODULES = ("virtio_pci", "virtio_console")
 # what tests load
-MODULES = ("hv_vmbus", "hv_balloon")
+MODULES = ("hv_vmbus", "hv_balloon", "msr")
 
 # Hyper-V's interface, as far as KVM has it, but for its timers: their messages come
 # through VMBus' interrupt here, and the kernel's own hv_vmbus calls a handler that
@@ -108,11 +108,13 @@ class Outer(Guest):
                 self.ports[f"{port}{slot}"] = _connect(
                     self.dir, f"{port}{slot}", deadline, self.running)
 
-    def trouble(self):
-        """Why what fails in it may not be an inner guest's fault, or None."""
+    def trouble(self, start=0):
+        """Why what fails in it may not be an inner guest's fault, or None: what
+        its kernel has complained of after character start."""
         if not self.running():
             return "its QEMU has ended\n" + self.tail(8)
-        return "\n".join(console.kernel_problems(self.console_text())) or None
+        return "\n".join(console.kernel_problems(
+            self.console_text()[start:])) or None
 
     def port(self, name):
         """A port, without what an earlier inner guest has left in it."""
@@ -262,6 +264,7 @@ class Inner(Guest):
         self.there = f"/scratch/{name}"
         self.trace = os.path.join(self.dir, "trace.log")
         self.slot = outer.slots.pop(0)
+        self.started = False    # QEMU was, if not how far it came
         self.console = os.path.join(outer.dir, f"console{self.slot}")
         self._base = 0          # where our part of the console begins
 
@@ -310,6 +313,7 @@ class Inner(Guest):
         self._buf = b""
         self._agent = self.outer.port(f"agent{self.slot}")
         sock = self.outer.port(f"qmp{self.slot}")
+        self.started = True
         self.outer.run(
             f"cd {self.there} && "
             f"(LD_LIBRARY_PATH={n}{LIBRARIES} "
@@ -355,13 +359,19 @@ class Inner(Guest):
         self.end()
 
     def end(self):
-        if self._qmp is None:
+        if self.slot is None:
             return
         self._qmp = None
-        if self.outer.running():
-            self.outer.sh(f"p=$(cat {self.there}/pid); for i in $(seq 50); do "
-                          "kill -0 $p || exit 0; sleep .1; done; kill -9 $p",
-                          30)
+        try:
+            if self.started and self.outer.running():
+                self.outer.sh(f"p=$(cat {self.there}/pid); "
+                              "for i in $(seq 50); do kill -0 $p || exit 0; "
+                              "sleep .1; done; kill -9 $p", 30)
+        finally:
+            self._return_slot()
+
+    def _return_slot(self):
         self.keep_logs({"console.log": self.console, "trace.log": self.trace,
                         "qemu.log": os.path.join(self.dir, "qemu.log")})
         self.outer.slots.append(self.slot)
+        self.slot = None

@@ -42,6 +42,12 @@ SMALL = MEM - (128 << 20)   # what a balloon is asked to leave
 LOADS = 5
 FAILURES = 3            # of outer guests, before we give up
 DRIVERS = ("synth_blk", "synth_mouse", "synth_net", "synth_video")
+# Hyper-V's registers of a CPU, by number, and what is in them
+SYNIC = {"scontrol": 0x40000080, "siefp": 0x40000082, "simp": 0x40000083,
+         "sint": 0x40000092}
+MASKED = 1 << 16
+VECTOR = 0xf3           # HYPERVISOR_CALLBACK_VECTOR
+INNER_PYTHON = "python3 -S -E"
 UNLOAD = r"vmbus_recv_message type 16 "
 # what a boot's log has, with the kernel's own VMBus and with ours
 STOCK_LOG = [f"hv_vmbus: Vmbus version:{VERSION}",
@@ -173,18 +179,72 @@ def balloon_moves(g):
 
 def lsvmbus(g):
     """The kernel's lsvmbus finds the device."""
-    out = g.run("python3 -S -E /bin/lsvmbus -vv 2>/dev/null").out
+    out = g.run(f"{INNER_PYTHON} /bin/lsvmbus -vv 2>/dev/null").out
     assert re.search(r"^VMBUS ID +1: Class_ID = \S+ - \[Dynamic Memory\]$",
                      out, re.M), out
     assert re.search(r"Rel_ID=1, target_cpu=0$", out, re.M), out
     return out
 
 
+def synic(g):
+    """What each online CPU's SynIC is set to: {cpu: {register: value}}."""
+    g.run("test -e /sys/module/msr || insmod /modules/msr.ko")
+    one = 'os.pread(os.open("/dev/cpu/%s/msr" % n, 0), 8, m)'
+    out = g.run(f"{INNER_PYTHON} -c 'import os; [print(n, *["
+                f'int.from_bytes({one}, "little") for m in '
+                f'{list(SYNIC.values())}]) for n in os.listdir("/dev/cpu") '
+                'if os.path.exists("/dev/cpu/%s/msr" % n)]\' 2>/dev/null').out
+    return {int(line.split()[0]): dict(zip(SYNIC, map(int, line.split()[1:])))
+            for line in out.splitlines()}
+
+
+def is_on(cpus_synic, count):
+    """Each of so many CPUs is heard, and has pages of its own."""
+    assert len(cpus_synic) == count, cpus_synic
+    for regs in cpus_synic.values():
+        assert regs["scontrol"] & regs["simp"] & regs["siefp"] & 1, cpus_synic
+        assert not regs["sint"] & MASKED, cpus_synic
+        assert regs["sint"] & 0xff == VECTOR, cpus_synic
+    pages = [regs[x] >> 12 for regs in cpus_synic.values()
+             for x in ("simp", "siefp")]
+    assert all(pages) and len(set(pages)) == 2 * count, cpus_synic
+
+
+def is_off(cpus_synic, count):
+    """None of so many CPUs shows the host a page."""
+    assert len(cpus_synic) == count, cpus_synic
+    for regs in cpus_synic.values():
+        assert not (regs["scontrol"] | regs["simp"] | regs["siefp"]) & 1, \
+            cpus_synic
+        assert regs["sint"] & MASKED, cpus_synic
+
+
+def switch_cpu(g, n, on):
+    """Takes a CPU offline, or online."""
+    g.run(f"cd /sys/devices/system/cpu/cpu{n} && echo {on} >online && "
+          f"test $(cat online) = {on}")
+
+
+def all_cpus(g):
+    """Each CPU's SynIC is on with the channel, and off without; so is that of one
+    that was offline when the channel went."""
+    load_ours(g, "own")
+    is_on(synic(g), g.smp)
+    if g.smp > 1:
+        switch_cpu(g, 1, 0)
+        is_on(synic(g), g.smp - 1)
+    unload(g, "synth_vmbus")
+    if g.smp > 1:
+        switch_cpu(g, 1, 1)
+    is_off(synic(g), g.smp)
+
+
 def cpus(g):
-    """CPUs go offline and come back."""
+    """CPUs go offline and come back, and are heard again."""
     for n in range(1, g.smp):
-        g.run(f"cd /sys/devices/system/cpu/cpu{n} && echo 0 >online && "
-              "test $(cat online) = 0 && echo 1 >online")
+        switch_cpu(g, n, 0)
+        switch_cpu(g, n, 1)
+    is_on(synic(g), g.smp)
     page = g.run("cat /sys/kernel/debug/synth_vmbus/connection").out
     assert len(re.findall(r"^cpu \d+ ", page, re.M)) == g.smp, page
 
@@ -209,6 +269,19 @@ def excludes(g):
     g.run("rmmod synth_vmbus")
     assert len(g.trace_text()) == mark.trace, g.trace_text()[mark.trace:]
     return said[0]
+
+
+def unbound(g):
+    """The kernel's own keeps the host when it has let go of the device."""
+    start, mark = lines(g), Mark(g)
+    g.run("cd /sys/bus/platform/drivers/vmbus && d=$(basename $(ls -d *:00)) && "
+          "echo $d >unbind && ! test -e $d && insmod /own/synth_vmbus.ko")
+    said = said_since(g, start)
+    assert any("left to the kernel's own VMBus" in x for x in said), said
+    assert not g.sh("ls /sys/bus/synth_vmbus/devices/*").rc == 0
+    g.run("rmmod synth_vmbus")
+    assert len(g.trace_text()) == mark.trace, g.trace_text()[mark.trace:]
+    return "\n".join(said)
 
 
 def switch(g):
@@ -327,6 +400,7 @@ CMDLINE = {"builtin": "noxsave"}
 # before it, or after a reboot
 CONNECT = (
     ("own names connect", own),
+    ("each CPU's SynIC", all_cpus),
     ("our drivers load with own names", own_drivers),
     ("the kernel's own VMBus makes way", excluded),
     ("stock and drop-in take turns", switch),
@@ -347,6 +421,7 @@ BUILTIN = (
     ("VMBus is there", builtin),
     ("own names leave the host alone", excludes),
     ("our drivers load", drivers),
+    ("and when nobody has the device", unbound),
 )
 MOVES = (("a request moves the balloon", balloon_moves),)
 LEAVE = (("reboot", reboot), ("kexec", kexec), ("panic", panic))
@@ -369,8 +444,10 @@ class Broken(BaseException):
 def in_outer(outer, function):
     """function(g), and a look at what the inner guest's kernel has said. What
     fails is blamed on the outer guest if that one is in trouble: nothing of ours
-    runs in it, but a kernel on emulated CPUs whose virtualisation is emulated."""
+    runs in it, but a kernel on emulated CPUs whose virtualisation is emulated.
+    Only what it says meanwhile counts."""
     def wrapped(g):
+        start = len(outer.console_text())
         try:
             said = function(g)
             bad = g.problems()
@@ -378,7 +455,7 @@ def in_outer(outer, function):
                 raise AssertionError("\n".join(bad))
             return said
         except Exception as e:
-            why = outer.trouble()
+            why = outer.trouble(start)
             if why:
                 raise Broken(why) from e
             raise
