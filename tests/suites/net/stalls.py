@@ -88,7 +88,7 @@ def guessed(g):
     """It reads nothing, and completes the ids that come next.
 
     A copy waits in its section, a large packet in the queue; neither is given
-    back before it was sent. The host is caught at it, and a new session begun.
+    back before it was sent. The host is caught at it.
     """
     name = dev(g)
     said = []
@@ -96,15 +96,18 @@ def guessed(g):
         fill_rings(g, size)
         before = ethtool_stats(g)
         g.ctl("net-fault", "n0", "hold")
-        job = g.spawn(f"python3 /run/flood.py {g.nic().far4} {size} 3", 60)
+        # until it is ended: a guest that is short of CPUs needs its time
+        job = g.spawn(f"exec python3 /run/flood.py {g.nic().far4} {size} 90",
+                      120)
         wait_for(g, f"test $(ethtool -S {name} | awk '/tx_ring_full:/"
-                 f" {{ print $2 }}') -gt {before['tx_ring_full']}",
-                 "the ring is never full")
+                 f" {{ print $2 }}') -gt {before['tx_ring_full']} ||"
+                 f" {{ cat {job.path}.out /sys/kernel/debug/synth_net/{guid(g)}/"
+                 "queues; exit 1; }", "the ring is never full")
         for first in range(1, 9):
             g.ctl("net-fault", "n0", "guess", f"from={first}", f"to={first}",
                   "slots=1600")
         g.ctl("net-fault", "n0", "resume")
-        job.wait()
+        job.kill()
         goes_again(g)
         alive(g)
         after = ethtool_stats(g)
@@ -143,7 +146,7 @@ def met(g):
               f" argument={argument}")
         g.ctl("net-fault", "n0", "hold")
         job = g.spawn(f"exec taskset -c {cpu} python3 /run/flood.py"
-                      f" {g.nic().far4} {size} 3", 60)
+                      f" {g.nic().far4} {size} 90", 120)
         armed = g.wait_console(r"synth_latesend: keeps id (0x\w+) on cpu"
                                rf" {cpu}\b", 30, since)[1]
         # the second one is refused, so the first was taken
@@ -158,7 +161,7 @@ def met(g):
         # -EPROTO
         g.wait_console("queue 0 takes no packets: -71", 10, since)
         g.ctl("net-fault", "n0", "resume")
-        job.wait()
+        job.kill()
         wait_for(g, f"test $(ethtool -S {name} | awk '/ resets:/ {{ print $2 }}')"
                  f" -gt {before['resets']}", "the session goes on")
         goes_again(g)
