@@ -163,14 +163,24 @@ def wait_balloon(g, what, condition):
         time.sleep(1)
 
 
+def ask_balloon(g, size):
+    """A request through QMP, while the guest stands still and its ring is read:
+    QEMU's hv-balloon reads the ring here too, and then insists on having been
+    called for that (gpadl_iter_seek: Assertion `iter->active' failed)."""
+    g.qmp("stop")
+    g.qmp("query-status")   # QEMU has been through its main loop after this
+    g.qmp("balloon", value=size)
+    g.qmp("cont")
+
+
 def balloon_moves(g):
     """A request through QMP takes memory from the guest, and gives it back."""
     before = free(g)
-    g.qmp("balloon", value=SMALL)
+    ask_balloon(g, SMALL)
     taken = MEM - SMALL
     small = wait_balloon(g, f"the guest keeps {before}", lambda f, a:
                          a == SMALL and f < before - taken // 2)
-    g.qmp("balloon", value=MEM)
+    ask_balloon(g, MEM)
     big = wait_balloon(g, "the guest gets nothing back", lambda f, a:
                        a == MEM and f > before - taken // 2)
     return "MiB free: " + ", ".join(str(x >> 20)
