@@ -156,6 +156,18 @@ static bool look_there(struct synv *v, const struct drm_plane_state *state,
 	return true;
 }
 
+/* A screen of this size, whose picture is at the beginning of the VRAM */
+static struct synthvid_output picture_of(u32 width, u32 height)
+{
+	return (struct synthvid_output) {
+		.active = 1,
+		.depth = 8 * SYNV_BPP,
+		.width = width,
+		.height = height,
+		.pitch = width * SYNV_BPP,
+	};
+}
+
 /*
  * Show what @damage says, in the buffer, has changed. Commits are kept away, or
  * this is one.
@@ -166,13 +178,7 @@ static void show(struct synv *v, const struct drm_plane_state *state,
 	int src_x = state->src.x1 >> 16, src_y = state->src.y1 >> 16;
 	int width = drm_rect_width(&state->dst);
 	int height = drm_rect_height(&state->dst);
-	struct synthvid_output output = {
-		.active = 1,
-		.depth = 8 * SYNV_BPP,
-		.width = width,
-		.height = height,
-		.pitch = width * SYNV_BPP,
-	};
+	struct synthvid_output output = picture_of(width, height);
 	const struct synv_damage all = {
 		.count = 1,
 		.rect[0] = { src_x, src_y, src_x + width, src_y + height },
@@ -243,13 +249,7 @@ static void synv_plane_update(struct drm_plane *plane, compat_atomic *state)
  */
 void synv_plane_black(struct synv *v, u32 width, u32 height)
 {
-	struct synthvid_output output = {
-		.active = 1,
-		.depth = 8 * SYNV_BPP,
-		.width = width,
-		.height = height,
-		.pitch = width * SYNV_BPP,
-	};
+	const struct synthvid_output output = picture_of(width, height);
 	const struct synv_damage all = {
 		.count = 1,
 		.rect[0] = { 0, 0, width, height },

@@ -292,21 +292,15 @@ static void tell_all_dirty(struct synv *v)
  * synv_proto_show() - this part of the VRAM is the screen now
  * @v: the display
  * @output: it, active
- *
- * Return: whether it was not before.
  */
-bool synv_proto_show(struct synv *v, const struct synthvid_output *output)
+void synv_proto_show(struct synv *v, const struct synthvid_output *output)
 {
-	bool changed;
-
 	mutex_lock(&v->out_lock);
-	changed = memcmp(&v->situation, output, sizeof(*output));
-	if (changed) {
+	if (memcmp(&v->situation, output, sizeof(*output))) {
 		v->situation = *output;
 		tell_situation(v);
 	}
 	mutex_unlock(&v->out_lock);
-	return changed;
 }
 
 /**

@@ -161,7 +161,7 @@ static inline struct synv *to_synv(struct drm_device *drm)
 int synv_proto_open(struct synv *v);
 void synv_proto_close(struct synv *v);
 int synv_proto_start(struct synv *v);
-bool synv_proto_show(struct synv *v, const struct synthvid_output *output);
+void synv_proto_show(struct synv *v, const struct synthvid_output *output);
 void synv_proto_blank(struct synv *v);
 void synv_proto_dirt(struct synv *v, const struct synv_damage *damage);
 void synv_proto_panic_dirt(struct synv *v);
