@@ -104,19 +104,35 @@ def own_user_space(g, programs=(), others=()):
 
 
 def sleep_to(g, level, meanwhile=None):
-    """The guest hibernates as far as /sys/power/pm_test says, and comes back.
+    """The guest hibernates as far as /sys/power/pm_test says, and comes back;
+    returns what its console has said.
 
-    meanwhile: called in the seconds in which the guest is frozen
+    meanwhile: called while the guest is frozen. It stands still for that, so
+    that it can't wake before; where it had, it sleeps once more.
     """
-    at = len(g.console_text())
-    g.post(f"echo {level} >/sys/power/pm_test; echo disk >/sys/power/state;"
-           f"echo {level} said $? >/dev/kmsg")
-    if meanwhile:
-        g.wait_console(r"debug: Waiting for 5 seconds", 60, at)
-        meanwhile()
-    said = g.wait_console(rf"{level} said (\d+)", 90, at)
-    assert said[1] == "0", g.tail(60)
-    g.run("echo none >/sys/power/pm_test")
+    for _ in range(5):
+        at = len(g.console_text())
+        g.post(f"echo {3 if meanwhile else 1} >"
+               "/sys/module/suspend/parameters/pm_test_delay;"
+               f"echo {level} >/sys/power/pm_test; echo disk >/sys/power/state;"
+               f"echo {level} said $? >/dev/kmsg")
+        met = not meanwhile
+        if meanwhile:
+            g.wait_console(r"debug: Waiting for \d+ second", 60, at)
+            g.qmp("stop")
+            try:
+                said = g.console_text()[at:]
+                met = not re.search(r"debug: Waiting for [^\n]*\n.", said)
+                if met:
+                    meanwhile()
+            finally:
+                g.qmp("cont")
+        said = g.wait_console(rf"{level} said (\d+)", 90, at)
+        assert said[1] == "0", g.tail(60)
+        g.run("echo none >/sys/power/pm_test")
+        if met:
+            return g.console_text()[at:]
+    raise AssertionError("it always woke too early\n" + g.tail())
 
 
 def sleep_idle(g, wake, seconds=2, limit=60):

@@ -18,7 +18,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 from guest import Guest     # noqa: E402
 from steps import MB, disk, disk_sum, file_sum, forget_files, image, \
     io_flows, nothing_leaked, random_image, sleep_idle, sleep_on_disk, \
-    type_keys, wait_for     # noqa: E402
+    sleep_to, type_keys, wait_for     # noqa: E402
 from tap import Tap         # noqa: E402
 
 VERSIONS = ("6.0", "5.3", "5.2", "5.1", "5.0", "4.1", "4.0", "3.0", "2.4")
@@ -87,25 +87,6 @@ def wait_devices(g, wanted):
             return
         assert time.monotonic() < deadline, f"{now}\nnot as before:\n{wanted}"
         time.sleep(0.3)
-
-
-def hibernate(g, level, during=None):
-    """Hibernates as far as /sys/power/pm_test says, and comes back.
-
-    during: called in the seconds in which the guest is frozen
-    """
-    at = len(g.console_text())
-    g.post(f"echo {5 if during else 1} >"
-           "/sys/module/suspend/parameters/pm_test_delay;"
-           f"echo {level} >/sys/power/pm_test; echo disk >/sys/power/state;"
-           f"echo {level} said $? >/dev/kmsg")
-    g.wait_console(r"debug: Waiting for \d+ second", 60, at)
-    if during:
-        during()
-    said = g.wait_console(rf"{level} said (\d+)", 60, at)
-    assert said[1] == "0", g.tail()
-    g.run("true")
-    return g.console_text()[at:]
 
 
 # -- the distribution's drivers ----------------------------------------------
@@ -239,7 +220,7 @@ def s2idle(g):
 def hibernation(g):
     """All but the image: one CPU, interrupts off, then everything again."""
     before, relids = devices(g), placement(g)
-    said = hibernate(g, "core")
+    said = sleep_to(g, "core")
     assert re.search(r"VMBus version 5\.3 over", said), said
     assert "CPU 3 is now offline" in said.replace("CPU3", "CPU 3"), said
     all_works(g, before)
@@ -255,7 +236,7 @@ def keyboard_guid(g):
 def goes_and_returns(g, level, pattern):
     """The host removes the keyboard while the guest is frozen."""
     before, kbd = devices(g), keyboard_guid(g)
-    said = hibernate(g, level, lambda: g.ctl("rescind", "kbd", "now"))
+    said = sleep_to(g, level, lambda: g.ctl("rescind", "kbd", "now"))
     wait_for(g, f"! test -e /sys/bus/vmbus/devices/{kbd}",
              "the keyboard is still there")
     assert re.search(pattern, said + g.console_text()), said
@@ -370,7 +351,7 @@ def own_hibernation(g):
                     " exit 1; done 2>/dev/null").rc
     own_user_space(g)
     before = devices(g)
-    said = hibernate(g, "core")
+    said = sleep_to(g, "core")
     assert re.search(r"VMBus version 5\.2 over", said), said
     wait_devices(g, before)
     g.run(ct("echo 200 1000", "close", "open", "echo 50 100"))
