@@ -174,6 +174,7 @@ static compat_remove_t synv_remove(struct hv_device *hv)
 	WRITE_ONCE(v->registered, false);
 	cancel_work_sync(&v->feature_work);
 	drm_dev_unplug(&v->drm);
+	synv_plane_exit(v);
 	drm_atomic_helper_shutdown(&v->drm);
 	synv_vblank_exit(v);
 	synv_proto_close(v);

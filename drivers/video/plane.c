@@ -6,7 +6,9 @@
 #include <linux/completion.h>
 #include <linux/delay.h>
 #include <linux/iosys-map.h>
+#include <linux/jiffies.h>
 #include <linux/ktime.h>
+#include <linux/workqueue.h>
 
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
@@ -22,7 +24,10 @@
 
 #include "video.h"
 
-#define CONSOLE_BEAT_US	(USEC_PER_SEC / 60)
+/* No viewer shows more pictures than so many a second */
+#define BEATS		60
+#define CONSOLE_BEAT_US	(USEC_PER_SEC / BEATS)
+#define BEAT_JIFFIES	max(HZ / BEATS, 1)
 
 static int synv_plane_check(struct drm_plane *plane, compat_atomic *state)
 {
@@ -168,26 +173,43 @@ static struct synthvid_output picture_of(u32 width, u32 height)
 	};
 }
 
+/* Of the screen, whose origin is at x, y of the buffer, into the buffer; or back */
+static struct synv_rect moved(const struct synv_rect *r, int x, int y)
+{
+	return (struct synv_rect) { r->x1 + x, r->y1 + y, r->x2 + x, r->y2 + y };
+}
+
+/* What was to be told later is told with the rest. The screen may be another one */
+static void add_late(struct synv *v, struct synv_damage *damage, int src_x,
+		     int src_y, int width, int height)
+{
+	u32 i;
+
+	for (i = 0; i < v->late.count; i++) {
+		struct synv_rect r = moved(&v->late.rect[i], src_x, src_y);
+
+		r.x2 = min(r.x2, src_x + width);
+		r.y2 = min(r.y2, src_y + height);
+		synv_damage_add(damage, r);
+	}
+	v->late.count = 0;
+}
+
 /*
- * Show what @damage says, in the buffer, has changed. Commits are kept away, or
- * this is one.
+ * Show what @damage says, in the buffer, has changed, and what was put off; it is
+ * of the screen afterwards. Commits are kept away, or this is one.
  */
 static void show(struct synv *v, const struct drm_plane_state *state,
-		 const struct synv_damage *damage)
+		 struct synv_damage *damage)
 {
 	int src_x = state->src.x1 >> 16, src_y = state->src.y1 >> 16;
 	int width = drm_rect_width(&state->dst);
 	int height = drm_rect_height(&state->dst);
 	struct synthvid_output output = picture_of(width, height);
-	const struct synv_damage all = {
-		.count = 1,
-		.rect[0] = { src_x, src_y, src_x + width, src_y + height },
-	};
-	static const struct synv_damage none;
-	struct synv_damage screen;
 	bool direct;
 	u32 i;
 
+	add_late(v, damage, src_x, src_y, width, height);
 	mutex_lock(&v->vram_lock);
 	direct = look_there(v, state, &output);
 	if (!direct && !synv_vram_picture(v, output.pitch * output.height))
@@ -198,23 +220,21 @@ static void show(struct synv *v, const struct drm_plane_state *state,
 	} else {
 		/* of another picture, or of another size */
 		if (!v->copied || v->situation.width != output.width ||
-		    v->situation.height != output.height)
-			damage = &all;
+		    v->situation.height != output.height) {
+			damage->count = 1;
+			damage->rect[0] = (struct synv_rect) {
+				src_x, src_y, src_x + width, src_y + height };
+		}
 		v->copied = copy(v, state, damage);
 		if (!v->copied)
-			damage = &none;
+			damage->count = 0;
 	}
 	synv_proto_show(v, &output);
-	screen.count = damage->count;
-	for (i = 0; i < damage->count; i++) {
-		const struct synv_rect *r = &damage->rect[i];
-
-		screen.rect[i] = (struct synv_rect) {
-			r->x1 - src_x, r->y1 - src_y,
-			r->x2 - src_x, r->y2 - src_y };
-	}
-	if (screen.count)
-		synv_proto_dirt(v, &screen);
+	for (i = 0; i < damage->count; i++)
+		damage->rect[i] = moved(&damage->rect[i], -src_x, -src_y);
+	if (damage->count)
+		synv_proto_dirt(v, damage);
+	v->told = jiffies;
 }
 
 static void synv_plane_update(struct drm_plane *plane, compat_atomic *state)
@@ -259,9 +279,11 @@ void synv_plane_black(struct synv *v, u32 width, u32 height)
 	synv_vram_picture(v, output.pitch * height);
 	mutex_unlock(&v->vram_lock);
 	v->copied = false;
+	v->late.count = 0;
 	memset(v->vram, 0, (size_t)output.pitch * height);
 	synv_proto_show(v, &output);
 	synv_proto_dirt(v, &all);
+	v->told = jiffies;
 }
 
 static void synv_plane_disable(struct drm_plane *plane, compat_atomic *state)
@@ -300,6 +322,52 @@ static void pace_console(struct synv *v)
 	v->console_told = ktime_get();
 }
 
+/*
+ * A program may draw far more often than anybody looks. What comes within a beat
+ * of the last message waits for the next one.
+ */
+static void put_off(struct synv *v, const struct synv_damage *damage,
+		    const struct drm_rect *src)
+{
+	u32 i;
+
+	for (i = 0; i < damage->count; i++)
+		synv_damage_add(&v->late, moved(&damage->rect[i], -src->x1,
+						-src->y1));
+	v->put_off++;
+	schedule_delayed_work(&v->late_work, BEAT_JIFFIES);
+}
+
+static void tell_late(struct work_struct *work)
+{
+	struct synv *v = container_of(to_delayed_work(work), struct synv,
+				      late_work);
+	const struct drm_plane_state *state;
+	struct synv_damage damage = { 0 };
+	int idx;
+
+	drm_modeset_lock(&v->primary.mutex, NULL);
+	state = v->primary.state;
+	/* a commit may have told it */
+	if (v->late.count && state->fb && is_shown(&v->primary, state->fb) &&
+	    v->situation.active && drm_dev_enter(&v->drm, &idx)) {
+		show(v, state, &damage);
+		drm_dev_exit(idx);
+	}
+	drm_modeset_unlock(&v->primary.mutex);
+}
+
+/**
+ * synv_plane_exit() - nothing more is told
+ * @v: the display, unplugged
+ *
+ * Context: process, sleeps; no lock of DRM's is held.
+ */
+void synv_plane_exit(struct synv *v)
+{
+	cancel_delayed_work_sync(&v->late_work);
+}
+
 /**
  * synv_plane_dirty() - a program has drawn, and wants it to be seen
  * @fb: where
@@ -310,7 +378,8 @@ static void pace_console(struct synv *v)
  * @clips: what has changed
  * @count: how many; 0: all
  *
- * What an atomic commit of the same buffer would do, without one.
+ * What an atomic commit of the same buffer would do, without one, but at most
+ * once a beat.
  *
  * Context: process, sleeps; no lock of DRM's is held.
  * Return: 0, also if the buffer is not shown or the device has gone; or an error.
@@ -348,7 +417,10 @@ int synv_plane_dirty(struct drm_framebuffer *fb, struct drm_file *file,
 	/* on a screen that is dark no part of a picture is told */
 	if (damage.count && v->situation.active &&
 	    drm_dev_enter(&v->drm, &idx)) {
-		show(v, plane->state, &damage);
+		if (time_before(jiffies, v->told + BEAT_JIFFIES))
+			put_off(v, &damage, &src);
+		else
+			show(v, plane->state, &damage);
 		drm_dev_exit(idx);
 	}
 out:
@@ -411,6 +483,7 @@ int synv_plane_init(struct synv *v)
 {
 	int ret;
 
+	INIT_DELAYED_WORK(&v->late_work, tell_late);
 	ret = drm_universal_plane_init(&v->drm, &v->primary, 0,
 				       &synv_plane_funcs, synv_formats,
 				       ARRAY_SIZE(synv_formats), synv_modifiers,

@@ -19,7 +19,7 @@
  * ours. The channel's callback runs in a tasklet.
  *
  * What is shown changes in commits, one after the other, and in synv_plane_dirty(),
- * which keeps commits away: that needs no lock of its own.
+ * which keeps commits away, as does what tells later: that needs no lock of its own.
  */
 #ifndef SYNTHIO_VIDEO_DRIVER_H
 #define SYNTHIO_VIDEO_DRIVER_H
@@ -68,6 +68,9 @@ struct synv_pointer {
  * @copied: what is shown is the copied picture, and it is what was in the buffer
  * @console_told: when the console's worker told something
  * @copied_pixels: how many, since the driver has the device
+ * @told: jiffies when something of the picture was told
+ * @late: what of the screen is told later, by @late_work
+ * @put_off: how often something was to be told later
  *
  * @vram_lock: of these:
  * @mm: of the VRAM
@@ -114,6 +117,10 @@ struct synv {
 	bool copied;
 	ktime_t console_told;
 	u64 copied_pixels;
+	unsigned long told;
+	struct synv_damage late;
+	struct delayed_work late_work;
+	u64 put_off;
 
 	struct mutex vram_lock;
 	struct drm_mm mm;
@@ -175,6 +182,7 @@ bool synv_modeset_fits(const struct synv *v, u32 width, u32 height);
 
 /* plane.c, cursor.c */
 int synv_plane_init(struct synv *v);
+void synv_plane_exit(struct synv *v);
 void synv_plane_black(struct synv *v, u32 width, u32 height);
 int synv_plane_dirty(struct drm_framebuffer *fb, struct drm_file *file,
 		     unsigned int flags, unsigned int color,

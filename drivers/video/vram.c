@@ -385,8 +385,10 @@ static int show_vram(struct seq_file *m, void *data)
 	mutex_lock(&v->vram_lock);
 	list_for_each_entry(b, &v->residents, resident)
 		count++;
-	drm_printf(&p, "buffers=%u entered=%llu left=%llu copied=%llu\n", count,
-		   v->vram_entered, v->vram_left, READ_ONCE(v->copied_pixels));
+	drm_printf(&p, "buffers=%u entered=%llu left=%llu copied=%llu late=%llu waiting=%u\n",
+		   count, v->vram_entered, v->vram_left,
+		   READ_ONCE(v->copied_pixels), READ_ONCE(v->put_off),
+		   READ_ONCE(v->late.count));
 	if (v->vram_open)
 		drm_mm_print(&v->mm, &p);
 	mutex_unlock(&v->vram_lock);

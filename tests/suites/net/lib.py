@@ -363,6 +363,17 @@ def ethtool_stats(g, name="n0"):
             re.findall(r"^ +([\w.-]+(?: \w+)*): (\d+)$", out, re.M)}
 
 
+def counter_passes(g, key, value, what, name="n0"):
+    """Waits until a counter of ethtool -S is above a value.
+
+    what: the complaint if it never is
+    """
+    deadline = time.monotonic() + 30 * g.scale
+    while ethtool_stats(g, name)[key] <= value:
+        assert time.monotonic() < deadline, f"{what}\n{g.tail()}"
+        time.sleep(0.2)
+
+
 def queue_packets(g, name="n0", way="rx"):
     """Packets of each queue: [number]."""
     found = {}

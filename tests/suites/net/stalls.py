@@ -12,8 +12,8 @@ import re
 import signal
 import time
 
-from lib import (alive, BUILD, Capture, carrier, dev, digest_down, digest_up,
-                 ethtool_stats, features, goes_again, guid, LONG, NetGuest, Nic,
+from lib import (alive, BUILD, Capture, carrier, counter_passes, dev, digest_down,
+                 digest_up, ethtool_stats, features, goes_again, guid, LONG, NetGuest, Nic,
                  nothing_leaked, OWN, ping, run_tests, set_feature, Skip, STOCK,
                  up, wait_for)
 from guest import _child
@@ -90,7 +90,6 @@ def guessed(g):
     A copy waits in its section, a large packet in the queue; neither is given
     back before it was sent. The host is caught at it.
     """
-    name = dev(g)
     said = []
     for size in (64, 1400):
         fill_rings(g, size)
@@ -99,10 +98,8 @@ def guessed(g):
         # until it is ended: a guest that is short of CPUs needs its time
         job = g.spawn(f"exec python3 /run/flood.py {g.nic().far4} {size} 90",
                       120)
-        wait_for(g, f"test $(ethtool -S {name} | awk '/tx_ring_full:/"
-                 f" {{ print $2 }}') -gt {before['tx_ring_full']} ||"
-                 f" {{ cat {job.path}.out /sys/kernel/debug/synth_net/{guid(g)}/"
-                 "queues; exit 1; }", "the ring is never full")
+        counter_passes(g, "tx_ring_full", before["tx_ring_full"],
+                       "the ring is never full")
         for first in range(1, 9):
             g.ctl("net-fault", "n0", "guess", f"from={first}", f"to={first}",
                   "slots=1600")
@@ -125,7 +122,7 @@ def met(g):
     second, the completion that takes the slot away, or the sender, must see it: the
     packet is given back once, and the session, with a host like that, is over.
     """
-    name, said = dev(g), []
+    said = []
     module = (f"/synthio/build/{g.kernel.release}/{g.driver.bus}/tests/selftests/"
               "modules/synth_latesend.ko")
     if not os.path.exists(module.replace("/synthio/build", BUILD, 1)):
@@ -153,8 +150,8 @@ def met(g):
         for _ in range(2):
             g.ctl("net-fault", "n0", "send", "packet-type=11", f"id={armed}",
                   "hex=6c00000001000000")
-        wait_for(g, f"test $(ethtool -S {name} | awk '/ rx_bad:/ {{ print $2 }}')"
-                 f" -gt {before['rx_bad']}", "no completion was refused")
+        counter_passes(g, "rx_bad", before["rx_bad"],
+                       "no completion was refused")
         assert ethtool_stats(g)["rx_bad"] == before["rx_bad"] + 1
         g.run("echo 1 >/sys/module/synth_latesend/parameters/go")
         g.wait_console("lets it go, as it was told", 10, since)
@@ -162,8 +159,7 @@ def met(g):
         g.wait_console("queue 0 takes no packets: -71", 10, since)
         g.ctl("net-fault", "n0", "resume")
         job.kill()
-        wait_for(g, f"test $(ethtool -S {name} | awk '/ resets:/ {{ print $2 }}')"
-                 f" -gt {before['resets']}", "the session goes on")
+        counter_passes(g, "resets", before["resets"], "the session goes on")
         goes_again(g)
         alive(g)
         g.run("rmmod synth_latesend")

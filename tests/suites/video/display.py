@@ -11,7 +11,7 @@ import re
 import struct
 import time
 
-from lib import changed, DEVICE, HYPERV_DRM, offset, OWN, STOCK, VIDEO, \
+from lib import changed, DEVICE, HYPERV_DRM, offset, OWN, settle, STOCK, VIDEO, \
     VideoGuest, vnc_picture, vram
 from screen import Tool, lit, pattern_rows, same_picture, screenshot, shows, \
     stats
@@ -194,9 +194,11 @@ def test_only(g):
 
 def sent(g, *command):
     """Gives a command, returns counters and changed pixels."""
+    settle(g)
     g.ctl("video", "fill", "90")
     g.ctl("video", "reset")
     g.tool.do(*command)
+    settle(g)
     return stats(g), changed(g)
 
 
@@ -249,11 +251,46 @@ def damage(g):
     g.tool.do("dirty", 0)
     g.tool.do("draw", 200, 300, 50, 60, 9)
     g.tool.do("dirty", 1, 200, 300, 250, 360)
+    settle(g)
     rows = pattern_rows(1024, 768, 3)
     other = pattern_rows(1024, 768, 9)
     for y in range(300, 360):
         rows[y] = rows[y][:600] + other[y][600:750] + rows[y][750:]
     same_picture(screenshot(g), rows, "a part drawn anew")
+
+
+def often(g):
+    """What is told of more often than anybody looks is told together, up to the
+    last of it, and before or with whatever comes next."""
+    w, h = 1024, 768
+    g.tool.do("mode", w, h, 20)
+    settle(g)
+    before = vram(g)
+    g.ctl("video", "reset")
+    g.tool.do("burst", 2000, 21)
+    settle(g)
+    after = stats(g)
+    assert vram(g)["late"] - before["late"] > 1000, (before, vram(g))
+    assert 1 < after["dirts"] < 1000, after
+    # and of nothing else
+    assert after["rects"] <= 32 * after["dirts"], after
+    assert after["pixels"] == 256 * after["rects"], after
+    rows, other = pattern_rows(w, h, 20), pattern_rows(w, h, 21)
+    for y in (y for y in range(h) if y % (h // 4) < 16):
+        for x in range(0, w * 3, w // 8 * 3):
+            rows[y] = rows[y][:x] + other[y][x:x + 48] + rows[y][x + 48:]
+    same_picture(screenshot(g), rows, "after a burst")
+    same_picture(vnc_picture(g), rows, "after a burst, for the viewer")
+    g.ctl("video", "reset")
+    for seed, command in enumerate((("flip", 1, 22), ("mode", 640, 480, 23),
+                                    ("dpms", 1), ("dpms", 0),
+                                    ("mode", 800, 600, 24))):
+        if command[0] != "dpms":
+            g.tool.do("burst", 100, seed)
+        g.tool.do(*command)
+    settle(g)
+    assert not stats(g)["clipped"], stats(g)
+    same_picture(screenshot(g), pattern_rows(800, 600, 24), "after all that")
 
 
 def cursor(g):
@@ -268,6 +305,7 @@ def cursor(g):
     assert shot.pixel(100, 120) == shot.pixel(163, 183) == 0xff0000
     assert shot.rows[119] == rows[119] and shot.rows[184] == rows[184]
     same_picture(screenshot(g), rows, "the picture below")
+    settle(g)
     g.ctl("video", "fill", "90")
     g.ctl("video", "reset")
     copied = vram(g)["copied"]
@@ -339,6 +377,7 @@ def features(g):
     g.ctl("video", "reset")
     g.tool.do("dirty", 1, 0, 0, 64, 64)
     g.tool.do("moves", 10)
+    settle(g)
     after = stats(g)
     assert not after["dirts"] and not after["positions"], after
     g.ctl("video", "features", "1", "1", "1", "1")
@@ -538,7 +577,8 @@ def main():
         tap.guest("synth_video", VideoGuest("video-own", OWN), *BOTH,
                   ("a commit that is only tried", test_only),
                   ("page flips in the VRAM", flips_in_vram),
-                  ("damage", damage), ("the pointer", cursor),
+                  ("damage", damage), ("more often than anybody looks", often),
+                  ("the pointer", cursor),
                   ("buffers without room in the VRAM", no_room),
                   ("buffers come and go", come_and_go),
                   ("buffers that others have", shared),
@@ -551,6 +591,7 @@ def main():
                   ("bind and unbind", bind), ("wrong messages", hostile),
                   ("driver loop", reload),
                   ("all copied", loaded("vram=0")), ("damage, copied", damage),
+                  ("more often than anybody looks, copied", often),
                   ("page flips, copied", flips),
                   ("beginning of the VRAM only", loaded("vram=1")),
                   ("buffers and flips there", at_start),

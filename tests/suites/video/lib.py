@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../../vm"))
@@ -58,13 +59,22 @@ class VideoGuest(Guest):
 
 def vram(g):
     """What our driver says of its VRAM: buffers that lie there, how many have
-    entered and left, pixels that were copied, bytes of room that are used."""
+    entered and left, pixels that were copied, updates that were put off and
+    rectangles that wait, bytes of room that are used."""
     said = g.run("grep -q ' /sys/kernel/debug ' /proc/mounts ||"
                  " mount -t debugfs debugfs /sys/kernel/debug;"
                  " cat $(ls -d /sys/kernel/debug/dri/*/vram | head -n 1)").out
     found = {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", said)}
     found["used"] = int(re.search(r"used (\d+)", said)[1])
     return found
+
+
+def settle(g):
+    """Waits until the host knows of all that was drawn."""
+    deadline = time.monotonic() + 20 * g.scale
+    while g.driver.ours and vram(g)["waiting"]:
+        assert time.monotonic() < deadline, f"it is not told: {vram(g)}"
+        time.sleep(0.02)
 
 
 def offset(g):
