@@ -5,6 +5,7 @@
  * Messages that ask for a completion are sent one at a time, under
  * synn_card.mutex; the completion is found by its transaction id.
  */
+#include <linux/kmemleak.h>
 #include <linux/vmalloc.h>
 
 #include "synth_net.h"
@@ -382,6 +383,7 @@ static int free_buffer(struct synn_card *c, struct synn_buffer *b, bool safe)
 		c->quarantined += b->bytes >> PAGE_SHIFT;
 		netdev_err(c->dev, "a buffer of %u KiB is kept for ever, since the host may still write to it\n",
 			   b->bytes >> 10);
+		kmemleak_not_leak(b->data);
 	} else {
 		vfree(b->data);
 	}

@@ -18,6 +18,7 @@
 #include <linux/bpf.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/kmemleak.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/tcp.h>
@@ -879,6 +880,8 @@ void synn_tx_unprepare(struct synn_chan *ch, bool safe)
 			local_bh_enable();
 		} else if (s->owner) {
 			kept++;
+			if (!s->is_frame)
+				kmemleak_not_leak(s->owner);
 		}
 	}
 	if (lost)

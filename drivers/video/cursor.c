@@ -29,13 +29,36 @@ static int synv_cursor_check(struct drm_plane *plane, compat_atomic *state)
 	    new->src_w != new->fb->width << 16 ||
 	    new->src_h != new->fb->height << 16)
 		return -EINVAL;
-	/* the kernel reads it: no reason to lie in the VRAM */
-	synv_vram_stay(new->fb->obj[0]);
 	crtc_state = drm_atomic_get_new_crtc_state(state, new->crtc);
 	return drm_atomic_helper_check_plane_state(new, crtc_state,
 						   DRM_PLANE_NO_SCALING,
 						   DRM_PLANE_NO_SCALING,
 						   true, true);
+}
+
+/* The kernel reads it: no reason to lie in the VRAM */
+static int synv_cursor_prepare(struct drm_plane *plane,
+			       struct drm_plane_state *state)
+{
+	struct drm_shadow_plane_state *shadow = to_drm_shadow_plane_state(state);
+	int ret;
+
+	if (!state->fb)
+		return 0;
+	ret = drm_gem_plane_helper_prepare_fb(plane, state);
+	if (ret)
+		return ret;
+	synv_vram_stay(state->fb->obj[0]);
+	return drm_gem_fb_vmap(state->fb, shadow->map, shadow->data);
+}
+
+static void synv_cursor_cleanup(struct drm_plane *plane,
+				struct drm_plane_state *state)
+{
+	struct drm_shadow_plane_state *shadow = to_drm_shadow_plane_state(state);
+
+	if (state->fb)
+		drm_gem_fb_vunmap(state->fb, shadow->map);
 }
 
 /* DRM's pixels have alpha multiplied in, the host's have not */
@@ -59,9 +82,18 @@ static u32 hot(int at, u32 size)
 	return at < 0 ? 0 : min_t(u32, at, size - 1);
 }
 
-/* Make the shape's message of a buffer; out_lock is held */
-static void take_shape(struct synv *v, const struct drm_plane_state *state)
+/* Make the shape's message of a buffer; out_lock is held. Whether it is another one */
+static bool take_shape(struct synv *v, const struct drm_plane_state *state)
 {
+	const struct synthvid_pointer_shape shape = {
+		.part = SYNTHVID_POINTER_COMPLETE,
+		.argb = 1,
+		.width = state->fb->width,
+		.height = state->fb->height,
+		.hot_x = hot(compat_hot_x(state), state->fb->width),
+		.hot_y = hot(compat_hot_y(state), state->fb->height),
+	};
+	bool differs = memcmp(&v->pointer.shape, &shape, sizeof(shape));
 	struct drm_shadow_plane_state *shadow =
 		to_drm_shadow_plane_state((struct drm_plane_state *)state);
 	u32 width = state->fb->width, height = state->fb->height, x, y;
@@ -73,15 +105,25 @@ static void take_shape(struct synv *v, const struct drm_plane_state *state)
 				      state->fb->offsets[0] +
 				      (size_t)y * state->fb->pitches[0],
 				      width * SYNV_BPP);
-		for (x = 0; x < width; x++)
-			*to++ = straight(line[x]);
+		for (x = 0; x < width; x++) {
+			u32 argb = straight(line[x]);
+
+			differs |= *to != argb;
+			*to++ = argb;
+		}
 	}
-	v->pointer.shape.part = SYNTHVID_POINTER_COMPLETE;
-	v->pointer.shape.argb = 1;
-	v->pointer.shape.width = width;
-	v->pointer.shape.height = height;
-	v->pointer.shape.hot_x = hot(compat_hot_x(state), width);
-	v->pointer.shape.hot_y = hot(compat_hot_y(state), height);
+	v->pointer.shape = shape;
+	return differs;
+}
+
+/* A plain move, as most are: who draws anew, or has another hot spot, says so */
+static bool is_move(const compat_atomic *state,
+		    const struct drm_plane_state *old,
+		    const struct drm_plane_state *new)
+{
+	return state->legacy_cursor_update && old->fb == new->fb &&
+	       compat_hot_x(old) == compat_hot_x(new) &&
+	       compat_hot_y(old) == compat_hot_y(new);
 }
 
 static void synv_cursor_update(struct drm_plane *plane, compat_atomic *state)
@@ -91,19 +133,20 @@ static void synv_cursor_update(struct drm_plane *plane, compat_atomic *state)
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state,
 								     plane);
 	struct synv *v = to_synv(plane->dev);
+	bool differs = false;
 	int idx;
 
 	if (!new->fb || !drm_dev_enter(&v->drm, &idx))
 		return;
-	if (old->fb != new->fb || !v->pointer_known) {
-		if (!drm_gem_fb_begin_cpu_access(new->fb, DMA_FROM_DEVICE)) {
-			mutex_lock(&v->out_lock);
-			take_shape(v, new);
-			mutex_unlock(&v->out_lock);
-			drm_gem_fb_end_cpu_access(new->fb, DMA_FROM_DEVICE);
-		}
-		synv_proto_shape(v);
+	if (!is_move(state, old, new) &&
+	    !drm_gem_fb_begin_cpu_access(new->fb, DMA_FROM_DEVICE)) {
+		mutex_lock(&v->out_lock);
+		differs = take_shape(v, new);
+		mutex_unlock(&v->out_lock);
+		drm_gem_fb_end_cpu_access(new->fb, DMA_FROM_DEVICE);
 	}
+	if (differs || !v->pointer_known)
+		synv_proto_shape(v);
 	synv_proto_position(v, true, new->crtc_x, new->crtc_y);
 	drm_dev_exit(idx);
 }
@@ -120,7 +163,8 @@ static void synv_cursor_disable(struct drm_plane *plane, compat_atomic *state)
 }
 
 static const struct drm_plane_helper_funcs synv_cursor_helpers = {
-	DRM_GEM_SHADOW_PLANE_HELPER_FUNCS,
+	.prepare_fb	= synv_cursor_prepare,
+	.cleanup_fb	= synv_cursor_cleanup,
 	.atomic_check	= synv_cursor_check,
 	.atomic_update	= synv_cursor_update,
 	.atomic_disable	= synv_cursor_disable,

@@ -51,3 +51,21 @@ void synv_damage_add(struct synv_damage *d, struct synv_rect rect)
 	}
 	d->rect[d->count++] = rect;
 }
+
+void synv_damage_clip(struct synv_damage *d, const struct synv_rect *within)
+{
+	u32 i, count = 0;
+
+	for (i = 0; i < d->count; i++) {
+		struct synv_rect r = {
+			.x1 = max(d->rect[i].x1, within->x1),
+			.y1 = max(d->rect[i].y1, within->y1),
+			.x2 = min(d->rect[i].x2, within->x2),
+			.y2 = min(d->rect[i].y2, within->y2),
+		};
+
+		if (r.x1 < r.x2 && r.y1 < r.y2)
+			d->rect[count++] = r;
+	}
+	d->count = count;
+}

@@ -29,4 +29,9 @@ struct synv_damage {
  */
 void synv_damage_add(struct synv_damage *d, struct synv_rect rect);
 
+/**
+ * synv_damage_clip() - leave only what is within a rectangle
+ */
+void synv_damage_clip(struct synv_damage *d, const struct synv_rect *within);
+
 #endif

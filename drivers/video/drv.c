@@ -9,6 +9,7 @@
 #include <drm/drm_gem_shmem_helper.h>
 #include <drm/drm_ioctl.h>
 #include <drm/drm_modeset_helper.h>
+#include <drm/drm_probe_helper.h>
 
 #include "video.h"
 
@@ -123,6 +124,7 @@ static int synv_probe(struct hv_device *hv, const struct hv_vmbus_device_id *id)
 	if (IS_ERR(v))
 		return PTR_ERR(v);
 	v->hv = hv;
+	mutex_init(&v->modes_lock);
 	mutex_init(&v->vram_lock);
 	mutex_init(&v->out_lock);
 	mutex_init(&v->ask_lock);
@@ -190,28 +192,36 @@ static compat_remove_t synv_remove(struct hv_device *hv)
 static int synv_suspend(struct hv_device *hv)
 {
 	struct synv *v = hv_get_drvdata(hv);
-	int ret = drm_mode_config_helper_suspend(&v->drm);
+	int ret;
 
-	if (ret)
+	/* no new mode lights the screen again */
+	WRITE_ONCE(v->registered, false);
+	cancel_work_sync(&v->feature_work);
+	ret = drm_mode_config_helper_suspend(&v->drm);
+	if (ret) {
+		WRITE_ONCE(v->registered, true);
 		return ret;
+	}
 	synv_vram_stop(v);
 	synv_proto_close(v);
 	return 0;
 }
 
+/* Without the host, too, programs and the console get back what they had */
 static int synv_resume(struct hv_device *hv)
 {
 	struct synv *v = hv_get_drvdata(hv);
-	int ret;
+	int ret, err;
 
 	ret = synv_proto_open(v);
-	if (ret)
-		return ret;
-	ret = synv_proto_start(v);
-	if (ret)
-		return ret;
+	if (!ret)
+		ret = synv_proto_start(v);
 	synv_vram_start(v);
-	return drm_mode_config_helper_resume(&v->drm);
+	err = drm_mode_config_helper_resume(&v->drm);
+	WRITE_ONCE(v->registered, true);
+	/* it may be another host, or another viewer */
+	drm_kms_helper_hotplug_event(&v->drm);
+	return ret ?: err;
 }
 
 static const struct hv_vmbus_device_id synv_ids[] = {

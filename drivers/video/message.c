@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "message.h"
 
+#define EDID_EXTENSIONS	126	/* byte: how many blocks follow */
+#define EDID_CHECKSUM	127	/* byte */
+
 static bool edid_is_sound(const u8 *edid)
 {
 	static const u8 start[] = { 0, 255, 255, 255, 255, 255, 255, 0 };
@@ -10,6 +13,13 @@ static bool edid_is_sound(const u8 *edid)
 	for (i = 0; i < SYNTHVID_EDID_BYTES; i++)
 		sum += edid[i];
 	return !sum && !memcmp(edid, start, sizeof(start));
+}
+
+/* There is room for one block: no others follow, whatever it says */
+static void cut_edid(u8 *edid)
+{
+	edid[EDID_CHECKSUM] += edid[EDID_EXTENSIONS];
+	edid[EDID_EXTENSIONS] = 0;
 }
 
 /* Sizes of next to nothing are left out, so the preferred one may be another */
@@ -36,6 +46,7 @@ static int parse_modes(const u8 *body, u32 len, struct synv_modes *modes)
 	}
 	memcpy(modes->edid, rsp.edid, sizeof(modes->edid));
 	modes->has_edid = edid_is_sound(modes->edid);
+	cut_edid(modes->edid);
 	return modes->count ? 0 : -EINVAL;
 }
 

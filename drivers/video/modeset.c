@@ -18,6 +18,9 @@
 #define SILENT_BEST_W	1024
 #define SILENT_BEST_H	768
 
+/* Hz; what programs wait for is a timer of ours */
+#define MAX_RATE	240
+
 /**
  * synv_modeset_fits() - whether a picture of this size fits into the VRAM
  * @v: the display
@@ -30,11 +33,12 @@ bool synv_modeset_fits(const struct synv *v, u32 width, u32 height)
 	       width * height * SYNV_BPP <= v->vram_size;
 }
 
-/* The largest sides of what the host has named */
+/* The largest sides of what the host has named; modes_lock is held */
 static void limits(const struct synv *v, u32 *width, u32 *height)
 {
 	u32 i;
 
+	lockdep_assert_held(&v->modes_lock);
 	*width = v->modes.count ? 0 : SILENT_WIDTH;
 	*height = v->modes.count ? 0 : SILENT_HEIGHT;
 	for (i = 0; i < v->modes.count; i++) {
@@ -80,29 +84,30 @@ static void prefer(struct drm_connector *connector, u32 width, u32 height)
 	}
 }
 
-/* Context: mode_config.mutex is held */
+/* What the host has named, and the usual sizes up to there */
 static int synv_get_modes(struct drm_connector *connector)
 {
 	struct synv *v = to_synv(connector->dev);
-	struct edid *edid = v->modes.has_edid ?
-			    (struct edid *)v->modes.edid : NULL;
-	u32 width, height, i;
+	u32 width, height, best_w = SILENT_BEST_W, best_h = SILENT_BEST_H, i;
+	struct edid *edid;
 	int count = 0;
 
+	mutex_lock(&v->modes_lock);
+	edid = v->modes.has_edid ? (struct edid *)v->modes.edid : NULL;
 	drm_connector_update_edid_property(connector, edid);
 	if (edid)
 		count = drm_add_edid_modes(connector, edid);
+	limits(v, &width, &height);
+	count += drm_add_modes_noedid(connector, width, height);
 	for (i = 0; i < v->modes.count; i++)
 		count += add_mode(connector, v->modes.mode[i].width,
 				  v->modes.mode[i].height);
-	limits(v, &width, &height);
-	if (!v->modes.count) {
-		count += drm_add_modes_noedid(connector, width, height);
-		prefer(connector, SILENT_BEST_W, SILENT_BEST_H);
-	} else {
-		prefer(connector, v->modes.mode[v->modes.preferred].width,
-		       v->modes.mode[v->modes.preferred].height);
+	if (v->modes.count) {
+		best_w = v->modes.mode[v->modes.preferred].width;
+		best_h = v->modes.mode[v->modes.preferred].height;
 	}
+	mutex_unlock(&v->modes_lock);
+	prefer(connector, best_w, best_h);
 	return count;
 }
 
@@ -130,10 +135,10 @@ void synv_modeset_new_modes(struct synv *v, const struct synv_modes *modes)
 {
 	bool changed;
 
-	mutex_lock(&v->drm.mode_config.mutex);
+	mutex_lock(&v->modes_lock);
 	changed = memcmp(&v->modes, modes, sizeof(*modes));
 	v->modes = *modes;
-	mutex_unlock(&v->drm.mode_config.mutex);
+	mutex_unlock(&v->modes_lock);
 	if (changed && READ_ONCE(v->registered))
 		drm_kms_helper_hotplug_event(&v->drm);
 }
@@ -187,7 +192,8 @@ static void synv_crtc_flush(struct drm_crtc *crtc, compat_atomic *state)
 		return;
 	crtc->state->event = NULL;
 	spin_lock_irq(&crtc->dev->event_lock);
-	if (event->base.file_priv && !drm_crtc_vblank_get(crtc))
+	if ((event->base.file_priv || event->base.fence) &&
+	    !drm_crtc_vblank_get(crtc))
 		drm_crtc_arm_vblank_event(crtc, event);
 	else
 		drm_crtc_send_vblank_event(crtc, event);
@@ -221,7 +227,11 @@ static enum drm_mode_status synv_mode_valid(struct drm_device *drm,
 	struct synv *v = to_synv(drm);
 	u32 width, height;
 
+	mutex_lock(&v->modes_lock);
 	limits(v, &width, &height);
+	mutex_unlock(&v->modes_lock);
+	if (drm_mode_vrefresh(mode) > MAX_RATE)
+		return MODE_CLOCK_HIGH;
 	if (mode->hdisplay > width || mode->vdisplay > height ||
 	    mode->hdisplay < SYNV_MIN_SIDE || mode->vdisplay < SYNV_MIN_SIDE)
 		return MODE_BAD;

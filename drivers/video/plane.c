@@ -179,19 +179,14 @@ static struct synv_rect moved(const struct synv_rect *r, int x, int y)
 	return (struct synv_rect) { r->x1 + x, r->y1 + y, r->x2 + x, r->y2 + y };
 }
 
-/* What was to be told later is told with the rest. The screen may be another one */
+/* What was to be told later is told with the rest */
 static void add_late(struct synv *v, struct synv_damage *damage, int src_x,
-		     int src_y, int width, int height)
+		     int src_y)
 {
 	u32 i;
 
-	for (i = 0; i < v->late.count; i++) {
-		struct synv_rect r = moved(&v->late.rect[i], src_x, src_y);
-
-		r.x2 = min(r.x2, src_x + width);
-		r.y2 = min(r.y2, src_y + height);
-		synv_damage_add(damage, r);
-	}
+	for (i = 0; i < v->late.count; i++)
+		synv_damage_add(damage, moved(&v->late.rect[i], src_x, src_y));
 	v->late.count = 0;
 }
 
@@ -206,14 +201,21 @@ static void show(struct synv *v, const struct drm_plane_state *state,
 	int width = drm_rect_width(&state->dst);
 	int height = drm_rect_height(&state->dst);
 	struct synthvid_output output = picture_of(width, height);
+	const struct synv_rect all = {
+		src_x, src_y, src_x + width, src_y + height };
 	bool direct;
 	u32 i;
 
-	add_late(v, damage, src_x, src_y, width, height);
+	add_late(v, damage, src_x, src_y);
+	/* DRM rounds fractions up; and what is late was of another screen perhaps */
+	synv_damage_clip(damage, &all);
 	mutex_lock(&v->vram_lock);
 	direct = look_there(v, state, &output);
-	if (!direct && !synv_vram_picture(v, output.pitch * output.height))
-		v->copied = false;
+	if (!direct) {
+		synv_vram_leave(v, to_synv_buffer(state->fb->obj[0]));
+		if (!synv_vram_picture(v, output.pitch * output.height))
+			v->copied = false;
+	}
 	mutex_unlock(&v->vram_lock);
 	if (direct) {
 		v->copied = false;
@@ -222,8 +224,7 @@ static void show(struct synv *v, const struct drm_plane_state *state,
 		if (!v->copied || v->situation.width != output.width ||
 		    v->situation.height != output.height) {
 			damage->count = 1;
-			damage->rect[0] = (struct synv_rect) {
-				src_x, src_y, src_x + width, src_y + height };
+			damage->rect[0] = all;
 		}
 		v->copied = copy(v, state, damage);
 		if (!v->copied)
@@ -235,28 +236,6 @@ static void show(struct synv *v, const struct drm_plane_state *state,
 	if (damage->count)
 		synv_proto_dirt(v, damage);
 	v->told = jiffies;
-}
-
-static void synv_plane_update(struct drm_plane *plane, compat_atomic *state)
-{
-	struct drm_plane_state *old = drm_atomic_get_old_plane_state(state,
-								     plane);
-	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state,
-								     plane);
-	struct synv *v = to_synv(plane->dev);
-	struct drm_atomic_helper_damage_iter iter;
-	struct synv_damage damage = { 0 };
-	struct drm_rect clip;
-	int idx;
-
-	if (!new->fb || !new->visible || !drm_dev_enter(&v->drm, &idx))
-		return;
-	drm_atomic_helper_damage_iter_init(&iter, old, new);
-	drm_atomic_for_each_plane_damage(&iter, &clip)
-		synv_damage_add(&damage, (struct synv_rect) {
-			clip.x1, clip.y1, clip.x2, clip.y2 });
-	show(v, new, &damage);
-	drm_dev_exit(idx);
 }
 
 /**
@@ -284,6 +263,33 @@ void synv_plane_black(struct synv *v, u32 width, u32 height)
 	synv_proto_show(v, &output);
 	synv_proto_dirt(v, &all);
 	v->told = jiffies;
+}
+
+static void synv_plane_update(struct drm_plane *plane, compat_atomic *state)
+{
+	struct drm_plane_state *old = drm_atomic_get_old_plane_state(state,
+								     plane);
+	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state,
+								     plane);
+	struct synv *v = to_synv(plane->dev);
+	struct drm_atomic_helper_damage_iter iter;
+	struct synv_damage damage = { 0 };
+	struct drm_rect clip;
+	int idx;
+
+	if (!new->fb || !drm_dev_enter(&v->drm, &idx))
+		return;
+	if (new->visible) {
+		drm_atomic_helper_damage_iter_init(&iter, old, new);
+		drm_atomic_for_each_plane_damage(&iter, &clip)
+			synv_damage_add(&damage, (struct synv_rect) {
+				clip.x1, clip.y1, clip.x2, clip.y2 });
+		show(v, new, &damage);
+	} else if (old->visible && v->situation.active) {
+		/* it lies beside the screen */
+		synv_plane_black(v, v->situation.width, v->situation.height);
+	}
+	drm_dev_exit(idx);
 }
 
 static void synv_plane_disable(struct drm_plane *plane, compat_atomic *state)
@@ -395,8 +401,13 @@ int synv_plane_dirty(struct drm_framebuffer *fb, struct drm_file *file,
 	unsigned int i;
 	int idx;
 
-	/* who else draws there may not be done: a commit waits for that */
-	if (compat_gem_imported(fb->obj[0]))
+	/*
+	 * Who else draws there may not be done: a commit waits for that. The
+	 * pointer's shape is not told by rectangles.
+	 */
+	if (compat_gem_imported(fb->obj[0]) ||
+	    READ_ONCE(to_synv_buffer(fb->obj[0])->stays) ||
+	    fb->format->format != DRM_FORMAT_XRGB8888)
 		return drm_atomic_helper_dirtyfb(fb, file, flags, color, clips,
 						 count);
 	if (!file)

@@ -91,6 +91,12 @@ static void receive(struct synv *v, const struct vmpacket_descriptor *desc)
 	}
 	ret = synv_parse((const u8 *)desc + desc->offset8 * 8,
 			 (desc->len8 - desc->offset8) * 8, msg);
+	/* it was the answer, and there will be no other */
+	if (ret == -EINVAL && v->asked && msg->type == v->asked) {
+		v->asked = 0;
+		v->answer.type = 0;
+		complete(&v->answered);
+	}
 	if (ret) {
 		bad_message(v, ret == -ENOMSG ? "a message of an unknown type" :
 			    "a malformed message");
@@ -125,7 +131,7 @@ static void channel_callback(void *context)
 
 /* --- questions -------------------------------------------------------------------- */
 
-/* ask_lock is held: v->answer stays until the next one */
+/* ask_lock is held: v->answer stays until the next one. -EBADMSG: it was malformed */
 static int ask(struct synv *v, struct synv_out *out, u32 type, u32 len,
 	       u32 answer)
 {
@@ -147,6 +153,8 @@ static int ask(struct synv *v, struct synv_out *out, u32 type, u32 len,
 	spin_lock_irq(&v->rx_lock);
 	v->asked = 0;
 	spin_unlock_irq(&v->rx_lock);
+	if (!ret && v->answer.type != answer)
+		ret = -EBADMSG;
 	return ret;
 }
 
@@ -173,9 +181,13 @@ static int ask_modes(struct synv *v)
 		   sizeof(out.resolutions), SYNTHVID_RESOLUTION_RESPONSE);
 }
 
-/* Newest first. A host that refuses one may be asked for another */
+/*
+ * Newest first. A host that refuses one may be asked for another. One that names no
+ * sizes, or nonsense, has a picture of the usual ones.
+ */
 static int negotiate(struct synv *v)
 {
+	static const struct synv_modes none;
 	int ret;
 
 	mutex_lock(&v->ask_lock);
@@ -184,8 +196,17 @@ static int negotiate(struct synv *v)
 		ret = ask_version(v, SYNTHVID_VERSION_3_2);
 	if (!ret && v->version == SYNTHVID_VERSION_3_5) {
 		ret = ask_modes(v);
+		if (ret == -ETIMEDOUT || ret == -EBADMSG) {
+			dev_warn(&v->hv->device,
+				 "the host does not say which sizes it likes: %d\n",
+				 ret);
+			v->answer.modes = none;
+			ret = 0;
+		}
+		mutex_lock(&v->modes_lock);
 		if (!ret)
 			v->modes = v->answer.modes;
+		mutex_unlock(&v->modes_lock);
 	}
 	mutex_unlock(&v->ask_lock);
 	return ret;
@@ -195,7 +216,7 @@ static int negotiate(struct synv *v)
  * synv_proto_start() - tell the host where its picture is, and go on from there
  * @v: VRAM and modes are set up. Before that nothing the host says unasked counts
  *
- * Return: 0; -EPROTO: the host says something else; -ETIMEDOUT, -ENODEV.
+ * Return: 0; -EPROTO: the host says something else; -EBADMSG, -ETIMEDOUT, -ENODEV.
  */
 int synv_proto_start(struct synv *v)
 {
@@ -234,8 +255,8 @@ static void tell_situation(struct synv *v)
 		.output = v->situation,
 	} };
 
-	if (v->connected)
-		tell(v, &out, SYNTHVID_SITUATION_UPDATE, sizeof(out.situation));
+	v->situation_known = v->connected &&
+		!tell(v, &out, SYNTHVID_SITUATION_UPDATE, sizeof(out.situation));
 }
 
 static void tell_position(struct synv *v)
@@ -264,8 +285,11 @@ static void tell_dirt(struct synv *v, const struct synv_damage *damage)
 	struct synv_out out;
 	u32 i;
 
-	if (!v->connected || !v->situation.active ||
-	    !READ_ONCE(v->features.dirt))
+	if (!v->connected || !v->situation.active)
+		return;
+	if (!v->situation_known)
+		tell_situation(v);
+	if (!READ_ONCE(v->features.dirt))
 		return;
 	out.dirt.output = 0;
 	out.dirt.count = damage->count;
@@ -296,7 +320,8 @@ static void tell_all_dirty(struct synv *v)
 void synv_proto_show(struct synv *v, const struct synthvid_output *output)
 {
 	mutex_lock(&v->out_lock);
-	if (memcmp(&v->situation, output, sizeof(*output))) {
+	if (!v->situation_known ||
+	    memcmp(&v->situation, output, sizeof(*output))) {
 		v->situation = *output;
 		tell_situation(v);
 	}
@@ -443,8 +468,9 @@ int synv_proto_open(struct synv *v)
 		INIT_WORK(&v->feature_work, feature_change);
 	/* until the host says otherwise, which it may never do */
 	memset(&v->features, 1, sizeof(v->features));
-	/* the pointer that was told is forgotten with the channel */
+	/* all that was told is forgotten with the channel */
 	mutex_lock(&v->out_lock);
+	v->situation_known = false;
 	v->pointer_known = false;
 	memset(&v->position, 0, sizeof(v->position));
 	mutex_unlock(&v->out_lock);

@@ -33,16 +33,21 @@ int synv_vblank_enable(struct drm_crtc *crtc)
 {
 	struct synv *v = to_synv(crtc->dev);
 	unsigned long flags;
+	int ret = 0;
 
 	spin_lock_irqsave(&v->vblank_lock, flags);
-	v->vblank_on = true;
-	if (!v->vblank_running) {
-		v->vblank_running = true;
-		hrtimer_start(&v->vblank_timer, v->vblank_period,
-			      HRTIMER_MODE_REL);
+	if (v->vblank_gone) {
+		ret = -ENODEV;
+	} else {
+		v->vblank_on = true;
+		if (!v->vblank_running) {
+			v->vblank_running = true;
+			hrtimer_start(&v->vblank_timer, v->vblank_period,
+				      HRTIMER_MODE_REL);
+		}
 	}
 	spin_unlock_irqrestore(&v->vblank_lock, flags);
-	return 0;
+	return ret;
 }
 
 void synv_vblank_disable(struct drm_crtc *crtc)
@@ -64,9 +69,12 @@ void synv_vblank_init(struct synv *v)
 
 /**
  * synv_vblank_exit() - the mirror; vblanks are off
- * @v: the display
+ * @v: the display. Who has it open may still ask for some
  */
 void synv_vblank_exit(struct synv *v)
 {
+	spin_lock_irq(&v->vblank_lock);
+	v->vblank_gone = true;
+	spin_unlock_irq(&v->vblank_lock);
 	hrtimer_cancel(&v->vblank_timer);
 }

@@ -12,7 +12,7 @@
  *	message.c	what the host's messages mean
  *	damage.c	rectangles
  *
- * Locks: vram_lock, a mutex, of what lies in the VRAM; out_lock, a mutex, of what
+ * Locks: modes_lock, a mutex, of what the host would like; vram_lock, a mutex, of what lies in the VRAM; out_lock, a mutex, of what
  * the host was told; ask_lock, a mutex, around a question to the host; rx_lock, a
  * spinlock, of what came from it. In this order: ask_lock, out_lock, rx_lock;
  * vram_lock is taken within a GEM object's lock and mmap_lock, and with none of
@@ -62,7 +62,9 @@ struct synv_pointer {
  * @vram: mapped as memory; @vram_size bytes
  * @window: where it is
  * @version: that the host has accepted
- * @modes: what the host has said last; under mode_config.mutex
+ * @modes_lock: of this, and taken last:
+ * @modes: what the host has said last
+ *
  * @hotplug_update: the desktop should follow the preferred mode
  * @registered: DRM's users know of it
  * @copied: what is shown is the copied picture, and it is what was in the buffer
@@ -86,10 +88,11 @@ struct synv_pointer {
  * @vblank_lock: of the beat
  * @vblank_on: somebody counts
  * @vblank_running: the timer runs, or is about to
+ * @vblank_gone: and must not any more
  *
  * @out_lock: of these:
  * @connected: the channel may be used
- * @situation: what is shown, as it was told
+ * @situation: what is shown; it was told if @situation_known
  * @position: of the pointer
  * @pointer: its shape; all of it was told if @pointer_known
  *
@@ -111,6 +114,7 @@ struct synv {
 	void *vram;
 	u32 vram_size;
 	u32 version;
+	struct mutex modes_lock;
 	struct synv_modes modes;
 	struct drm_property *hotplug_update;
 	bool registered;
@@ -139,10 +143,12 @@ struct synv {
 	ktime_t vblank_period;
 	bool vblank_on;
 	bool vblank_running;
+	bool vblank_gone;
 
 	struct mutex out_lock;
 	bool connected;
 	struct synthvid_output situation;
+	bool situation_known;
 	struct synthvid_pointer_position position;
 	bool pointer_known;
 	struct synv_pointer pointer;

@@ -13,7 +13,9 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/pfn.h>
+#include <linux/sched.h>
 #include <linux/seq_file.h>
+#include <linux/sizes.h>
 #include <linux/slab.h>
 #include <linux/wait.h>
 
@@ -55,10 +57,22 @@ static void unmap(struct synv *v, struct synv_buffer *b)
 			   v->drm.anon_inode->i_mapping);
 }
 
+/* A large buffer on a slow machine takes its time */
+static void move_bytes(void *to, const void *from, size_t bytes)
+{
+	size_t at, part;
+
+	for (at = 0; at < bytes; at += part) {
+		part = min_t(size_t, bytes - at, SZ_1M);
+		synthio_copy(to + at, from + at, part);
+		cond_resched();
+	}
+}
+
 static void leave(struct synv *v, struct synv_buffer *b)
 {
 	unmap(v, b);
-	synthio_copy(b->pages.vaddr, place(v, b), bytes_of(b));
+	move_bytes(b->pages.vaddr, place(v, b), bytes_of(b));
 	drm_mm_remove_node(&b->room);
 	list_del_init(&b->resident);
 	v->vram_left++;
@@ -133,7 +147,7 @@ bool synv_vram_enter(struct synv *v, struct synv_buffer *b, u32 *offset)
 			}
 		}
 		unmap(v, b);
-		synthio_copy(place(v, b), b->pages.vaddr, bytes_of(b));
+		move_bytes(place(v, b), b->pages.vaddr, bytes_of(b));
 		list_add_tail(&b->resident, &v->residents);
 		v->vram_entered++;
 	}
@@ -141,6 +155,24 @@ bool synv_vram_enter(struct synv *v, struct synv_buffer *b, u32 *offset)
 	list_move_tail(&b->resident, &v->residents);
 	*offset = b->room.start;
 	return true;
+}
+
+/**
+ * synv_vram_leave() - this is to be copied: it is in guest memory afterwards
+ * @v: the display
+ * @b: it
+ *
+ * Context: process, vram_lock is held, and may be let go and taken again.
+ */
+void synv_vram_leave(struct synv *v, struct synv_buffer *b)
+{
+	lockdep_assert_held(&v->vram_lock);
+	while (drm_mm_node_allocated(&b->room) && b->vmaps)
+		wait_for_vmaps(v);
+	if (drm_mm_node_allocated(&b->room)) {
+		leave(v, b);
+		b->patience = PATIENCE;
+	}
 }
 
 /**
@@ -195,11 +227,8 @@ void synv_vram_stay(struct drm_gem_object *obj)
 	struct synv_buffer *b = to_synv_buffer(obj);
 
 	mutex_lock(&v->vram_lock);
-	b->stays = true;
-	while (drm_mm_node_allocated(&b->room) && b->vmaps)
-		wait_for_vmaps(v);
-	if (drm_mm_node_allocated(&b->room))
-		leave(v, b);
+	WRITE_ONCE(b->stays, true);
+	synv_vram_leave(v, b);
 	mutex_unlock(&v->vram_lock);
 }
 
@@ -265,6 +294,9 @@ static int synv_buffer_vmap(struct drm_gem_object *obj, struct iosys_map *map)
 	struct synv_buffer *b = to_synv_buffer(obj);
 	int ret = 0;
 
+	/* its own driver's locks are none that vram_lock may be around */
+	if (compat_gem_imported(obj))
+		return drm_gem_shmem_object_vmap(obj, map);
 	mutex_lock(&v->vram_lock);
 	if (drm_mm_node_allocated(&b->room)) {
 		/* a copy to a device's memory is by words */
@@ -286,6 +318,10 @@ static void synv_buffer_vunmap(struct drm_gem_object *obj,
 	struct synv *v = to_synv(obj->dev);
 	struct synv_buffer *b = to_synv_buffer(obj);
 
+	if (compat_gem_imported(obj)) {
+		drm_gem_shmem_object_vunmap(obj, map);
+		return;
+	}
 	mutex_lock(&v->vram_lock);
 	b->vmaps--;
 	if (!drm_mm_node_allocated(&b->room))

@@ -61,6 +61,7 @@ void synv_vram_exit(struct synv *v);
 struct drm_gem_object *synv_vram_object(struct drm_device *drm, size_t size);
 int synv_vram_prepare(struct drm_gem_object *obj);
 bool synv_vram_enter(struct synv *v, struct synv_buffer *b, u32 *offset);
+void synv_vram_leave(struct synv *v, struct synv_buffer *b);
 void synv_vram_stay(struct drm_gem_object *obj);
 bool synv_vram_picture(struct synv *v, u32 bytes);
 void synv_vram_debugfs(struct drm_minor *minor);

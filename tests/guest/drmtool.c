@@ -478,6 +478,118 @@ static int cmd_clips(uint32_t *n)
 	return ret ? failed("commit") : answer("ok");
 }
 
+static struct card_buffer wide;
+
+/*
+ * w h x y at seed: draws all of a buffer of its own, of any size, and shows it from
+ * x, y on, which are in 65536ths of a pixel; at: where on the screen it begins
+ */
+static int cmd_pan(uint32_t *n)
+{
+	drmModeAtomicReq *req = drmModeAtomicAlloc();
+	uint64_t w = screen[front].width, h = screen[front].height;
+	const struct {
+		const char *name;
+		uint64_t value;
+	} props[] = {
+		{ "CRTC_ID", card.crtc }, { "SRC_X", n[2] }, { "SRC_Y", n[3] },
+		{ "SRC_W", w << 16 }, { "SRC_H", h << 16 }, { "CRTC_X", n[4] },
+		{ "CRTC_Y", 0 }, { "CRTC_W", w }, { "CRTC_H", h },
+	};
+	uint32_t i;
+	int ret;
+
+	if ((wide.width != n[0] || wide.height != n[1]) &&
+	    card_buffer(&card, &wide, n[0], n[1], DRM_FORMAT_XRGB8888))
+		return failed("buffer");
+	card_draw(&wide, 0, 0, n[0], n[1], n[5]);
+	drmModeAtomicAddProperty(req, card.primary, plane_prop("FB_ID"),
+				 wide.fb);
+	for (i = 0; i < sizeof(props) / sizeof(props[0]); i++)
+		drmModeAtomicAddProperty(req, card.primary,
+					 plane_prop(props[i].name),
+					 props[i].value);
+	ret = drmModeAtomicCommit(card.fd, req, 0, NULL);
+	drmModeAtomicFree(req);
+	return ret ? failed("commit") : answer("ok");
+}
+
+/* khz: the mode as it is, with another clock; tried only */
+static int cmd_clock(uint32_t *n)
+{
+	drmModeModeInfo *mode = card_mode(&card, screen[front].width,
+					  screen[front].height), fast;
+	drmModeAtomicReq *req = drmModeAtomicAlloc();
+	uint32_t blob = 0;
+	int ret;
+
+	if (!mode)
+		return failed("mode");
+	fast = *mode;
+	fast.clock = n[0];
+	if (drmModeCreatePropertyBlob(card.fd, &fast, sizeof(fast), &blob))
+		return failed("blob");
+	drmModeAtomicAddProperty(req, card.crtc, crtc_prop("MODE_ID"), blob);
+	ret = drmModeAtomicCommit(card.fd, req, DRM_MODE_ATOMIC_TEST_ONLY |
+				  DRM_MODE_ATOMIC_ALLOW_MODESET, NULL);
+	drmModeAtomicFree(req);
+	drmModeDestroyPropertyBlob(card.fd, blob);
+	return ret ? failed("commit") : answer("ok");
+}
+
+/* count: commits of the same buffer, each waited for by its fence; seconds */
+static int cmd_fences(uint32_t *n)
+{
+	double start = now();
+	uint32_t i;
+
+	for (i = 0; i < n[0]; i++) {
+		drmModeAtomicReq *req = drmModeAtomicAlloc();
+		struct pollfd p = { -1, POLLIN, 0 };
+		int ret;
+
+		drmModeAtomicAddProperty(req, card.primary, plane_prop("FB_ID"),
+					 screen[front].fb);
+		drmModeAtomicAddProperty(req, card.crtc,
+					 crtc_prop("OUT_FENCE_PTR"),
+					 (uintptr_t)&p.fd);
+		ret = drmModeAtomicCommit(card.fd, req,
+					  DRM_MODE_ATOMIC_NONBLOCK, NULL);
+		drmModeAtomicFree(req);
+		if (!ret && poll(&p, 1, 5000) != 1) {
+			errno = ETIMEDOUT;
+			ret = -1;
+		}
+		if (p.fd >= 0)
+			close(p.fd);
+		if (ret)
+			return failed("commit");
+	}
+	return answer("ok %.3f", now() - start);
+}
+
+/*
+ * argb dirty: the pointer is drawn anew, in the same buffer; told by DIRTYFB if
+ * dirty is not 0, else by a commit
+ */
+static int cmd_redraw(uint32_t *n)
+{
+	drmModeAtomicReq *req = drmModeAtomicAlloc();
+	uint32_t i;
+	int ret;
+
+	for (i = 0; i < pointer.size / 4; i++)
+		pointer.map[i] = n[0];
+	drmModeAtomicAddProperty(req, card.cursor,
+				 card_prop(&card, card.cursor,
+					   DRM_MODE_OBJECT_PLANE, "FB_ID"),
+				 pointer.fb);
+	ret = n[1] ? drmModeDirtyFB(card.fd, pointer.fb, NULL, 0) :
+	      drmModeAtomicCommit(card.fd, req, 0, NULL);
+	drmModeAtomicFree(req);
+	return ret ? failed("redraw") : answer("ok");
+}
+
 /* w h argb: premultiplied, hot spot in the middle */
 static int cmd_cursor(uint32_t *n)
 {
@@ -629,6 +741,8 @@ static const struct {
 	{ "scribble", cmd_scribble }, { "churn", cmd_churn },
 	{ "export", cmd_export }, { "import", cmd_import },
 	{ "storm", cmd_storm }, { "burst", cmd_burst },
+	{ "pan", cmd_pan }, { "clock", cmd_clock }, { "fences", cmd_fences },
+	{ "redraw", cmd_redraw },
 	{ "pointer", cmd_pointer }, { "follow", cmd_follow },
 };
 

@@ -131,6 +131,15 @@ static void test_modes(void)
 	CHECK(!parse(152) && msg.modes.has_edid, "an EDID");
 	packet.modes.edid[64]++;
 	CHECK(!parse(152) && !msg.modes.has_edid, "a wrong sum");
+	/* blocks that would follow, of which none came */
+	packet.modes.edid[64]--;
+	for (i = 1; i < 256; i += 254) {
+		packet.modes.edid[126] = i;
+		packet.modes.edid[127] = sum - i;
+		CHECK(!parse(152) && msg.modes.has_edid &&
+		      !msg.modes.edid[126] && msg.modes.edid[127] == sum,
+		      "%u blocks", i);
+	}
 }
 
 static void test_odd(void)
@@ -235,6 +244,29 @@ static void test_damage_full(void)
 	CHECK(pixels() < 1920 * 1080 / 4, "%lld pixels", (long long)pixels());
 }
 
+/* Within a rectangle, and only there */
+static void test_damage_clip(void)
+{
+	static const struct synv_rect within = { 100, 100, 200, 200 };
+
+	memset(&d, 0, sizeof(d));
+	add(0, 0, 100, 1000);
+	add(500, 500, 10, 10);
+	synv_damage_clip(&d, &within);
+	CHECK(!d.count, "%u rectangles outside", d.count);
+	add(0, 0, 1000, 1000);
+	synv_damage_clip(&d, &within);
+	CHECK(d.count == 1 && !memcmp(&d.rect[0], &within, sizeof(within)),
+	      "all of it");
+	d.count = 0;
+	add(0, 0, 110, 110);
+	add(199, 199, 100, 100);
+	add(0, 500, 600, 10);
+	synv_damage_clip(&d, &within);
+	CHECK(d.count == 2 && pixels() == 101, "%u rectangles, %lld pixels",
+	      d.count, (long long)pixels());
+}
+
 int main(void)
 {
 	tap_test("messages of every length", test_short);
@@ -243,5 +275,6 @@ int main(void)
 	tap_test("rectangles", test_damage);
 	tap_test("no damage is lost", test_damage_random);
 	tap_test("more rectangles than there is room for", test_damage_full);
+	tap_test("the part of them that is on a screen", test_damage_clip);
 	return tap_done();
 }

@@ -112,13 +112,11 @@ def sleep_to(g, level, meanwhile=None):
     """
     for _ in range(5):
         at = len(g.console_text())
-        g.post(f"echo {3 if meanwhile else 1} >"
-               "/sys/module/suspend/parameters/pm_test_delay;"
-               f"echo {level} >/sys/power/pm_test; echo disk >/sys/power/state;"
+        g.post(f"echo {level} >/sys/power/pm_test; echo disk >/sys/power/state;"
                f"echo {level} said $? >/dev/kmsg")
         met = not meanwhile
         if meanwhile:
-            g.wait_console(r"debug: Waiting for \d+ second", 60, at)
+            g.wait_console(r"debug: Waiting for 5 seconds", 60, at)
             g.qmp("stop")
             try:
                 said = g.console_text()[at:]

@@ -293,6 +293,42 @@ def often(g):
     same_picture(screenshot(g), pattern_rows(800, 600, 24), "after all that")
 
 
+def pan(g):
+    """A buffer larger than the screen is shown from anywhere, or beside it."""
+    w, h = 800, 600
+    g.tool.do("mode", w, h, 25)
+    if not g.notes.get("copied"):
+        # which moves in, behind what lies there, and is drawn in; then the end
+        # of the last line is no whole one
+        g.tool.do("pan", 2 * w, h, 0, 0, 0, 26)
+        assert vram(g)["buffers"] >= 2 and offset(g), vram(g)
+    g.tool.do("pan", 2 * w, h, w << 16, 0, 0, 27)
+    rows = [r[3 * w:] for r in pattern_rows(2 * w, h, 27)]
+    same_picture(screenshot(g), rows, "the right half")
+    g.tool.do("pan", 2 * w, h, 0, 0, w, 28)
+    same_picture(screenshot(g), [bytes(3 * w)] * h, "beside the screen")
+    # fractions of a pixel are no pixels
+    g.tool.do("pan", w + 1, h + 1, 0, 0, 0, 29)
+    settle(g)
+    before = vram(g)["copied"]
+    g.ctl("video", "reset")
+    g.tool.do("pan", w + 1, h + 1, 0x8000, 0x8000, 0, 30)
+    counts = stats(g)
+    assert not counts["clipped"] and counts["pixels"] == w * h, counts
+    assert vram(g)["copied"] - before in (0, w * h), (before, vram(g))
+    rows = [r[:3 * w] for r in pattern_rows(w + 1, h + 1, 30)[:h]]
+    same_picture(screenshot(g), rows, "from the middle of a pixel")
+
+
+def beats(g):
+    """No program makes the beat spin: not by a fence, nor by a mode."""
+    g.tool.do("mode", 640, 480, 31)
+    took = float(g.tool.do("fences", 20))
+    assert took > 18 / 60, f"20 commits took {took} s"
+    assert g.tool.do("clock", 30000) == ""
+    assert g.tool.try_("clock", 2000000000).startswith("error")
+
+
 def cursor(g):
     """The pointer is the host's to draw: moves touch no pixel."""
     g.tool.do("mode", 640, 480, 4)
@@ -324,6 +360,13 @@ def cursor(g):
     red = below[250][750]
     assert abs((shot.pixel(250, 250) >> 16) - (255 + red) / 2) < 3, \
         (hex(shot.pixel(250, 250)), red)
+    # the same buffer, drawn anew or not
+    for color, dirty, shapes in ((0xff0000ff, 0, 1), (0xff0000ff, 0, 0),
+                                 (0xffff00ff, 0, 1), (0xff00ff00, 1, 1)):
+        g.ctl("video", "reset")
+        g.tool.do("redraw", color, dirty)
+        assert stats(g)["shapes"] == shapes, (hex(color), stats(g))
+    assert screenshot(g, pointer=True).pixel(250, 250) == 0x00ff00
     assert g.tool.try_("cursor", 128, 128, 0).startswith("error")
     g.tool.do("nocursor")
     assert " hidden" in g.ctl("status")
@@ -496,6 +539,15 @@ def hostile(g):
             time.sleep(0.02)
         time.sleep(0.1)
         g.ctl("spoil", "video", "clear")
+    # without sizes that make sense there are the usual ones
+    g.ctl("rescind", "video", "now")
+    gone(g)
+    g.ctl("spoil", "video", "resolutions", "patch", "at=144", "hex=00",
+          "count=forever")
+    g.ctl("offer", "video")
+    works(g, 10)
+    assert shows(g) == (1024, 768), g.ctl("status")
+    g.ctl("spoil", "video", "clear")
     g.ctl("rescind", "video", "now")
     gone(g)
     g.ctl("offer", "video")
@@ -578,6 +630,8 @@ def main():
                   ("a commit that is only tried", test_only),
                   ("page flips in the VRAM", flips_in_vram),
                   ("damage", damage), ("more often than anybody looks", often),
+                  ("a part of a buffer", pan),
+                  ("no beat faster than others", beats),
                   ("the pointer", cursor),
                   ("buffers without room in the VRAM", no_room),
                   ("buffers come and go", come_and_go),
@@ -592,6 +646,7 @@ def main():
                   ("driver loop", reload),
                   ("all copied", loaded("vram=0")), ("damage, copied", damage),
                   ("more often than anybody looks, copied", often),
+                  ("a part of a buffer, copied", pan),
                   ("page flips, copied", flips),
                   ("beginning of the VRAM only", loaded("vram=1")),
                   ("buffers and flips there", at_start),

@@ -110,6 +110,23 @@ def dark(g):
     as_drawn(g, 23)
 
 
+def resized(g):
+    """The host would like another size afterwards: desktops hear of it."""
+    g.tool.do("mode", 800, 600, 24)
+    # a program that is called with each event in its environment
+    g.run("printf '#!/bin/sh\nenv >>/run/uevents\n' >/run/event &&"
+          " chmod +x /run/event")
+    job = g.spawn(f"exec {BUSYBOX} uevent /run/event", 120)
+    # NETLINK_KOBJECT_UEVENT is 15
+    wait_for(g, f"awk '$2 == 15 && $3 == {job.pid()} {{ n = 1 }}"
+             " END { exit !n }' /proc/net/netlink", "nobody listens")
+    sleep_to(g, "devices", lambda: g.ctl("video", "resize", "1000x700"))
+    wait_for(g, "grep -q HOTPLUG=1 /run/uevents", "no hotplug event")
+    job.kill()
+    assert "1000x700*" in g.tool.do("modes")
+    as_drawn(g, 24)
+
+
 def ends(g):
     """All unloads."""
     g.tool.end()
@@ -146,6 +163,7 @@ def main():
                   ("hibernation, all but the image", frozen("core")),
                   ("hibernation to a disk, resume in another QEMU", real_image),
                   ("hibernation of a screen that is off", dark),
+                  ("another size after hibernation", resized),
                   ("all unloads", ends))
         tap.guest("old host", VideoGuest(
             "video-power-old", OWN, "video,version=3.2,quiet,size=800x600,forgets",
