@@ -581,7 +581,9 @@ def coalescing(g):
 
     assert shown() == ("0", "off"), shown()
     for usecs in (0, 200, 1000, 0):
-        g.run(f"ethtool -C {name} adaptive-rx off rx-usecs {usecs}")
+        # what is so already ethtool takes for an error, where it has no netlink
+        if shown()[0] != str(usecs):
+            g.run(f"ethtool -C {name} adaptive-rx off rx-usecs {usecs}")
         assert shown() == (str(usecs), "off"), shown()
         n = heard(g)
         if usecs:
