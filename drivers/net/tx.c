@@ -710,6 +710,14 @@ bool synn_tx_is_frame(const struct synn_chan *ch, u64 id)
 	       ch->tx.slots[slot].owner && ch->tx.slots[slot].is_frame;
 }
 
+/* TCP's are the second half of what was allocated in one piece */
+static void keep_for_ever(struct sk_buff *skb)
+{
+	if (skb->fclone == SKB_FCLONE_CLONE)
+		skb = &container_of(skb, struct sk_buff_fclones, skb2)->skb1;
+	kmemleak_not_leak(skb);
+}
+
 static void free_owner(struct synn_slot *s, int budget)
 {
 	if (!s->owner)
@@ -881,7 +889,7 @@ void synn_tx_unprepare(struct synn_chan *ch, bool safe)
 		} else if (s->owner) {
 			kept++;
 			if (!s->is_frame)
-				kmemleak_not_leak(s->owner);
+				keep_for_ever(s->owner);
 		}
 	}
 	if (lost)

@@ -200,6 +200,9 @@ static int synv_suspend(struct hv_device *hv)
 	ret = drm_mode_config_helper_suspend(&v->drm);
 	if (ret) {
 		WRITE_ONCE(v->registered, true);
+		/* what came meanwhile */
+		schedule_work(&v->feature_work);
+		drm_kms_helper_hotplug_event(&v->drm);
 		return ret;
 	}
 	synv_vram_stop(v);
@@ -207,7 +210,10 @@ static int synv_suspend(struct hv_device *hv)
 	return 0;
 }
 
-/* Without the host, too, programs and the console get back what they had */
+/*
+ * Without the host, too, programs and the console get back what they had. But the
+ * VRAM is nobody's then: buffers stay in guest memory.
+ */
 static int synv_resume(struct hv_device *hv)
 {
 	struct synv *v = hv_get_drvdata(hv);
@@ -216,7 +222,8 @@ static int synv_resume(struct hv_device *hv)
 	ret = synv_proto_open(v);
 	if (!ret)
 		ret = synv_proto_start(v);
-	synv_vram_start(v);
+	if (!ret)
+		synv_vram_start(v);
 	err = drm_mode_config_helper_resume(&v->drm);
 	WRITE_ONCE(v->registered, true);
 	/* it may be another host, or another viewer */

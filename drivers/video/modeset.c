@@ -47,13 +47,21 @@ static void limits(const struct synv *v, u32 *width, u32 *height)
 	}
 }
 
+/* DRM takes the others out of the list */
+static bool is_usable(const struct drm_display_mode *mode)
+{
+	return !(mode->flags & DRM_MODE_FLAG_INTERLACE) &&
+	       drm_mode_vrefresh(mode) <= MAX_RATE;
+}
+
 /* Add a mode that the list lacks */
 static int add_mode(struct drm_connector *connector, u32 width, u32 height)
 {
 	struct drm_display_mode *mode;
 
 	list_for_each_entry(mode, &connector->probed_modes, head) {
-		if (mode->hdisplay == width && mode->vdisplay == height)
+		if (mode->hdisplay == width && mode->vdisplay == height &&
+		    is_usable(mode))
 			return 0;
 	}
 	mode = drm_cvt_mode(connector->dev, width, height, 60, true, false,
@@ -75,7 +83,7 @@ static void prefer(struct drm_connector *connector, u32 width, u32 height)
 
 	list_for_each_entry(mode, &connector->probed_modes, head) {
 		if (!found && mode->hdisplay == width &&
-		    mode->vdisplay == height) {
+		    mode->vdisplay == height && is_usable(mode)) {
 			mode->type |= DRM_MODE_TYPE_PREFERRED;
 			found = true;
 		} else {
@@ -169,6 +177,7 @@ static void synv_crtc_disable(struct drm_crtc *crtc, compat_atomic *state)
 	/* from one mode to the next the screen does not go dark */
 	if (drm_atomic_get_new_crtc_state(state, crtc)->active)
 		return;
+	v->late.count = 0;
 	if (drm_dev_enter(&v->drm, &idx)) {
 		synv_proto_blank(v);
 		drm_dev_exit(idx);

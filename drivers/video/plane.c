@@ -187,7 +187,20 @@ static void add_late(struct synv *v, struct synv_damage *damage, int src_x,
 
 	for (i = 0; i < v->late.count; i++)
 		synv_damage_add(damage, moved(&v->late.rect[i], src_x, src_y));
-	v->late.count = 0;
+}
+
+/* All is told, but for what has to wait again, for so many jiffies */
+static void told(struct synv *v, const struct synv_damage *again,
+		 unsigned long later)
+{
+	cancel_delayed_work(&v->late_work);
+	v->told = jiffies;
+	if (again) {
+		v->late = *again;
+		schedule_delayed_work(&v->late_work, later);
+	} else {
+		v->late.count = 0;
+	}
 }
 
 /*
@@ -205,7 +218,13 @@ static void show(struct synv *v, const struct drm_plane_state *state,
 		src_x, src_y, src_x + width, src_y + height };
 	bool direct;
 	u32 i;
+	int ret = 0;
 
+	if (!v->vram_open) {
+		v->copied = false;
+		told(v, NULL, 0);
+		return;
+	}
 	add_late(v, damage, src_x, src_y);
 	/* DRM rounds fractions up; and what is late was of another screen perhaps */
 	synv_damage_clip(damage, &all);
@@ -234,8 +253,9 @@ static void show(struct synv *v, const struct drm_plane_state *state,
 	for (i = 0; i < damage->count; i++)
 		damage->rect[i] = moved(&damage->rect[i], -src_x, -src_y);
 	if (damage->count)
-		synv_proto_dirt(v, damage);
-	v->told = jiffies;
+		ret = synv_proto_dirt(v, damage);
+	/* a host that stands still is told when it goes on */
+	told(v, ret == -EAGAIN ? damage : NULL, HZ);
 }
 
 /**
@@ -253,16 +273,18 @@ void synv_plane_black(struct synv *v, u32 width, u32 height)
 		.count = 1,
 		.rect[0] = { 0, 0, width, height },
 	};
+	int ret = 0;
 
-	mutex_lock(&v->vram_lock);
-	synv_vram_picture(v, output.pitch * height);
-	mutex_unlock(&v->vram_lock);
 	v->copied = false;
-	v->late.count = 0;
-	memset(v->vram, 0, (size_t)output.pitch * height);
-	synv_proto_show(v, &output);
-	synv_proto_dirt(v, &all);
-	v->told = jiffies;
+	if (v->vram_open) {
+		mutex_lock(&v->vram_lock);
+		synv_vram_picture(v, output.pitch * height);
+		mutex_unlock(&v->vram_lock);
+		memset(v->vram, 0, (size_t)output.pitch * height);
+		synv_proto_show(v, &output);
+		ret = synv_proto_dirt(v, &all);
+	}
+	told(v, ret == -EAGAIN ? &all : NULL, HZ);
 }
 
 static void synv_plane_update(struct drm_plane *plane, compat_atomic *state)

@@ -203,11 +203,13 @@ static int negotiate(struct synv *v)
 			v->answer.modes = none;
 			ret = 0;
 		}
-		mutex_lock(&v->modes_lock);
-		if (!ret)
-			v->modes = v->answer.modes;
-		mutex_unlock(&v->modes_lock);
+	} else {
+		v->answer.modes = none;
 	}
+	mutex_lock(&v->modes_lock);
+	if (!ret)
+		v->modes = v->answer.modes;
+	mutex_unlock(&v->modes_lock);
 	mutex_unlock(&v->ask_lock);
 	return ret;
 }
@@ -280,17 +282,18 @@ static void tell_shape(struct synv *v)
 	v->pointer_known = !send(v, p);
 }
 
-static void tell_dirt(struct synv *v, const struct synv_damage *damage)
+static int tell_dirt(struct synv *v, const struct synv_damage *damage)
 {
 	struct synv_out out;
 	u32 i;
 
 	if (!v->connected || !v->situation.active)
-		return;
+		return 0;
+	/* it has just been tried */
 	if (!v->situation_known)
-		tell_situation(v);
+		return -EAGAIN;
 	if (!READ_ONCE(v->features.dirt))
-		return;
+		return 0;
 	out.dirt.output = 0;
 	out.dirt.count = damage->count;
 	for (i = 0; i < damage->count; i++)
@@ -298,8 +301,8 @@ static void tell_dirt(struct synv *v, const struct synv_damage *damage)
 			damage->rect[i].x1, damage->rect[i].y1,
 			damage->rect[i].x2, damage->rect[i].y2,
 		};
-	tell(v, &out, SYNTHVID_DIRT,
-	     sizeof(out.dirt) + damage->count * sizeof(out.rect[0]));
+	return tell(v, &out, SYNTHVID_DIRT,
+		    sizeof(out.dirt) + damage->count * sizeof(out.rect[0]));
 }
 
 static void tell_all_dirty(struct synv *v)
@@ -344,12 +347,18 @@ void synv_proto_blank(struct synv *v)
  * synv_proto_dirt() - this has changed
  * @v: the display
  * @damage: on the screen
+ *
+ * Return: 0, also if it does not want to know; -EAGAIN: not told, it stands still;
+ * or an error for good.
  */
-void synv_proto_dirt(struct synv *v, const struct synv_damage *damage)
+int synv_proto_dirt(struct synv *v, const struct synv_damage *damage)
 {
+	int ret;
+
 	mutex_lock(&v->out_lock);
-	tell_dirt(v, damage);
+	ret = tell_dirt(v, damage);
 	mutex_unlock(&v->out_lock);
+	return ret;
 }
 
 /**

@@ -176,7 +176,7 @@ void synv_proto_close(struct synv *v);
 int synv_proto_start(struct synv *v);
 void synv_proto_show(struct synv *v, const struct synthvid_output *output);
 void synv_proto_blank(struct synv *v);
-void synv_proto_dirt(struct synv *v, const struct synv_damage *damage);
+int synv_proto_dirt(struct synv *v, const struct synv_damage *damage);
 void synv_proto_panic_dirt(struct synv *v);
 void synv_proto_position(struct synv *v, bool visible, int x, int y);
 void synv_proto_shape(struct synv *v);

@@ -116,11 +116,12 @@ def sleep_to(g, level, meanwhile=None):
                f"echo {level} said $? >/dev/kmsg")
         met = not meanwhile
         if meanwhile:
-            g.wait_console(r"debug: Waiting for 5 seconds", 60, at)
+            g.wait_console(rf"debug: Waiting for 5 seconds|{level} said", 60, at)
             g.qmp("stop")
             try:
                 said = g.console_text()[at:]
-                met = not re.search(r"debug: Waiting for [^\n]*\n.", said)
+                met = not re.search(r"debug: Waiting for [^\n]*\n.|"
+                                    rf"{level} said", said)
                 if met:
                     meanwhile()
             finally:

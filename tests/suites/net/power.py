@@ -188,11 +188,13 @@ class PowerGuest(NetGuest):
 
 def main():
     """Runs the tests."""
+    # an image takes as much as the guest has in use; all checks take much
+    mem = "1G" if os.environ.get("DEBUG_KERNEL") == "1" else "512M"
     run_tests(
         ("power", PowerGuest(
             "net-power", OWN, [Nic("n0", opts="queues=2"), Nic("n1", "b")],
             ["--scsi", "c1", "--disk", "c1,lun=7,file={}/swap.img"],
-            mem="512M", limit=900, cmdline="no_console_suspend"),
+            mem=mem, limit=900, cmdline="no_console_suspend"),
          ("connections that go on", begin), ("suspend to idle", s2idle),
          ("hibernation, devices", frozen("devices")),
          ("hibernation, all but the image", frozen("core")),

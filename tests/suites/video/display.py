@@ -267,11 +267,13 @@ def often(g):
     settle(g)
     before = vram(g)
     g.ctl("video", "reset")
+    start = time.monotonic()
     g.tool.do("burst", 2000, 21)
     settle(g)
+    most = 63 * (time.monotonic() - start) + 2
     after = stats(g)
     assert vram(g)["late"] - before["late"] > 1000, (before, vram(g))
-    assert 1 < after["dirts"] < 1000, after
+    assert 1 < after["dirts"] < min(most, 1000), (after, most)
     # and of nothing else
     assert after["rects"] <= 32 * after["dirts"], after
     assert after["pixels"] == 256 * after["rects"], after
