@@ -7,10 +7,13 @@ With synth_video on synth_vmbus, synth_video built for the kernel's VMBus on the
 drop-in, and the distribution's hyperv_drm, unmodified, on the drop-in.
 """
 
+import os
 import re
+import signal
 import struct
 import time
 
+from guest import _child
 from lib import changed, DEVICE, HYPERV_DRM, offset, OWN, settle, STOCK, VIDEO, \
     VideoGuest, vnc_picture, vram
 from screen import Tool, lit, pattern_rows, same_picture, screenshot, shows, \
@@ -436,6 +439,32 @@ def features(g):
     g.tool.do("nocursor")
 
 
+def stands_still(g):
+    """A host that reads nothing for a while is told afterwards what it missed."""
+    g.tool.do("mode", 640, 480, 32)
+    g.tool.do("move", 0, 0)
+    settle(g)
+    g.allow.append("a message is not sent: -11|host does not respond|"
+                   "the host is back")
+    pid = _child(g.host)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        # fill the ring, with what is large and then with what is small
+        for i in range(7):
+            g.tool.do("cursor", 96, 96, 0xff000000 + i)
+        at, i = len(g.console_text()), 0
+        while "a message is not sent" not in g.console_text()[at:] and i < 2000:
+            i += 1
+            g.tool.do("move", i % 500, 10)
+        g.tool.do("flip", 1, 33)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert "a message is not sent" in g.console_text()[at:], "never full"
+    settle(g)
+    same_picture(screenshot(g), pattern_rows(640, 480, 33), "what it missed")
+    g.tool.do("nocursor")
+
+
 def gone(g, timeout=60):
     """The device is not on the bus."""
     wait_for(g, f"! grep -qi {VIDEO} /sys/bus/vmbus/devices/*/class_id",
@@ -642,6 +671,7 @@ def main():
                   ("the host asks for another size", resize),
                   ("dark and light", dpms), ("a loop of modes", mode_loop),
                   ("what the host wants to be told", features),
+                  ("the host stands still", stands_still),
                   ("it goes while in use", unplug),
                   ("unbound while in use", unbind),
                   ("bind and unbind", bind), ("wrong messages", hostile),
