@@ -13,9 +13,9 @@ import signal
 import struct
 import time
 
-from guest import _child
 from lib import changed, DEVICE, HYPERV_DRM, offset, OWN, settle, STOCK, VIDEO, \
     VideoGuest, vnc_picture, vram
+from guest import _child
 from screen import Tool, lit, pattern_rows, same_picture, screenshot, shows, \
     stats
 from steps import LONG, nothing_leaked, wait_for
