@@ -286,9 +286,9 @@ class Guest:
         self._start_programs()
         self.start_qemu()
         if self.serial is None and self.initrd is None:
-            self._first_boot()
+            self.first_boot()
 
-    def _first_boot(self):
+    def first_boot(self):
         """Waits until it has booted. A kernel with PROVE_RCU tests RCU before
         it brings up its second CPU; on emulated CPUs of an idle machine that
         test may never end. None of our modules is there yet: it begins anew."""

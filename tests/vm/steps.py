@@ -184,7 +184,7 @@ def sleep_on_disk(g, swap, load):
         f.truncate(0)
         f.truncate(g.ram)
     g.start_qemu()
-    g.wait_boot()
+    g.first_boot()
     number = g.run(f"cat /sys/block/{load()}/dev").out.strip()
     assert g.sh("cat /run/mark").rc, "this is no new boot"
     at = len(g.console_text())
