@@ -52,6 +52,28 @@ void synv_damage_add(struct synv_damage *d, struct synv_rect rect)
 	d->rect[d->count++] = rect;
 }
 
+static bool covers(const struct synv_rect *a, const struct synv_rect *b)
+{
+	return a->x1 <= b->x1 && a->y1 <= b->y1 && a->x2 >= b->x2 &&
+	       a->y2 >= b->y2;
+}
+
+void synv_damage_gather(struct synv_damage *d, struct synv_rect rect)
+{
+	u32 i;
+
+	for (i = 0; i < d->count; i++) {
+		if (covers(&d->rect[i], &rect))
+			return;
+	}
+	if (d->count == SYNV_DAMAGE_MAX) {
+		for (i = 1; i < d->count; i++)
+			d->rect[0] = join(&d->rect[0], &d->rect[i]);
+		d->count = 1;
+	}
+	synv_damage_add(d, rect);
+}
+
 void synv_damage_clip(struct synv_damage *d, const struct synv_rect *within)
 {
 	u32 i, count = 0;

@@ -30,6 +30,12 @@ struct synv_damage {
 void synv_damage_add(struct synv_damage *d, struct synv_rect rect);
 
 /**
+ * synv_damage_gather() - the same where many may come: if there is no room for one
+ * more, one around all takes their place, so that the next ones cost little
+ */
+void synv_damage_gather(struct synv_damage *d, struct synv_rect rect);
+
+/**
  * synv_damage_clip() - leave only what is within a rectangle
  */
 void synv_damage_clip(struct synv_damage *d, const struct synv_rect *within);

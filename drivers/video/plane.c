@@ -360,8 +360,8 @@ static void put_off(struct synv *v, const struct synv_damage *damage,
 	u32 i;
 
 	for (i = 0; i < damage->count; i++)
-		synv_damage_add(&v->late, moved(&damage->rect[i], -src->x1,
-						-src->y1));
+		synv_damage_gather(&v->late, moved(&damage->rect[i], -src->x1,
+						   -src->y1));
 	v->put_off++;
 	schedule_delayed_work(&v->late_work, BEAT_JIFFIES);
 }

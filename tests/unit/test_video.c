@@ -244,6 +244,25 @@ static void test_damage_full(void)
 	CHECK(pixels() < 1920 * 1080 / 4, "%lld pixels", (long long)pixels());
 }
 
+/* Exact as long as there is room, then one around all */
+static void test_damage_gather(void)
+{
+	int i, k;
+
+	memset(&d, 0, sizeof(d));
+	for (k = 0; k < 2; k++) {
+		for (i = 0; i < SYNV_DAMAGE_MAX; i++)
+			synv_damage_gather(&d, (struct synv_rect){
+				i * 100, 0, i * 100 + 16, 16 });
+		CHECK(d.count == SYNV_DAMAGE_MAX && pixels() == 256 * d.count,
+		      "%u rectangles, %lld pixels", d.count,
+		      (long long)pixels());
+	}
+	synv_damage_gather(&d, (struct synv_rect){ 0, 500, 16, 516 });
+	CHECK(d.count == 2 && pixels() == (31 * 100 + 16 + 16) * 16,
+	      "%u rectangles, %lld pixels", d.count, (long long)pixels());
+}
+
 /* Within a rectangle, and only there */
 static void test_damage_clip(void)
 {
@@ -275,6 +294,7 @@ int main(void)
 	tap_test("rectangles", test_damage);
 	tap_test("no damage is lost", test_damage_random);
 	tap_test("more rectangles than there is room for", test_damage_full);
+	tap_test("one around too many", test_damage_gather);
 	tap_test("the part of them that is on a screen", test_damage_clip);
 	return tap_done();
 }
