@@ -10,6 +10,9 @@
 
 #include "card.h"
 
+/* DRM_CLIENT_CAP_*, which older headers lack */
+#define CURSOR_PLANE_HOTSPOT	6
+
 void card_free(struct card *c, struct card_buffer *b)
 {
 	struct drm_mode_destroy_dumb destroy = { .handle = b->handle };
@@ -144,6 +147,8 @@ int card_open(struct card *c, const char *path)
 		return -1;
 	drmSetClientCap(c->fd, DRM_CLIENT_CAP_UNIVERSAL_PLANES, 1);
 	drmSetClientCap(c->fd, DRM_CLIENT_CAP_ATOMIC, 1);
+	/* or the plane of a pointer that the host draws is not there, from 6.8 on */
+	drmSetClientCap(c->fd, CURSOR_PLANE_HOTSPOT, 1);
 	if (find_objects(c))
 		return 0;
 	close(c->fd);
