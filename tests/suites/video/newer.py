@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The display in the newest kernel, where DRM has changed most: the same tests,
+and the message of a panic, which 6.1 has not.
+"""
+
+import os
+import subprocess
+import time
+
+import display
+from lib import offset, OWN, VideoGuest
+from guest import TOP
+from screen import lit, pattern_rows, same_picture, screenshot, Tool
+from tap import Tap
+
+KERNEL = "7.3"
+
+
+def build():
+    """Builds the modules; that needs a chroot."""
+    done = subprocess.run(["make", "-s", "modules", f"KERNEL={KERNEL}",
+                           "BUS=own"], cwd=TOP, stdout=subprocess.PIPE,
+                          text=True, stderr=subprocess.STDOUT, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
+
+
+def panics(g):
+    """The message lies where the host looks, which is no beginning of the VRAM."""
+    display.begin(g)
+    g.tool = Tool(g)
+    g.tool.do("mode", 640, 480, 1)
+    g.tool.do("flip", 1, 2)
+    assert offset(g), g.ctl("status")
+    same_picture(screenshot(g), pattern_rows(640, 480, 2), "before")
+    # the guest says what it has to, and then nothing
+    g.allow.append(".*")
+    at = len(g.console_text())
+    g.post("echo 1 >/proc/sys/kernel/sysrq; echo c >/proc/sysrq-trigger")
+    g.wait_console("end Kernel panic", 60, at)
+    deadline = time.monotonic() + 20 * g.scale
+    # white letters on black
+    while not 500 < lit(screenshot(g)) < 640 * 480 // 8:
+        assert time.monotonic() < deadline, f"{lit(screenshot(g))} pixels"
+        time.sleep(0.5)
+    assert offset(g), g.ctl("status")
+
+
+def main():
+    """Runs the tests."""
+    with Tap() as tap:
+        if os.environ.get("DEBUG_KERNEL") == "1":
+            tap.skip("modules", "that is about a kernel of its own")
+            return
+        if os.geteuid():
+            tap.skip("modules", "they are built in a chroot, which needs root")
+            return
+        if not tap.test("modules", build):
+            return
+        tap.guest(KERNEL, VideoGuest("video-newer", OWN, kernel=KERNEL),
+                  ("the console is on the screen", display.begin),
+                  ("text, and its scrolling", display.console),
+                  ("modes, pixel by pixel", display.modes),
+                  ("page flips", display.flips),
+                  ("a commit that is only tried", display.test_only),
+                  ("page flips in the VRAM", display.flips_in_vram),
+                  ("damage", display.damage),
+                  ("more often than anybody looks", display.often),
+                  ("a part of a buffer", display.pan),
+                  ("no beat faster than others", display.beats),
+                  ("the pointer", display.cursor),
+                  ("buffers without room in the VRAM", display.no_room),
+                  ("buffers come and go", display.come_and_go),
+                  ("buffers that others have", display.shared),
+                  ("all at once", display.storm),
+                  ("the host asks for another size", display.resize),
+                  ("dark and light", display.dpms),
+                  ("what the host wants to be told", display.features),
+                  ("it goes while in use", display.unplug),
+                  ("unbound while in use", display.unbind),
+                  ("driver loop", display.reload),
+                  ("all unloads", display.unloads))
+        tap.guest("panic", VideoGuest("video-panic", OWN, kernel=KERNEL,
+                                      cmdline="panic=0"),
+                  ("its message", panics))
+
+
+if __name__ == "__main__":
+    main()
