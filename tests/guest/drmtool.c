@@ -271,8 +271,8 @@ static int cmd_dirties(uint32_t *n)
 }
 
 /*
- * n seed: draws 32 squares, 8 a row, over and over, and tells of each. In the end they have
- * the pattern of this seed.
+ * n seed: draws 32 squares, 8 a row, over and over, and tells of each. In the end
+ * they have the pattern of this seed.
  */
 static int cmd_burst(uint32_t *n)
 {

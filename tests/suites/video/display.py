@@ -13,8 +13,8 @@ import signal
 import struct
 import time
 
-from lib import changed, DEVICE, HYPERV_DRM, offset, OWN, settle, STOCK, VIDEO, \
-    VideoGuest, vnc_picture, vram
+from lib import changed, DEVICE, hears_events, HYPERV_DRM, offset, OWN, settle, \
+    STOCK, VIDEO, VideoGuest, vnc_picture, vram
 from guest import _child
 from screen import Tool, lit, pattern_rows, same_picture, screenshot, shows, \
     stats
@@ -383,9 +383,7 @@ def resize(g):
     for w, h in ((1000, 700), (1366, 768), (1024, 768)):
         mark = f"/run/uevents.{w}"
         job = g.spawn(f"exec udevadm monitor -k -s drm -p >{mark}", 60)
-        # NETLINK_KOBJECT_UEVENT is 15
-        wait_for(g, f"awk '$2 == 15 && $3 == {job.pid()} {{ n = 1 }}"
-                 " END { exit !n }' /proc/net/netlink", "udevadm does not listen")
+        hears_events(g, job)
         g.ctl("video", "resize", f"{w}x{h}")
         wait_for(g, f"grep -q HOTPLUG=1 {mark}", "no hotplug event")
         job.kill()

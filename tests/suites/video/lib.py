@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 from guest import Guest                 # noqa: E402
 from kernels import BUILD               # noqa: E402
 from screen import Picture              # noqa: E402
-from steps import swap_disk             # noqa: E402
+from steps import swap_disk, wait_for             # noqa: E402
 
 VIDEO = "da0a7802-e377-4aac-8e77-0558eb1073f8"
 DEVICE = f"$(dirname $(grep -li {VIDEO} /sys/bus/vmbus/devices/*/class_id))"
@@ -75,6 +75,13 @@ def settle(g):
     while g.driver.ours and vram(g)["waiting"]:
         assert time.monotonic() < deadline, f"it is not told: {vram(g)}"
         time.sleep(0.02)
+
+
+def hears_events(g, job):
+    """Waits until a job in the guest listens to the kernel's events."""
+    # NETLINK_KOBJECT_UEVENT is 15
+    wait_for(g, f"awk '$2 == 15 && $3 == {job.pid()} {{ n = 1 }}"
+             " END { exit !n }' /proc/net/netlink", "nobody listens")
 
 
 def offset(g):

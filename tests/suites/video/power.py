@@ -8,7 +8,7 @@ and what else is needed lie in memory before the first one.
 
 import os
 
-from lib import BUILD, OWN, VideoGuest, vram
+from lib import BUILD, hears_events, OWN, VideoGuest, vram
 from screen import lit, pattern_rows, same_picture, screenshot, shows, Tool
 from steps import BUSYBOX, forget_files, load_swap, own_user_space, \
     sleep_on_disk, sleep_to, wait_for
@@ -117,9 +117,7 @@ def resized(g):
     g.run("printf '#!/bin/sh\nenv >>/run/uevents\n' >/run/event &&"
           " chmod +x /run/event")
     job = g.spawn(f"exec {BUSYBOX} uevent /run/event", 120)
-    # NETLINK_KOBJECT_UEVENT is 15
-    wait_for(g, f"awk '$2 == 15 && $3 == {job.pid()} {{ n = 1 }}"
-             " END { exit !n }' /proc/net/netlink", "nobody listens")
+    hears_events(g, job)
     sleep_to(g, "devices", lambda: g.ctl("video", "resize", "1000x700"))
     wait_for(g, "grep -q HOTPLUG=1 /run/uevents", "no hotplug event")
     job.kill()
