@@ -24,9 +24,10 @@ unsigned int synn_host_timeout = 10;
 module_param_named(host_timeout, synn_host_timeout, uint, 0444);
 MODULE_PARM_DESC(host_timeout, "seconds to wait for an answer of the host, 1 to 600 (default 10)");
 
-unsigned int synn_copybreak = 512;
+/* a frame of Ethernet: copying one costs both sides less than naming its pages */
+unsigned int synn_copybreak = 1536;
 module_param_named(copybreak, synn_copybreak, uint, 0644);
-MODULE_PARM_DESC(copybreak, "packets to the host up to this many bytes are copied into the send buffer, several to a ring packet; the pages of larger ones are named to the host (default 512); a change holds from the next time that a card is opened to the host");
+MODULE_PARM_DESC(copybreak, "packets to the host up to this many bytes are copied into the send buffer, several to a ring packet; the pages of larger ones are named to the host (default 1536); a change holds from the next time that a card is opened to the host");
 
 static int __init synn_init(void)
 {

@@ -370,12 +370,13 @@ int channel_complete_soon(struct channel *ch, uint64_t trans_id,
 /**
  * channel_moderate() - hold completions of channel_complete_soon()
  * @ns: for so long; 0, as after the channel was opened: not at all;
- *	CHANNEL_MODERATE_AUTO: as long as the guest does not miss them
- *	(moderate.h)
+ *	CHANNEL_MODERATE_AUTO: as long as the guest does not miss them;
+ *	CHANNEL_MODERATE_STREAM: until it pauses (moderate.h)
  */
 void channel_moderate(struct channel *ch, uint64_t ns);
 
 #define CHANNEL_MODERATE_AUTO	UINT64_MAX
+#define CHANNEL_MODERATE_STREAM	(UINT64_MAX - 1)
 
 /**
  * channel_send() - send an in-band packet (type 6)

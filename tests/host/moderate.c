@@ -11,11 +11,15 @@
 #define MODERATE_INTERVAL	64u
 #define MODERATE_INTERVAL_MAX	4096u
 #define MODERATE_REMEASURE	512u
+/* a stream: how many a guest does without, and what is a pause at most */
+#define MODERATE_STREAM_HELD	64u
+#define MODERATE_PAUSE_MAX_NS	50000ull
 
 void moderate_init(struct moderate *m, uint64_t ns)
 {
 	memset(m, 0, sizeof(*m));
-	m->fixed = ns != MODERATE_AUTO;
+	m->stream = ns == MODERATE_STREAM;
+	m->fixed = ns != MODERATE_AUTO && !m->stream;
 	m->limit = m->fixed ? ns : MODERATE_LIMIT_NS;
 	m->gap = MODERATE_TRIAL_NS / 2;
 	m->depth = 1;
@@ -48,7 +52,8 @@ void moderate_completion(struct moderate *m, uint64_t now,
 	if (!m->held++) {
 		m->since = now;
 		m->arrivals = 0;
-		if (!m->fixed && m->completions >= m->next_trial) {
+		if (!m->fixed && !m->stream &&
+		    m->completions >= m->next_trial) {
 			m->measuring = true;
 			m->trial = m->depth == 1;
 			m->trials++;
@@ -87,9 +92,27 @@ static void moderate_measured(struct moderate *m)
 	m->next_trial = m->completions + m->held + m->interval;
 }
 
-static bool moderate_enough(struct moderate *m, uint64_t now)
+/* No sign of a guest that still sends, for so long */
+static uint64_t moderate_patience(const struct moderate *m)
 {
 	uint64_t patience = 2 * m->gap;
+
+	return patience < MODERATE_GAP_MIN_NS ? MODERATE_GAP_MIN_NS : patience;
+}
+
+/* Until it pauses: then it waits for them, or for nothing */
+static bool moderate_pauses(const struct moderate *m, uint64_t now)
+{
+	uint64_t pause = moderate_patience(m);
+
+	if (pause > MODERATE_PAUSE_MAX_NS)
+		pause = MODERATE_PAUSE_MAX_NS;
+	return now - m->arrived >= pause;
+}
+
+static bool moderate_enough(struct moderate *m, uint64_t now)
+{
+	uint64_t patience = moderate_patience(m);
 
 	if (now - m->since >= m->limit) {
 		if (m->measuring)
@@ -98,8 +121,9 @@ static bool moderate_enough(struct moderate *m, uint64_t now)
 	}
 	if (m->fixed)
 		return false;
-	if (patience < MODERATE_GAP_MIN_NS)
-		patience = MODERATE_GAP_MIN_NS;
+	if (m->stream)
+		return m->held >= MODERATE_STREAM_HELD ||
+		       moderate_pauses(m, now);
 	if (m->measuring) {
 		if (m->trial && !m->arrivals)
 			patience = MODERATE_TRIAL_NS;

@@ -15,6 +15,11 @@
  * that must not be made slower: it is held up by trials alone, and they get
  * rare where they fail.
  *
+ * A stream is simpler: packets that are done when they are taken, of a guest that
+ * wants nothing from their completions but to go on some time. All is held until no
+ * more come for a moment, or there are many: whoever has run out of room for packets
+ * stops sending.
+ *
  * All times are nanoseconds of loop_now(), given by the caller.
  */
 #ifndef SYNTHHOST_MODERATE_H
@@ -27,6 +32,7 @@
  * struct moderate - of one channel; moderate_init() first
  * @limit: the longest hold; 0: nothing is held
  * @fixed: hold for @limit, whatever the guest does
+ * @stream: hold until it pauses
  * @pending: requests that are still being done
  * @held: completions that wait
  * @since: when the first of them came
@@ -46,6 +52,7 @@
 struct moderate {
 	uint64_t limit;
 	bool fixed;
+	bool stream;
 	unsigned int pending;
 	unsigned int held;
 	uint64_t since;
@@ -64,10 +71,12 @@ struct moderate {
 };
 
 #define MODERATE_AUTO	UINT64_MAX
+#define MODERATE_STREAM	(UINT64_MAX - 1)
 
 /**
  * moderate_init() - begin anew
- * @ns: hold for so long; 0: never; MODERATE_AUTO: as it pays
+ * @ns: hold for so long; 0: never; MODERATE_AUTO: as it pays; MODERATE_STREAM:
+ *	while the guest goes on sending
  */
 void moderate_init(struct moderate *m, uint64_t ns);
 

@@ -95,7 +95,7 @@ static int parse_coalesce(struct netvsp *n, const char *value,
 	uint64_t us = 0;
 
 	if (value && !strcmp(value, "auto"))
-		n->coalesce = CHANNEL_MODERATE_AUTO;
+		n->coalesce = CHANNEL_MODERATE_STREAM;
 	else if (value && (!strcmp(value, "off") ||
 			   !text_number(value, 0, COALESCE_MAX_US, &us)))
 		n->coalesce = us * 1000;
@@ -215,6 +215,7 @@ static struct netvsp *card_new(void)
 	n->queues = 1;
 	n->speed = NETVSP_SPEED;
 	n->carrier = true;
+	n->coalesce = CHANNEL_MODERATE_STREAM;
 	n->configured = (struct netvsp_config){
 		.max_version = NVSP_VERSION_61,
 		.mtu = NETVSP_MTU,

@@ -244,6 +244,68 @@ static void test_change(void)
 	}
 }
 
+/* Packets that are done at once: held while more come, and not when they stop */
+static void test_stream(void)
+{
+	struct moderate m;
+	uint64_t t = 1000000, last;
+	unsigned int i, n = 0;
+
+	/* one alone: the guest may wait for it */
+	moderate_init(&m, MODERATE_STREAM);
+	moderate_arrival(&m, t);
+	moderate_completion(&m, t, 0);
+	CHECK(!moderate_due(&m, t) && !moderate_due(&m, t + 9000),
+	      "it may go on sending");
+	CHECK(moderate_due(&m, t + 50000), "it does not");
+	moderate_shown(&m, t + 50000);
+
+	/* 10 us apart: 64 at once, the 1 ms is not over before */
+	for (i = 0; i < 640; i++) {
+		t += 10000;
+		moderate_arrival(&m, t);
+		moderate_completion(&m, t, 0);
+		if (moderate_due(&m, t + 1000)) {
+			moderate_shown(&m, t + 1000);
+			n++;
+		}
+	}
+	CHECK(n == 10, "%u batches", n);
+
+	/* a guest that is out of room waits for twice its usual step */
+	moderate_arrival(&m, t += 10000);
+	moderate_completion(&m, t, 0);
+	last = t;
+	while (!moderate_due(&m, t))
+		t += 1000;
+	CHECK(t - last >= 15000 && t - last <= 25000, "%u ns",
+	      (unsigned int)(t - last));
+	moderate_shown(&m, t);
+
+	/* slow, but steady: 1 ms at most, and no step is longer than 50 us */
+	for (i = 0, n = 0; i < 400; i++) {
+		t += 25000;
+		moderate_arrival(&m, t);
+		moderate_completion(&m, t, 0);
+		CHECK(t - m.since <= 1000000, "held for %u ns",
+		      (unsigned int)(t - m.since));
+		if (moderate_due(&m, t + 1000)) {
+			moderate_shown(&m, t + 1000);
+			n++;
+		}
+	}
+	CHECK(n >= 9 && n <= 11, "%u batches in 10 ms", n);
+	moderate_shown(&m, t);
+	for (i = 0; i < 100; i++) {
+		t += 150000;
+		moderate_arrival(&m, t);
+		moderate_completion(&m, t, 0);
+		CHECK(moderate_due(&m, t + 50000), "a guest that is slow waits");
+		moderate_shown(&m, t + 50000);
+	}
+	CHECK(!m.trials, "nothing is tried");
+}
+
 static void test_fixed(void)
 {
 	struct moderate m;
@@ -271,6 +333,7 @@ int main(void)
 	tap_test("moderate: a deep queue", test_deep);
 	tap_test("moderate: a fast guest", test_fast);
 	tap_test("moderate: a queue that changes", test_change);
+	tap_test("moderate: a stream", test_stream);
 	tap_test("moderate: off, fixed", test_fixed);
 	return tap_done();
 }

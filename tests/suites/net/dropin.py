@@ -8,7 +8,7 @@ it can run beside traffic.py.
 """
 
 from lib import LONG, NETVSC, run_tests, STOCK, switch
-from traffic import (BASIC, COMING, ends, guest, MORE, no_errors, REMOVAL,
+from traffic import (BASIC, COMING, ends, guest, MORE, no_errors, PAGES, REMOVAL,
                      unload_busy)
 
 
@@ -19,7 +19,7 @@ def main():
     more = MORE if LONG else MORE[1:4] + MORE[7:]
     coming = COMING if LONG else COMING[:1]
     run_tests(
-        ("drop-in", guest("net-stock", STOCK, 5), *basic,
+        ("drop-in", guest("net-stock", STOCK, 5), *basic, PAGES,
          *(MORE + COMING[:-1] if LONG else [REMOVAL]),
          ("rmmod under load, insmod and rmmod", unload_busy),
          ("hv_netvsc takes over", switch(NETVSC)),

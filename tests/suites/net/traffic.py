@@ -44,6 +44,25 @@ def pings(g):
     return c.said()
 
 
+def by_pages(g):
+    """Nothing is copied: the pages of the smallest packet are named to the host."""
+    def copies(limit):
+        g.run(f"echo {limit} >/sys/module/synth_net/parameters/copybreak;"
+              f"ethtool --reset {dev(g)} all")
+        up(g, g.nic())
+        before = ethtool_stats(g)["tx_copied"]
+        out = sizes(g)
+        return ethtool_stats(g)["tx_copied"] - before, out
+
+    limit = g.run("cat /sys/module/synth_net/parameters/copybreak").out.strip()
+    assert int(limit) >= 1514, "a frame of Ethernet is not copied"
+    n, out = copies(0)
+    assert not n, f"{n} copies"
+    n, _ = copies(limit)
+    assert n, "no copies"
+    return out
+
+
 def older(g):
     """The card whose host knows an older protocol."""
     nic = g.nic("n1")
@@ -510,6 +529,7 @@ MORE = (
     ("two cards at once", both), ("routed through the guest", routed),
     ("statistics of both sides", statistics),
 )
+PAGES = ("what is small is copied, or by its pages", by_pages)
 REMOVAL = ("hot removal under load, and a new offer", hot_remove)
 COMING = (
     REMOVAL, ("interface down and up", up_and_down), ("netconsole", netconsole),
@@ -528,7 +548,7 @@ def guest(name, driver, version):
 def main():
     """Runs the tests."""
     run_tests(
-        ("own", guest("net-own", OWN, 4), *BASIC, *MORE, *COMING,
+        ("own", guest("net-own", OWN, 4), *BASIC, PAGES, *MORE, *COMING,
          ("no error was counted", no_errors), ("all unloads", ends)))
 
 

@@ -23,7 +23,8 @@ THEIRS = "02:00:00:00:00:09"
 def begin(g):
     """Loads all, with the programs compiled from their source."""
     build_tools()
-    g.driver.load_all(g)
+    # frames of all sizes, so some are copied and some are kept until they are sent
+    g.driver.load_all(g, "copybreak=512" if g.driver.synthetic else "")
 
 
 class Program:
