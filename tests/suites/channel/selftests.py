@@ -8,15 +8,15 @@ All of them on the default build; on the drop-in, and on the newest kernel
 
 import os
 import re
-import subprocess
 import sys
 
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
 sys.path.insert(0, os.path.join(TOP, "tests/vm"))
 # pylint: disable=wrong-import-position
 from guest import Guest     # noqa: E402
+from kernels import NEWEST, newest_modules      # noqa: E402
 from steps import LONG      # noqa: E402
-from tap import Skip, Tap   # noqa: E402
+from tap import Tap         # noqa: E402
 
 ALL = re.findall(r"^TEST_PROGS \+= (\S+)$", open(
     os.path.join(TOP, "tests/selftests/channel/Makefile"),
@@ -64,16 +64,6 @@ def runner(g):
     return f"{len(ended)} programs through run_kselftest.sh"
 
 
-def build_new():
-    """Builds the modules for the newest kernel; that needs a chroot."""
-    if os.geteuid():
-        raise Skip("modules for it are built in a chroot, which needs root")
-    done = subprocess.run(["make", "-s", "modules", "KERNEL=7.3", "BUS=own"],
-                          cwd=TOP, stdout=subprocess.PIPE, text=True,
-                          stderr=subprocess.STDOUT, check=False)
-    assert done.returncode == 0, done.stdout[-3000:]
-
-
 def connected(g):
     """The channel comes up beside the kernel's own."""
     g.load("own")
@@ -95,9 +85,9 @@ def main():
         if os.environ.get("DEBUG_KERNEL") == "1":
             return
         before = tap.failed
-        if tap.test("7.x: modules", build_new) and tap.failed == before \
+        if tap.test("7.x: modules", newest_modules) and tap.failed == before \
                 and not os.geteuid():
-            tap.guest("7.x", Guest("selftests-7", kernel="7.3", limit=1200,
+            tap.guest("7.x", Guest("selftests-7", kernel=NEWEST, limit=1200,
                                    host=host),
                       ("connects", connected),
                       *[(name, program("own", name))
