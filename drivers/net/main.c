@@ -18,7 +18,7 @@ MODULE_PARM_DESC(receive_buffer, "KiB that a card begins with for packets from t
 
 unsigned int synn_send_buffer = 2048;
 module_param_named(send_buffer, synn_send_buffer, uint, 0444);
-MODULE_PARM_DESC(send_buffer, "KiB of each card for copies of small packets to the host, 128 to 15360 (default 2048)");
+MODULE_PARM_DESC(send_buffer, "KiB of each card for copies of packets to the host (copybreak), 128 to 15360 (default 2048)");
 
 unsigned int synn_host_timeout = 10;
 module_param_named(host_timeout, synn_host_timeout, uint, 0444);

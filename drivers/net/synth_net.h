@@ -172,7 +172,7 @@ struct synn_tx_stats {
  * @nr_sections: how many of them have a section
  * @sections: free ones of the former
  * @plain: free ones of the latter
- * @copy_max: bytes of a message that is copied into a section
+ * @copy_max: bytes of a packet that is copied into a section
  * @section_room: bytes of a section that may be used
  * @section_bytes: bytes from one section to the next
  * @first_section: index of the first one in the send buffer

@@ -2,10 +2,11 @@
 /*
  * Packets to the host.
  *
- * Large ones are named to it: what precedes the frame, in memory of the slot, and
- * then the pieces of the skb, none of which is copied. Small ones are copied into
- * a section of the send buffer, and the skb is done with; while the stack says
- * that more follow, they go into the same section, and in one ring packet.
+ * Small ones, by default up to a frame of Ethernet, are copied into a section of the
+ * send buffer, and the skb is done with; while the stack says that more follow, they
+ * go into the same section, and in one ring packet. Large ones are named to the host:
+ * what precedes the frame, in memory of the slot, and then the pieces of the skb,
+ * none of which is copied.
  *
  * When the ring is full, what is put together waits in the queue (synn_tx.held or
  * .pend), the stack's queue is stopped, and NAPI sends it when there is room:
@@ -592,7 +593,7 @@ netdev_tx_t synn_start_xmit(struct sk_buff *skb, struct net_device *dev)
 	}
 	skb_tx_timestamp(skb);
 
-	if (header + t.len > tx->copy_max ||
+	if (t.len > tx->copy_max ||
 	    !send_copy(ch, skb, &t, header, netdev_xmit_more())) {
 		ret = send_pages(ch, skb, &t, header);
 		if (unlikely(ret == -EBUSY)) {
@@ -649,7 +650,7 @@ int synn_tx_frame(struct synn_chan *ch, void *data, u32 len,
 		t.len -= tag;
 	}
 	header = rndis_packet_header(&t);
-	if (header + t.len <= tx->copy_max)
+	if (t.len <= tx->copy_max)
 		to = room_in_section(ch, header + t.len);
 	if (to) {
 		rndis_put_packet(to, &t);
@@ -835,8 +836,11 @@ int synn_tx_prepare(struct synn_chan *ch, u32 first_section, u32 sections)
 	tx->send_buffer = l->send.data + (size_t)first_section * l->section_bytes;
 	tx->section_room = min(l->section_bytes, l->limits.max_transfer ?:
 			       l->section_bytes);
-	tx->copy_max = min(tx->section_room, READ_ONCE(synn_copybreak) +
-			   (u32)RNDIS_PACKET_HEADER_MAX);
+	tx->copy_max = 0;
+	if (tx->section_room > RNDIS_PACKET_HEADER_MAX)
+		tx->copy_max = min(tx->section_room -
+				   (u32)RNDIS_PACKET_HEADER_MAX,
+				   READ_ONCE(synn_copybreak));
 	tx->max_packets = l->limits.max_packets;
 	tx->align = (1u << l->limits.align_shift) - 1;
 	tx->nr_sections = sections;

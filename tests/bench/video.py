@@ -61,7 +61,9 @@ class VideoPeer(GuestPeer):
         self.g.run("echo 0 >/sys/class/graphics/fbcon/cursor_blink;"
                    "printf '\\033[2J\\033[?25l\\033[9;0]' >/dev/tty1;"
                    "cat /synthio/tests/bench/window.sh >/dev/null", 120)
-        self.look_at_queues()
+        # where not, each measurement looks whether the host is told
+        if self.one_by_one:
+            self.look_at_queues()
 
     def look_at_queues(self):
         """Whether the host takes each update, and not one for several."""
@@ -132,9 +134,6 @@ class SynthVideo(Ours, SynthhostPeer):
     path = "drivers/video/synth_video.ko"
     modules = ("drm_kms_helper", "drm_shmem_helper")
     one_by_one = False
-
-    def look_at_queues(self):
-        """Each measurement looks whether the host is told."""
 
 
 class HypervDrm(OnDropIn, SynthhostPeer):

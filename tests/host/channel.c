@@ -489,6 +489,14 @@ static bool channel_may_receive(const struct channel *ch)
 	       ch->queue_bytes <= CHANNEL_QUEUE_BYTES;
 }
 
+/* What was read is not the guest's answer to something */
+static bool channel_is_request(const struct channel *ch)
+{
+	const struct vmbus_wire_packet *p = (const void *)ch->buf;
+
+	return p->type != VMBUS_WIRE_PKT_COMPLETION;
+}
+
 static bool channel_receive(struct channel *ch)
 {
 	uint64_t now = 0;
@@ -506,9 +514,10 @@ static bool channel_receive(struct channel *ch)
 			channel_error(ch, "%s", ch->in.why);
 		if (ret <= 0)
 			break;
-		if (!now && ch->mod.limit)
+		/* in a stream it takes its time to be done with each */
+		if (ch->mod.stream || (!now && ch->mod.limit))
 			now = loop_now();
-		if (now)
+		if (now && channel_is_request(ch))
 			moderate_arrival(&ch->mod, now);
 		channel_deliver(ch);
 		any = true;

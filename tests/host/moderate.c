@@ -12,7 +12,7 @@
 #define MODERATE_INTERVAL_MAX	4096u
 #define MODERATE_REMEASURE	512u
 /* a stream: how many a guest does without, and what is a pause at most */
-#define MODERATE_STREAM_HELD	64u
+#define MODERATE_STREAM_HELD	32u
 #define MODERATE_PAUSE_MAX_NS	50000ull
 
 void moderate_init(struct moderate *m, uint64_t ns)
@@ -31,8 +31,12 @@ void moderate_arrival(struct moderate *m, uint64_t now)
 {
 	uint64_t gap = now - m->arrived;
 
-	/* With nothing outstanding it had nothing to send, or no reason */
-	if ((m->pending || m->held) && gap < m->limit) {
+	/*
+	 * With nothing outstanding it had nothing to send, or no reason. In a
+	 * stream nothing is ever outstanding, and gaps beyond what is a pause
+	 * now must be seen, or it could never become longer.
+	 */
+	if ((m->pending || m->held || m->stream) && gap < m->limit) {
 		if (gap > MODERATE_GAP_MAX_NS)
 			gap = MODERATE_GAP_MAX_NS;
 		m->gap += (gap >> MODERATE_GAP_SHIFT) -

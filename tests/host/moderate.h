@@ -15,10 +15,10 @@
  * that must not be made slower: it is held up by trials alone, and they get
  * rare where they fail.
  *
- * A stream is simpler: packets that are done when they are taken, of a guest that
- * wants nothing from their completions but to go on some time. All is held until no
- * more come for a moment, or there are many: whoever has run out of room for packets
- * stops sending.
+ * A stream is simpler: packets that are done when they are taken, of a guest
+ * that wants nothing from their completions but to go on some time. They are
+ * held until no more packets come for a moment, or many are held: a guest that
+ * waits for one sends no more.
  *
  * All times are nanoseconds of loop_now(), given by the caller.
  */

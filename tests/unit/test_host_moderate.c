@@ -244,12 +244,42 @@ static void test_change(void)
 	}
 }
 
-/* Packets that are done at once: held while more come, and not when they stop */
+/*
+ * A guest that sends @packets, one each @gap_ns, @burst of them at once; they are
+ * done when they come. The host looks all the time. Returns batches.
+ */
+static unsigned int stream(struct moderate *m, uint64_t *t,
+			   unsigned int packets, uint64_t gap_ns,
+			   unsigned int burst, uint64_t *longest)
+{
+	unsigned int n = 0, i;
+	uint64_t end;
+
+	while (packets) {
+		for (i = 0; i < burst && packets; i++, packets--) {
+			moderate_arrival(m, *t);
+			moderate_completion(m, *t, 0);
+		}
+		for (end = *t + burst * gap_ns; *t < end; *t += STEP_NS) {
+			if (!m->held)
+				continue;
+			if (longest && *t - m->since > *longest)
+				*longest = *t - m->since;
+			if (moderate_due(m, *t)) {
+				moderate_shown(m, *t);
+				n++;
+			}
+		}
+	}
+	return n;
+}
+
+/* Held while more come, and not when they stop */
 static void test_stream(void)
 {
+	uint64_t t = 1000000, last, longest = 0;
 	struct moderate m;
-	uint64_t t = 1000000, last;
-	unsigned int i, n = 0;
+	unsigned int n;
 
 	/* one alone: the guest may wait for it */
 	moderate_init(&m, MODERATE_STREAM);
@@ -260,49 +290,31 @@ static void test_stream(void)
 	CHECK(moderate_due(&m, t + 50000), "it does not");
 	moderate_shown(&m, t + 50000);
 
-	/* 10 us apart: 64 at once, the 1 ms is not over before */
-	for (i = 0; i < 640; i++) {
-		t += 10000;
-		moderate_arrival(&m, t);
-		moderate_completion(&m, t, 0);
-		if (moderate_due(&m, t + 1000)) {
-			moderate_shown(&m, t + 1000);
-			n++;
-		}
-	}
-	CHECK(n == 10, "%u batches", n);
-
-	/* a guest that is out of room waits for twice its usual step */
-	moderate_arrival(&m, t += 10000);
+	n = stream(&m, &t, 6400, 10000, 1, NULL);
+	CHECK(n >= 195 && n <= 205, "10 us: %u batches", n);
+	/* one that is out of room waits for twice its usual step */
+	moderate_arrival(&m, t);
 	moderate_completion(&m, t, 0);
-	last = t;
-	while (!moderate_due(&m, t))
-		t += 1000;
+	for (last = t; !moderate_due(&m, t); t += STEP_NS)
+		;
 	CHECK(t - last >= 15000 && t - last <= 25000, "%u ns",
 	      (unsigned int)(t - last));
 	moderate_shown(&m, t);
 
-	/* slow, but steady: 1 ms at most, and no step is longer than 50 us */
-	for (i = 0, n = 0; i < 400; i++) {
-		t += 25000;
-		moderate_arrival(&m, t);
-		moderate_completion(&m, t, 0);
-		CHECK(t - m.since <= 1000000, "held for %u ns",
-		      (unsigned int)(t - m.since));
-		if (moderate_due(&m, t + 1000)) {
-			moderate_shown(&m, t + 1000);
-			n++;
-		}
-	}
-	CHECK(n >= 9 && n <= 11, "%u batches in 10 ms", n);
+	/* slower: that is soon noticed */
+	n = stream(&m, &t, 6400, 24000, 1, &longest);
+	CHECK(n >= 195 && n <= 230, "24 us: %u batches", n);
+	CHECK(longest <= 1000000, "held for %u ns", (unsigned int)longest);
+	/* the host was away, and finds many at once */
+	stream(&m, &t, 500, 1000, 50, NULL);
+	n = stream(&m, &t, 6400, 20000, 1, NULL);
+	CHECK(n >= 195 && n <= 230, "20 us: %u batches", n);
+	/* too slow to be waited for, and to wait for long */
 	moderate_shown(&m, t);
-	for (i = 0; i < 100; i++) {
-		t += 150000;
-		moderate_arrival(&m, t);
-		moderate_completion(&m, t, 0);
-		CHECK(moderate_due(&m, t + 50000), "a guest that is slow waits");
-		moderate_shown(&m, t + 50000);
-	}
+	longest = 0;
+	n = stream(&m, &t, 100, 150000, 1, &longest);
+	CHECK(n == 100, "%u batches", n);
+	CHECK(longest <= 51000, "held for %u ns", (unsigned int)longest);
 	CHECK(!m.trials, "nothing is tried");
 }
 

@@ -27,6 +27,7 @@ struct channel {
 	unsigned int index;
 	void *private;
 	bool errored, backlog, shown, paused;
+	uint64_t moderate_ns;
 	char why[200];
 	unsigned int completions, messages, pages;
 	uint64_t trans_id;		/* of the last completion */
@@ -144,8 +145,7 @@ void channel_resume(struct channel *ch)
 
 void channel_moderate(struct channel *ch, uint64_t ns)
 {
-	(void)ch;
-	(void)ns;
+	ch->moderate_ns = ns;
 }
 
 int channel_complete(struct channel *ch, uint64_t trans_id,
@@ -1455,6 +1455,37 @@ static void test_faults(void)
 	end();
 }
 
+static void test_coalesce(void)
+{
+	static const struct {
+		const char *options;
+		uint64_t ns;
+	} good[] = {
+		{ "n0,tap=t", CHANNEL_MODERATE_STREAM },
+		{ "n0,tap=t,coalesce=auto", CHANNEL_MODERATE_STREAM },
+		{ "n0,tap=t,coalesce=off", 0 },
+		{ "n0,tap=t,coalesce=0", 0 },
+		{ "n0,tap=t,coalesce=30", 30000 },
+	};
+	static const char *const bad[] = {
+		"n0,tap=t,coalesce", "n0,tap=t,coalesce=",
+		"n0,tap=t,coalesce=often", "n0,tap=t,coalesce=-1",
+		"n0,tap=t,coalesce=100000000",
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		begin(good[i].options);
+		CHECK(chan.moderate_ns == good[i].ns, "%s: %llu",
+		      good[i].options, (unsigned long long)chan.moderate_ns);
+		end();
+	}
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		CHECK(option(bad[i]) && strstr(text_str(&why), "coalesce is"),
+		      "%s: %s", bad[i], text_str(&why));
+	text_free(&why);
+}
+
 int main(void)
 {
 	log_set_level("error");
@@ -1473,5 +1504,6 @@ int main(void)
 	tap_test("what the guest is told about frames", test_rx_info);
 	tap_test("subchannels and receive side scaling", test_rss);
 	tap_test("faults", test_faults);
+	tap_test("how long completions may wait", test_coalesce);
 	return tap_done();
 }

@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(TOP, "tests/vm"))
 from guest import Guest     # noqa: E402
 from kernels import NEWEST, newest_modules      # noqa: E402
 from steps import LONG      # noqa: E402
-from tap import Tap         # noqa: E402
+from tap import Skip, Tap   # noqa: E402
 
 ALL = re.findall(r"^TEST_PROGS \+= (\S+)$", open(
     os.path.join(TOP, "tests/selftests/channel/Makefile"),

@@ -363,6 +363,25 @@ def ethtool_stats(g, name="n0"):
             re.findall(r"^ +([\w.-]+(?: \w+)*): (\d+)$", out, re.M)}
 
 
+@contextlib.contextmanager
+def copybreak(g, limit):
+    """Our driver copies packets up to so many bytes; then as before."""
+    name = "/sys/module/synth_net/parameters/copybreak"
+
+    def put(limit):
+        g.run(f"echo {limit} >{name}")
+        for nic in g.nics:
+            g.run(f"ethtool --reset {dev(g, nic.name)} all")
+            up(g, nic)
+
+    before = g.run(f"cat {name}").out.strip()
+    put(limit)
+    try:
+        yield
+    finally:
+        put(before)
+
+
 def counter_passes(g, key, value, what, name="n0"):
     """Waits until a counter of ethtool -S is above a value.
 

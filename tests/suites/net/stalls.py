@@ -137,7 +137,7 @@ def met(g):
     for size, function, argument in (
             (64, "vmbus_sendpacket", 3),
             (1400, "vmbus_sendpacket_mpb_desc", 5)):
-        # where the kernel's own bus has it, pages are sent by another function
+        # where the bus of this kernel has it, pages are sent by another function
         if size > 64 and not prefix and not g.sh(
                 "grep -qw vmbus_sendpacket_pagebuffer /proc/kallsyms").rc:
             function = "vmbus_sendpacket_pagebuffer"

@@ -12,7 +12,8 @@ import time
 
 import far
 import packets
-from lib import (alive, answered, BUSYBOX, Capture, carrier, dev, digest_down,
+from lib import (alive, answered, BUSYBOX, Capture, carrier, copybreak, dev,
+                 digest_down,
                  digest_up, ethtool_stats, forget, guid, INSIDE, iperf, Load,
                  LONG, NETVSC, NetGuest, Nic, nothing_leaked, OWN, ping,
                  run_tests, stat, STOCK, up, wait_for)
@@ -46,20 +47,21 @@ def pings(g):
 
 def by_pages(g):
     """Nothing is copied: the pages of the smallest packet are named to the host."""
-    def copies(limit):
-        g.run(f"echo {limit} >/sys/module/synth_net/parameters/copybreak;"
-              f"ethtool --reset {dev(g)} all")
-        up(g, g.nic())
-        before = ethtool_stats(g)["tx_copied"]
-        out = sizes(g)
-        return ethtool_stats(g)["tx_copied"] - before, out
+    def sent():
+        now = ethtool_stats(g)
+        return now["tx_copied"], now["tx_ring_packets"]
 
     limit = g.run("cat /sys/module/synth_net/parameters/copybreak").out.strip()
     assert int(limit) >= 1514, "a frame of Ethernet is not copied"
-    n, out = copies(0)
-    assert not n, f"{n} copies"
-    n, _ = copies(limit)
-    assert n, "no copies"
+    with copybreak(g, 0):
+        copies, packets_before = sent()
+        out = sizes(g)
+        assert sent()[0] == copies, f"{sent()[0] - copies} copies"
+        many = sent()[1] - packets_before
+    copies = sent()[0]
+    sizes(g)
+    # large sends are none
+    assert sent()[0] - copies > many // 2, (sent()[0] - copies, many)
     return out
 
 

@@ -12,7 +12,8 @@ import select
 import time
 
 import packets
-from lib import (alive, build_tools, Capture, channels, dev, digest_down, digest_up,
+from lib import (alive, build_tools, Capture, channels, copybreak, dev,
+                 digest_down, digest_up,
                  ethtool_stats, Load, LONG, NETVSC, NetGuest, Nic, OWN,
                  run_tests, stat, STOCK, TOOLS_INSIDE, up, wait_for)
 
@@ -20,11 +21,15 @@ FRAMES = 300
 THEIRS = "02:00:00:00:00:09"
 
 
+def parameters(g):
+    """Frames of some sizes are copied, others are kept until they are sent."""
+    return "copybreak=512" if g.driver.synthetic else ""
+
+
 def begin(g):
     """Loads all, with the programs compiled from their source."""
     build_tools()
-    # frames of all sizes, so some are copied and some are kept until they are sent
-    g.driver.load_all(g, "copybreak=512" if g.driver.synthetic else "")
+    g.driver.load_all(g, parameters(g))
 
 
 class Program:
@@ -280,6 +285,14 @@ def redirected(g):
     alive(g)
 
 
+def copied(g):
+    """TX and REDIRECT, with frames that are copied or kept, whatever their size."""
+    for limit in (1536, 0):
+        with copybreak(g, limit):
+            sent_back(g)
+            redirected(g)
+
+
 def replaced(g):
     """Programs come and go under load; rings and queues change beneath one."""
     load = Load(g)
@@ -313,7 +326,7 @@ def removed(g):
     assert sorted(found) == sorted(swapped(f) for f in sent), len(found)
     g.driver.unload(g)
     p.job.kill()
-    g.driver.load(g)
+    g.driver.load(g, parameters(g))
     g.notes.clear()
     for nic in g.nics:
         up(g, nic)
@@ -371,6 +384,7 @@ def main():
         ("ABORTED and unknown", aborted), ("TX", sent_back),
         ("TX of a VLAN", tagged),
         ("head and tail move", resized), ("REDIRECT", redirected),
+        ("frames are copied, or kept", copied),
         ("programs and queues change under load", replaced),
         ("down and up, rmmod", removed), ("MTU", too_large),
         ("AF_XDP", socket), ("all unloads", ends))
