@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """tests/selftests in guests, with the kernel's own kselftest runner.
 
-All of them on the default build; on the drop-in, and on the newest kernel
-(whose VMBus is built in), those that tell whether a device channel works.
+All of them on the default build; on the drop-in those that tell whether a device
+channel works. newer.py has these in the newest kernel.
 """
 
 import os
@@ -14,7 +14,6 @@ TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
 sys.path.insert(0, os.path.join(TOP, "tests/vm"))
 # pylint: disable=wrong-import-position
 from guest import Guest     # noqa: E402
-from kernels import NEWEST, newest_modules      # noqa: E402
 from steps import LONG      # noqa: E402
 from tap import Skip, Tap   # noqa: E402
 
@@ -22,6 +21,7 @@ ALL = re.findall(r"^TEST_PROGS \+= (\S+)$", open(
     os.path.join(TOP, "tests/selftests/channel/Makefile"),
     encoding="utf-8").read(), re.M)
 BASIC = ["open.sh", "packets.sh", "signals.sh"]
+HOST = ["--test-device"]
 
 
 def environment(g, bus):
@@ -52,6 +52,11 @@ def program(bus, name):
     return run
 
 
+def programs(bus):
+    """Those that a build has to pass beside the default one's, as tests."""
+    return [(name, program(bus, name)) for name in (ALL if LONG else BASIC)]
+
+
 def runner(g):
     """The kernel's runner runs a program too, and says so in its way."""
     out = g.run(environment(g, "own") +
@@ -64,34 +69,13 @@ def runner(g):
     return f"{len(ended)} programs through run_kselftest.sh"
 
 
-def connected(g):
-    """The channel comes up beside the kernel's own."""
-    g.load("own")
-    g.wait_console(r"synth_vmbus: VMBus version 5.3 over ivshmem", 30)
-    out = g.run("zcat /proc/config.gz 2>/dev/null | grep HYPERV_VMBUS;"
-                "uname -r; rmmod synth_vmbus").out
-    return out.strip()
-
-
 def main():
     """Runs the tests."""
-    host = ["--test-device"]
     with Tap() as tap:
-        tap.guest("own names", Guest("selftests", smp=4, limit=2400, host=host),
+        tap.guest("own names", Guest("selftests", smp=4, limit=2400, host=HOST),
                   ("kselftest runner", runner))
-        tap.guest("drop-in", Guest("selftests-stock", limit=1200, host=host),
-                  *[(name, program("stock", name))
-                    for name in (ALL if LONG else BASIC)])
-        if os.environ.get("DEBUG_KERNEL") == "1":
-            return
-        before = tap.failed
-        if tap.test("7.x: modules", newest_modules) and tap.failed == before \
-                and not os.geteuid():
-            tap.guest("7.x", Guest("selftests-7", kernel=NEWEST, limit=1200,
-                                   host=host),
-                      ("connects", connected),
-                      *[(name, program("own", name))
-                        for name in (ALL if LONG else BASIC)])
+        tap.guest("drop-in", Guest("selftests-stock", limit=1200, host=HOST),
+                  *programs("stock"))
 
 
 if __name__ == "__main__":

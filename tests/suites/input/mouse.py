@@ -2,9 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The mouse: exact events, wrong messages, hot plug, sleep.
 
-With synth_mouse on synth_vmbus, synth_mouse built for the kernel's VMBus on the
-drop-in, and the distribution's hid-hyperv, unmodified, on the drop-in: what
-passes there too shows that the host is right.
+With synth_mouse on synth_vmbus; dropin.py has the same for its other build and
+the distribution's hid-hyperv.
 """
 
 import base64
@@ -18,9 +17,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../../vm"))
 # pylint: disable=wrong-import-position
 from guest import Guest     # noqa: E402
-from steps import forget_files, load_swap, LONG, nothing_leaked, \
-    own_user_space, sleep_idle, sleep_on_disk, sleep_to, swap_disk, \
-    wait_for                # noqa: E402
+from steps import forget_files, load_swap, nothing_leaked, own_user_space, \
+    sleep_idle, sleep_on_disk, sleep_to, swap_disk, wait_for    # noqa: E402
 from tap import Tap         # noqa: E402
 
 SYN, KEY, REL, ABS, MSC = 0, 1, 2, 3, 4
@@ -50,8 +48,6 @@ class Driver:
 
 
 OWN = Driver("own", True)
-STOCK = Driver("stock", True)
-HID_HYPERV = Driver("stock", False)
 
 
 class MouseGuest(Guest):
@@ -392,15 +388,6 @@ SAME = (("a mouse comes, with what its descriptor says", begin),
         ("driver loop", reload))
 
 
-def takes_over(driver):
-    """Makes a step to another driver, on a channel that is loaded anew."""
-    def test(g):
-        unloads(g)
-        g.driver = driver
-        begin(g)
-    return test
-
-
 def main():
     """Runs the tests."""
     with Tap() as tap:
@@ -418,10 +405,6 @@ def main():
                   ("hibernation", hibernates),
                   ("hibernation to a disk, resume in another QEMU", real_image),
                   ("another mouse after hibernation", another))
-        tap.guest("drop-in", MouseGuest("input-stock", STOCK),
-                  *(SAME if LONG else SAME[:2] + SAME[5:6]),
-                  ("hid-hyperv takes over", takes_over(HID_HYPERV)),
-                  *SAME[1:], ("all unloads", unloads))
 
 
 if __name__ == "__main__":

@@ -13,10 +13,9 @@ import time
 import far
 import packets
 from lib import (alive, answered, BUSYBOX, Capture, carrier, copybreak, dev,
-                 digest_down,
-                 digest_up, ethtool_stats, forget, guid, INSIDE, iperf, Load,
-                 LONG, NETVSC, NetGuest, Nic, nothing_leaked, OWN, ping,
-                 run_tests, stat, STOCK, up, wait_for)
+                 digest_down, digest_up, ethtool_stats, forget, guid, INSIDE,
+                 iperf, Load, LONG, NetGuest, Nic, nothing_leaked, OWN, ping,
+                 run_tests, stat, up, wait_for)
 
 MANY = 100      # frames: more than a quiet interface sees of others
 AMOUNT = (5 if LONG else 2) << 20   # bytes of TCP

@@ -3,8 +3,8 @@
 """XDP in the driver: each action, counted on both sides, and AF_XDP.
 
 The far ends send frames that the programs of bpf/actions.bpf.c act upon, and
-look at what comes back; other traffic goes on beside them. LONG=1 has it on the
-drop-in, too.
+look at what comes back; other traffic goes on beside them. dropin_xdp.py has it
+on the drop-in.
 """
 
 import re
@@ -13,9 +13,8 @@ import time
 
 import packets
 from lib import (alive, build_tools, Capture, channels, copybreak, dev,
-                 digest_down, digest_up,
-                 ethtool_stats, Load, LONG, NETVSC, NetGuest, Nic, OWN,
-                 run_tests, stat, STOCK, TOOLS_INSIDE, up, wait_for)
+                 digest_down, digest_up, ethtool_stats, Load, NetGuest, Nic,
+                 OWN, run_tests, stat, TOOLS_INSIDE, up, wait_for)
 
 FRAMES = 300
 THEIRS = "02:00:00:00:00:09"
@@ -377,27 +376,22 @@ def ends(g):
     g.driver.unload(g)
 
 
+TESTS = (
+    ("loads", begin), ("DROP", dropped), ("PASS", passed),
+    ("ABORTED and unknown", aborted), ("TX", sent_back),
+    ("TX of a VLAN", tagged),
+    ("head and tail move", resized), ("REDIRECT", redirected),
+    ("frames are copied, or kept", copied),
+    ("programs and queues change under load", replaced),
+    ("down and up, rmmod", removed), ("MTU", too_large),
+    ("AF_XDP", socket), ("all unloads", ends))
+
+
 def main():
     """Runs the tests."""
-    tests = (
-        ("loads", begin), ("DROP", dropped), ("PASS", passed),
-        ("ABORTED and unknown", aborted), ("TX", sent_back),
-        ("TX of a VLAN", tagged),
-        ("head and tail move", resized), ("REDIRECT", redirected),
-        ("frames are copied, or kept", copied),
-        ("programs and queues change under load", replaced),
-        ("down and up, rmmod", removed), ("MTU", too_large),
-        ("AF_XDP", socket), ("all unloads", ends))
-    run_tests(
-        ("own", NetGuest("net-xdp", OWN, [Nic("n0", opts="queues=2"),
-                                        Nic("n1", "b")],
-                         limit=600), *tests),
-        ("hv_netvsc", NetGuest("net-xdp-netvsc", NETVSC,
-                               [Nic("n0"), Nic("n1", "b")], limit=600),
-         *tests[:5], tests[7], *tests[-3:]),
-        *([("drop-in", NetGuest("net-xdp-stock", STOCK,
-                                [Nic("n0"), Nic("n1", "b")], limit=600),
-            *tests)] if LONG else []))
+    run_tests(("own", NetGuest("net-xdp", OWN, [Nic("n0", opts="queues=2"),
+                                                Nic("n1", "b")], limit=600),
+               *TESTS))
 
 
 if __name__ == "__main__":

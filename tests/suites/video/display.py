@@ -3,8 +3,8 @@
 """The display: modes, pictures pixel by pixel, what is sent to the host and what
 is not, the pointer, wrong messages, hot plug.
 
-With synth_video on synth_vmbus, synth_video built for the kernel's VMBus on the
-drop-in, and the distribution's hyperv_drm, unmodified, on the drop-in.
+With synth_video on synth_vmbus; dropin.py has the same for its other build and the
+distribution's hyperv_drm.
 """
 
 import os
@@ -13,12 +13,12 @@ import signal
 import struct
 import time
 
-from lib import changed, DEVICE, hears_events, HYPERV_DRM, offset, OWN, settle, \
-    STOCK, VIDEO, VideoGuest, vnc_picture, vram
+from lib import changed, DEVICE, hears_events, offset, OWN, settle, VIDEO, \
+    VideoGuest, vnc_picture, vram
 from guest import _child
 from screen import Tool, lit, pattern_rows, same_picture, screenshot, shows, \
     stats
-from steps import LONG, nothing_leaked, wait_for
+from steps import nothing_leaked, wait_for
 from tap import Tap
 
 
@@ -643,15 +643,6 @@ BOTH = (("the console is on the screen", begin), ("text, and its scrolling",
         ("page flips", flips))
 
 
-def takes_over(driver):
-    """Makes a step to another driver, on a channel that is loaded anew."""
-    def test(g):
-        unloads(g)
-        g.driver, g.tool = driver, None
-        begin(g)
-    return test
-
-
 def main():
     """Runs the tests."""
     with Tap() as tap:
@@ -681,12 +672,6 @@ def main():
                   ("beginning of the VRAM only", loaded("vram=1")),
                   ("buffers and flips there", at_start),
                   ("all unloads", unloads))
-        tap.guest("drop-in", VideoGuest("video-stock", STOCK),
-                  *(BOTH if LONG else BOTH[:1] + BOTH[2:3]),
-                  ("damage", damage), ("the pointer", cursor),
-                  ("it goes while in use", unplug),
-                  ("hyperv_drm takes over", takes_over(HYPERV_DRM)),
-                  *BOTH[1:], ("all unloads", unloads))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,34 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The mouse of mouse.py on the drop-in hv_vmbus: with our driver built for the
+kernel's VMBus, then with the distribution's hid-hyperv, unmodified. What passes with both shows that the host is right.
+"""
+
+from mouse import begin, Driver, MouseGuest, SAME, unloads
+from steps import LONG
+from tap import Tap
+
+STOCK = Driver("stock", True)
+HID_HYPERV = Driver("stock", False)
+
+
+def takes_over(driver):
+    """Makes a step to another driver, on a channel that is loaded anew."""
+    def test(g):
+        unloads(g)
+        g.driver = driver
+        begin(g)
+    return test
+
+
+def main():
+    """Runs the tests."""
+    with Tap() as tap:
+        tap.guest("drop-in", MouseGuest("input-stock", STOCK),
+                  *(SAME if LONG else SAME[:2] + SAME[5:6]),
+                  ("hid-hyperv takes over", takes_over(HID_HYPERV)),
+                  *SAME[1:], ("all unloads", unloads))
+
+
+if __name__ == "__main__":
+    main()
