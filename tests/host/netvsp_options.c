@@ -28,6 +28,7 @@ struct parsed {
 	int fd;
 	bool user;
 	bool has_mac;
+	bool has_coalesce;
 };
 
 static int parse_number(const char *name, const char *value, uint64_t min,
@@ -162,6 +163,7 @@ static int parse_option(struct netvsp *n, struct parsed *p, const char *name,
 	} else if (!strcmp(name, "csum")) {
 		return parse_switch(name, value, &c->csum, err);
 	} else if (!strcmp(name, "coalesce")) {
+		p->has_coalesce = true;
 		return parse_coalesce(n, value, err);
 	} else {
 		return text_add(err, "\"%s\" is none of " CARD_OPTIONS, name);
@@ -215,7 +217,6 @@ static struct netvsp *card_new(void)
 	n->queues = 1;
 	n->speed = NETVSP_SPEED;
 	n->carrier = true;
-	n->coalesce = CHANNEL_MODERATE_STREAM;
 	n->configured = (struct netvsp_config){
 		.max_version = NVSP_VERSION_61,
 		.mtu = NETVSP_MTU,
@@ -253,6 +254,12 @@ static int net_option(struct bus *bus, const char *arg, struct text *err)
 	if (!ret) {
 		if (!p.has_mac)
 			make_mac(n);
+		/*
+		 * Each frame takes libslirp longer than it takes the guest:
+		 * what is held then only keeps the guest from sending
+		 */
+		if (!p.has_coalesce && !p.user)
+			n->coalesce = CHANNEL_MODERATE_STREAM;
 		n->dev.max_subchannels = n->queues - 1;
 		oid_reset(n);
 		ret = device_register(bus, &n->dev, err);

@@ -332,9 +332,7 @@ struct netback *netback_tap(struct loop *loop, const char *name, int fd,
 
 struct netback *netback_user(struct loop *loop, struct text *err)
 {
-	(void)loop;
-	text_add(err, "none here");
-	return NULL;
+	return netback_tap(loop, NULL, -1, 1, err);
 }
 
 /* --- a guest ---------------------------------------------------------------------- */
@@ -1466,6 +1464,9 @@ static void test_coalesce(void)
 		{ "n0,tap=t,coalesce=off", 0 },
 		{ "n0,tap=t,coalesce=0", 0 },
 		{ "n0,tap=t,coalesce=30", 30000 },
+		{ "n0,user", 0 },
+		{ "n0,user,coalesce=auto", CHANNEL_MODERATE_STREAM },
+		{ "n0,coalesce=30,user", 30000 },
 	};
 	static const char *const bad[] = {
 		"n0,tap=t,coalesce", "n0,tap=t,coalesce=",
