@@ -13,10 +13,11 @@
  *	damage.c	rectangles
  *
  * Locks: modes_lock, a mutex, of what the host would like; vram_lock, a mutex, of
- * what lies in the VRAM; out_lock, a mutex, of what the host was told; ask_lock, a mutex, around a question to the host; rx_lock, a
- * spinlock, of what came from it. In this order: ask_lock, out_lock, rx_lock;
- * vram_lock is taken within a GEM object's lock and mmap_lock, and with none of
- * ours. The channel's callback runs in a tasklet.
+ * what lies in the VRAM; out_lock, a mutex, of what the host was told; ask_lock, a
+ * mutex, around a question to the host; rx_lock, a spinlock, of what came from it.
+ * In this order: ask_lock, out_lock, rx_lock; vram_lock is taken within a GEM
+ * object's lock and mmap_lock, and with none of ours. The channel's callback runs in
+ * a tasklet.
  *
  * What is shown changes in commits, one after the other, and in synv_plane_dirty(),
  * which keeps commits away, as does what tells later: that needs no lock of its own.

@@ -263,6 +263,10 @@ int channel_complete_soon(struct channel *ch, uint64_t trans_id,
 	return 0;
 }
 
+/* device.h knows nothing of moderate.h */
+_Static_assert(CHANNEL_MODERATE_AUTO == MODERATE_AUTO &&
+	       CHANNEL_MODERATE_STREAM == MODERATE_STREAM, "the same");
+
 void channel_moderate(struct channel *ch, uint64_t ns)
 {
 	moderate_init(&ch->mod, ns);

@@ -4,8 +4,6 @@
 for it, and selftests tell whether a device channel works.
 """
 
-import os
-
 from selftests import HOST, programs
 from guest import Guest
 from kernels import NEWEST, newest_modules
@@ -24,10 +22,7 @@ def connected(g):
 def main():
     """Runs the tests."""
     with Tap() as tap:
-        if os.environ.get("DEBUG_KERNEL") == "1":
-            tap.skip("modules", "that is about a kernel of its own")
-            return
-        if not tap.test("modules", newest_modules) or os.geteuid():
+        if not newest_modules(tap):
             return
         tap.guest(NEWEST, Guest("selftests-7", kernel=NEWEST, limit=1200,
                                 host=HOST),

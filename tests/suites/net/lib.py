@@ -365,7 +365,8 @@ def ethtool_stats(g, name="n0"):
 
 @contextlib.contextmanager
 def copybreak(g, limit):
-    """Our driver copies packets up to so many bytes; then as before."""
+    """Our driver copies packets up to so many bytes; then as before, which is
+    what it yields."""
     name = "/sys/module/synth_net/parameters/copybreak"
 
     def put(limit):
@@ -377,7 +378,7 @@ def copybreak(g, limit):
     before = g.run(f"cat {name}").out.strip()
     put(limit)
     try:
-        yield
+        yield before
     finally:
         put(before)
 

@@ -50,9 +50,8 @@ def by_pages(g):
         now = ethtool_stats(g)
         return now["tx_copied"], now["tx_ring_packets"]
 
-    limit = g.run("cat /sys/module/synth_net/parameters/copybreak").out.strip()
-    assert int(limit) >= 1514, "a frame of Ethernet is not copied"
-    with copybreak(g, 0):
+    with copybreak(g, 0) as limit:
+        assert int(limit) >= 1514, "a frame of Ethernet is not copied"
         copies, packets_before = sent()
         out = sizes(g)
         assert sent()[0] == copies, f"{sent()[0] - copies} copies"

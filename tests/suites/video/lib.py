@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 from guest import Guest                 # noqa: E402
 from kernels import BUILD               # noqa: E402
 from screen import Picture              # noqa: E402
-from steps import swap_disk, wait_for             # noqa: E402
+from steps import swap_disk, wait_for   # noqa: E402
 
 VIDEO = "da0a7802-e377-4aac-8e77-0558eb1073f8"
 DEVICE = f"$(dirname $(grep -li {VIDEO} /sys/bus/vmbus/devices/*/class_id))"
