@@ -7,7 +7,8 @@ MAKEFLAGS += --no-print-directory
 
 BUS ?= own
 # for the machine's kernel, or KVER=, or KDIR=; KERNEL= names one of the
-# kernels that guests boot instead (tests/vm/kernel.sh)
+# distribution's instead, which need not be installed (tests/vm/kernel.sh). For
+# "make test" it is the kernel of the guests
 KVER ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KVER)/build
 KERNEL ?=
@@ -16,7 +17,7 @@ JOBS ?= 2
 export LONG DEBUG_KERNEL KEEP JOBS_TEST
 export PYTHONDONTWRITEBYTECODE := 1
 
-GUEST_KERNEL := $(if $(filter 1,$(DEBUG_KERNEL)),debug,distro)
+GUEST_KERNEL := $(if $(filter 1,$(DEBUG_KERNEL)),debug,$(or $(KERNEL),distro))
 SOURCES = Kbuild channel include drivers tests/selftests/modules
 # in the directory where it is run; what the build makes there is not listed
 FIND_SOURCES = find $(SOURCES) -type f \( -name '*.[ch]' -o -name Kbuild \
@@ -32,7 +33,7 @@ endif
 define find_kernel
 	set -e; \
 	if [ -n "$(KERNEL)" ]; then \
-		vars=$$(tests/vm/kernel.sh get $(KERNEL)); \
+		vars=$$(tests/vm/kernel.sh headers $(KERNEL)); \
 		eval "$$vars"; \
 		kmake="tests/vm/kernel.sh make $(KERNEL)"; \
 	else \
@@ -226,7 +227,8 @@ distclean:
 help:
 	@echo "make                    modules for the running kernel, or KVER= or KDIR=;"
 	@echo "                        BUS=own (default): synth_vmbus.ko; BUS=stock: hv_vmbus.ko;"
-	@echo "                        KERNEL=distro|7.3|debug: for one that guests boot"
+	@echo "                        KERNEL=6.12, 6.1-rt, 6.12-arm64, newest...: for one of"
+	@echo "                        Debian's, which need not be installed"
 	@echo "make install            puts them into /lib/modules (BUS=own only), rules for"
 	@echo "                        disks where udev finds them, and a hook for root"
 	@echo "                        disks where initramfs-tools does, below DESTDIR= if"

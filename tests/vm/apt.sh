@@ -13,7 +13,11 @@ private_apt()
 
 	mkdir -p "$dir/lists/partial" "$dir/archives/partial"
 	apt=(-o "Dir::State::lists=$dir/lists" -o "Dir::Cache=$dir"
-	     -o APT::Sandbox::User= -o APT::Get::List-Cleanup=0)
+	     -o APT::Sandbox::User= -o APT::Get::List-Cleanup=0
+	     # a container's configuration may have switched these off, which
+	     # costs seconds for each question
+	     -o Dir::Cache::pkgcache=pkgcache.bin
+	     -o Dir::Cache::srcpkgcache=srcpkgcache.bin)
 	[ $# = 1 ] || apt+=(-o "Dir::Etc::sourcelist=$2"
 			    -o Dir::Etc::sourceparts=-)
 }
@@ -29,6 +33,50 @@ field()
 {
 	apt-cache "${apt[@]}" show --no-all-versions "$1" 2>/dev/null |
 		sed -n "s/^$2: //p;/^$/q"
+}
+
+# The suites whose kernels are built for.
+archive_suites=(bookworm bookworm-security bookworm-backports
+	trixie trixie-security trixie-backports sid)
+
+# Lists of all of these, for amd64 and arm64. They are kept for half a day, or
+# until "fresh" ones are asked for. The security suites are where this machine
+# has its own, if it has one.
+archive_apt()
+{
+	local dir=$build/apt/archive list=$build/apt/archive.list suite uri mirror
+	local key=/usr/share/keyrings/debian-archive-keyring.gpg
+
+	[ -s "$key" ] || die "$key is missing: install debian-archive-keyring"
+	private_apt archive "$list"
+	apt+=(-o APT::Architecture=amd64 -o APT::Architectures::=amd64
+	      -o APT::Architectures::=arm64)
+	if [ "${1-}" != fresh ] && [ -e "$dir/updated" ] &&
+	   [ -n "$(find "$dir/updated" -mmin -720)" ]; then
+		return
+	fi
+	# inside another lock: on a descriptor of its own
+	exec 8>"$build/lock/apt-archive"
+	flock 8
+	if [ "${1-}" != fresh ] && [ -e "$dir/updated" ] &&
+	   [ -n "$(find "$dir/updated" -mmin -720)" ]; then
+		exec 8>&-
+		return
+	fi
+	mirror=$(apt_mirror)
+	for suite in "${archive_suites[@]}"; do
+		uri=$mirror
+		case $suite in
+		*-security)
+			uri=$(apt_uri "$(. /etc/os-release &&
+					 echo "${VERSION_CODENAME-}")-security")
+			[ -n "$uri" ] || continue ;;
+		esac
+		echo "deb [arch=amd64,arm64 signed-by=$key] $uri $suite main"
+	done >"$list"
+	update "Debian's suites, for amd64 and arm64" 80
+	: >"$dir/updated"
+	exec 8>&-
 }
 
 # Lists that know suite $1, and each further one, of this machine's archive;
@@ -81,8 +129,11 @@ fetch()
 	# the order of the answer is apt's, so ask by what it named
 	(cd "$tmp" &&
 	 for name in "${want[@]}"; do
+		# NAME_VERSION_ARCH.deb
 		uri=${name%_*}
-		uri=${uri/_/=}
+		uri=${uri%%_*}:${name##*_}=${uri#*_}
+		uri=${uri/.deb=/=}
+		uri=${uri/:all=/=}
 		apt-get -qq "${apt[@]}" download "${uri//%3a/:}" >&2 || exit
 		mv "$name" ..
 	 done) || { rm -rf "$tmp"; return 1; }

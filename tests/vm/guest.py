@@ -180,7 +180,8 @@ class Guest:
     """A guest and, if asked for, the synthhost that it talks to.
 
     name: for file names
-    kernel: distro, 7.3 or debug; default VM_KERNEL, or by DEBUG_KERNEL=1
+    kernel: a name that kernel.sh takes, such as distro, 6.12 or debug, or a
+        Kernel; default VM_KERNEL, or by DEBUG_KERNEL=1
     machine: pc or q35; smp, maxcpus: vCPUs now and at most (at least 2: with
         one possible vCPU the emulator drops atomics and fences)
     mem: RAM; cmdline: more kernel parameters

@@ -12,7 +12,7 @@ import subprocess
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.join(TOP, "build")
-NEWEST = "7.3"
+NEWEST = "newest"
 
 
 class KernelError(Exception):
@@ -22,9 +22,11 @@ class KernelError(Exception):
 class Kernel:
     """One unpacked kernel.
 
-    name: distro, 7.3 or debug; release: what uname -r says in it;
-    image: bzImage; modules: the directory lib/modules/<release>;
-    kbuild: what make -C takes; source: unpacked source tree or "".
+    name: distro, 6.12, debug..., as kernel.sh takes it; release: what uname -r
+    says in it; arch: amd64 or arm64, in Debian's words;
+    image: what the bootloader would start; modules: the directory
+    lib/modules/<release>; kbuild: what make -C takes; source: a directory with
+    parts of the source of the distribution's kernel, or "".
     """
 
     def __init__(self, name):
@@ -38,6 +40,7 @@ class Kernel:
                    if "=" in w)
         self.name = name
         self.release = var["KREL"]
+        self.arch = var["KARCH"]
         self.image = var["KIMAGE"]
         self.modules = os.path.join(var["KMODULES"], "lib/modules",
                                     self.release)
@@ -53,7 +56,8 @@ class Kernel:
         machine a fraction of one, so the ELF image inside is booted (by its
         PVH entry) if it can be had; else the bzImage as it is.
         """
-        out = os.path.join(BUILD, "cache", f"vmlinux-{self.name}")
+        name = self.name if self.name == "debug" else self.release
+        out = os.path.join(BUILD, "cache", f"vmlinux-{name}")
         stamp = os.stat(self.image).st_mtime
         if os.path.exists(out) and os.stat(out).st_mtime == stamp:
             return out
@@ -152,21 +156,30 @@ def unpack_bzimage(path):
     return elf
 
 
-def newest_modules(tap):
-    """Builds the modules by their own names for the newest kernel, as a test.
+def build_modules(tap, name, *buses):
+    """Builds the modules for a kernel, as a test for each bus (own or stock).
 
-    That needs a chroot, for a compiler of its age. Returns whether there are any.
+    Where the compiler is another release's, that needs a chroot and so root.
+    Returns whether all of them are there.
     """
-    def build():
-        done = subprocess.run(["make", "-s", "modules", f"KERNEL={NEWEST}",
-                               "BUS=own"], cwd=TOP, stdout=subprocess.PIPE,
+    def build(bus):
+        done = subprocess.run(["make", "-s", "modules", f"KERNEL={name}",
+                               f"BUS={bus}"], cwd=TOP, stdout=subprocess.PIPE,
                               text=True, stderr=subprocess.STDOUT, check=False)
         assert done.returncode == 0, done.stdout[-3000:]
 
-    if os.environ.get("DEBUG_KERNEL") == "1":
-        tap.skip("modules", "that is about a kernel of its own")
-    elif os.geteuid():
-        tap.skip("modules", "they are built in a chroot, which needs root")
-    else:
-        return tap.test("modules", build)
-    return False
+    for bus in buses:
+        title = f"modules for {name}, BUS={bus}"
+        if os.environ.get("DEBUG_KERNEL") == "1":
+            tap.skip(title, "that is about a kernel of its own")
+        elif os.geteuid():
+            tap.skip(title, "they are built in a chroot, which needs root")
+        elif tap.test(title, lambda b=bus: build(b)):
+            continue
+        return False
+    return True
+
+
+def newest_modules(tap):
+    """build_modules() by their own names for the newest kernel."""
+    return build_modules(tap, NEWEST, "own")

@@ -49,7 +49,7 @@ def drivers_load(g):
 
 def lsvmbus(g):
     """The kernel's own tool, unmodified, lists what the host offers."""
-    out = g.run("python3 /synthio/build/kernels/distro/source/tools/hv/lsvmbus"
+    out = g.run("python3 /synthio/source/tools/hv/lsvmbus"
                 " -vv").out
     for line in ("Synthetic SCSI Controller", "Synthetic keyboard"):
         assert line in out, out
