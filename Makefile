@@ -21,7 +21,7 @@ GUEST_KERNEL := $(if $(filter 1,$(DEBUG_KERNEL)),debug,$(or $(KERNEL),distro))
 SOURCES = Kbuild channel include drivers tests/selftests/modules
 # in the directory where it is run; what the build makes there is not listed
 FIND_SOURCES = find $(SOURCES) -type f \( -name '*.[ch]' -o -name Kbuild \
-	-o -name Makefile \) ! -name '*.mod.c' 2>/dev/null
+	-o -name Makefile \) ! -name '*.mod.c' ! -name config.h 2>/dev/null
 
 -include tests/host/host.mk
 -include tests/guest/guest.mk
@@ -35,6 +35,7 @@ define find_kernel
 	if [ -n "$(KERNEL)" ]; then \
 		vars=$$(tests/vm/kernel.sh headers $(KERNEL)); \
 		eval "$$vars"; \
+		kbuild=$$KBUILD_DIR; \
 		kmake="tests/vm/kernel.sh make $(KERNEL)"; \
 	else \
 		[ -e "$(KDIR)/Makefile" ] || { \
@@ -43,15 +44,25 @@ define find_kernel
 			exit 1; }; \
 		KREL=$$(sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' \
 			"$(KDIR)/include/generated/utsrelease.h"); \
-		kmake="$(MAKE) -C $(KDIR)"; \
+		kbuild="$(KDIR)"; \
+		kmake="$(MAKE) -C $(KDIR) $$(compat/kmake "$(KDIR)")"; \
 	fi; \
 	dir=$(CURDIR)/build/$$KREL/$(BUS)
+endef
+
+# what this kernel's interfaces look like, once for both buses
+define configure
+	compat/configure -j $(JOBS) "build/$$KREL/compat" "$$kbuild" $$kmake
 endef
 
 # what changed is copied, and what is gone from here goes there too; objects
 # stay. By contents: a file may be changed for an older one
 define build_modules
+	$(configure); \
 	mkdir -p "$$dir"; \
+	config="$$dir/include/synthio/config.h"; \
+	cmp -s "build/$$KREL/compat/config.h" "$$config" || \
+		install -D -m 644 "build/$$KREL/compat/config.h" "$$config"; \
 	for f in $$($(FIND_SOURCES)); do \
 		cmp -s "$$f" "$$dir/$$f" || \
 			install -D -m 644 "$$f" "$$dir/$$f"; \
@@ -65,6 +76,11 @@ endef
 .PHONY: modules
 modules:
 	@$(find_kernel); $(build_modules)
+
+.PHONY: config-report
+config-report:
+	@$(find_kernel); $(configure); \
+	compat/configure report "build/$$KREL/compat"
 
 # rules of udev: a package's (that is what DESTDIR= is for) lie in /usr, those
 # that whoever owns the machine has put there in /etc
@@ -229,6 +245,7 @@ help:
 	@echo "                        BUS=own (default): synth_vmbus.ko; BUS=stock: hv_vmbus.ko;"
 	@echo "                        KERNEL=6.12, 6.1-rt, 6.12-arm64, newest...: for one of"
 	@echo "                        Debian's, which need not be installed"
+	@echo "make config-report      which forms of the kernel's interfaces it has"
 	@echo "make install            puts them into /lib/modules (BUS=own only), rules for"
 	@echo "                        disks where udev finds them, and a hook for root"
 	@echo "                        disks where initramfs-tools does, below DESTDIR= if"

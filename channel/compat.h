@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Every difference between kernel versions that the channel meets. Nothing
- * else in this directory looks at a version.
+ * Every difference between kernels that the channel meets. Nothing else in this
+ * directory looks at HAVE_*, which compat/configure finds out.
  */
 #ifndef SYNTHIO_COMPAT_H
 #define SYNTHIO_COMPAT_H
@@ -9,22 +9,23 @@
 #include <linux/device.h>
 #include <linux/hyperv.h>
 #include <linux/slab.h>
-#include <linux/version.h>
+
+#include <synthio/config.h>
 
 /* what bus_type callbacks and bus attributes get became const one by one */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 11, 0)
+#ifdef HAVE_BUS_MATCH_CONST
 #define compat_const_drv const
 #else
 #define compat_const_drv
 #endif
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#ifdef HAVE_BUS_UEVENT_CONST
 #define compat_const_uevent_dev const
 #else
 #define compat_const_uevent_dev
 #endif
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+#ifdef HAVE_BUS_ATTRIBUTE_CONST
 #define compat_const_bus const
 #else
 #define compat_const_bus
@@ -46,7 +47,7 @@
  * driver_override moved from each bus' device into struct device, where the
  * core shows the attribute too.
  */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(7, 1, 0)
+#ifdef HAVE_DRIVER_OVERRIDE_CORE
 #define COMPAT_CORE_DRIVER_OVERRIDE 1
 #define compat_bus_driver_override	.driver_override = true,
 static inline void compat_free_override(struct hv_device *hv)
@@ -79,7 +80,7 @@ static inline int compat_match_override(struct hv_device *hv,
 static inline struct vmbus_channel_close_channel *
 compat_close_msg(struct vmbus_channel *channel)
 {
-#ifdef VMBUS_MAKE_VERSION
+#ifdef HAVE_CLOSE_MSG_PLAIN
 	return &channel->close_msg;
 #else
 	return &channel->close_msg.msg;
@@ -108,8 +109,8 @@ static inline const char *compat_bus_name(void)
 #include <linux/platform_device.h>
 #include <asm/mshyperv.h>
 
-/* 6.9 gave the SynIC's registers names that say that they are MSRs */
-#ifdef HV_MSR_SIMP
+/* Newer kernels give the SynIC's registers names that say that they are MSRs */
+#ifdef HAVE_SYNIC_REGISTER_MSR
 #define compat_synic_get(reg)		hv_get_msr(HV_MSR_##reg)
 #define compat_synic_set(reg, value)	hv_set_msr(HV_MSR_##reg, value)
 #else
@@ -119,7 +120,7 @@ static inline const char *compat_bus_name(void)
 
 static inline bool compat_hv_root(void)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#ifdef HAVE_ROOT_PARTITION_FUNCTION
 	return hv_root_partition();
 #else
 	return hv_root_partition;
@@ -127,7 +128,7 @@ static inline bool compat_hv_root(void)
 }
 
 /* what the firmware draws on moved into a struct of its own */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+#ifdef HAVE_SCREEN_INFO_SYSFB
 #include <linux/sysfb.h>
 #define compat_screen_info()		(&sysfb_primary_display.screen)
 #else
@@ -140,11 +141,11 @@ static inline bool compat_hv_root(void)
  * its platform device. Ours drives the same one, so that the driver core gives
  * it to one of both only, whichever comes first.
  */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 4, 0)
+#ifdef HAVE_VMBUS_DEVICE_ACPI
 #define compat_vmbus_acpi(dev)		to_acpi_device(dev)
 #define compat_vmbus_device(adev)	(&(adev)->dev)
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+#ifdef HAVE_ACPI_REMOVE_INT
 #define COMPAT_VMBUS_REMOVE(prefix)					\
 static int prefix##_acpi_remove(struct acpi_device *adev)		\
 {									\
@@ -181,7 +182,7 @@ static struct acpi_driver prefix##_driver = {				\
 #define compat_vmbus_device(adev)	acpi_get_first_physical_node(adev)
 
 /* remove() came to return nothing in steps */
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 11, 0)
+#ifdef HAVE_PLATFORM_REMOVE_REMOVE_NEW
 #define compat_platform_remove		remove_new
 #else
 #define compat_platform_remove		remove

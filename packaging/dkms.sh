@@ -52,9 +52,10 @@ uninstall()
 pack_sources()
 {
 	(cd "$top" &&
-	 find dkms.conf LICENSE Kbuild channel include drivers \
-		packaging/initramfs/refresh.sh -type f \
+	 find dkms.conf LICENSE Kbuild channel compat include drivers \
+		packaging/dkms.mk packaging/initramfs/refresh.sh -type f \
 		\( -name '*.[ch]' -o -name Kbuild -o -name Makefile \
+		   -o -name configure -o -name kmake -o -name dkms.mk \
 		   -o -name dkms.conf -o -name LICENSE -o -name refresh.sh \) \
 		! -name '*.mod.c' -print0 2>/dev/null |
 	 tar --null -T - --owner=0 --group=0 --mode=u+rwX,go=rX -cf -)

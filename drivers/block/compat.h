@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Every difference between kernel versions that the disk driver meets. Nothing
- * else in this directory looks at a version.
+ * Every difference between kernels that the disk driver meets. Nothing else in
+ * this directory looks at HAVE_*, which compat/configure finds out.
  */
 #ifndef SYNTHIO_BLOCK_COMPAT_H
 #define SYNTHIO_BLOCK_COMPAT_H
@@ -10,8 +10,8 @@
 #include <linux/blkdev.h>
 #include <linux/hyperv.h>
 #include <linux/mm.h>
-#include <linux/version.h>
 
+#include <synthio/config.h>
 #include <synthio/driver.h>
 
 /* The name that reservation conflicts had */
@@ -21,11 +21,11 @@
 #define COMPAT_STS_RESERVED	BLK_STS_NEXUS
 #endif
 
-/* Since 6.14 requests are merged unless a driver says otherwise */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
-#define COMPAT_MQ_F_MERGE	0
-#else
+/* Newer kernels merge requests unless a driver says otherwise */
+#ifdef HAVE_MQ_SHOULD_MERGE_YES
 #define COMPAT_MQ_F_MERGE	BLK_MQ_F_SHOULD_MERGE
+#else
+#define COMPAT_MQ_F_MERGE	0
 #endif
 
 /*
@@ -34,7 +34,7 @@
  */
 static inline bool compat_page_can_be_held(struct page *page)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#ifdef HAVE_PAGE_LARGE_KMALLOC_YES
 	if (PageLargeKmalloc(page))
 		return false;
 #endif
@@ -44,7 +44,7 @@ static inline bool compat_page_can_be_held(struct page *page)
 /* Whoever starts a freeze need not be who ends it. Context: process */
 static inline void compat_freeze_start(struct request_queue *q)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#ifdef HAVE_FREEZE_NON_OWNER_OWN_NAME
 	blk_freeze_queue_start_non_owner(q);
 #else
 	blk_freeze_queue_start(q);
@@ -53,7 +53,7 @@ static inline void compat_freeze_start(struct request_queue *q)
 
 static inline void compat_unfreeze(struct request_queue *q)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#ifdef HAVE_FREEZE_NON_OWNER_OWN_NAME
 	blk_mq_unfreeze_queue_non_owner(q);
 #else
 	blk_mq_unfreeze_queue(q);
@@ -101,7 +101,7 @@ struct compat_limits {
 #define COMPAT_VIRT_BOUNDARY	(HV_HYP_PAGE_SIZE - 1)
 #define COMPAT_DMA_ALIGNMENT	3
 
-#ifdef BLK_FEAT_WRITE_CACHE		/* 6.11: limits are set as a whole */
+#ifdef HAVE_QUEUE_LIMITS_FEATURES	/* limits are set as a whole */
 
 static inline struct gendisk *
 compat_alloc_disk(struct blk_mq_tag_set *set, const struct compat_limits *l,
@@ -140,7 +140,7 @@ static inline void compat_set_write_cache(struct gendisk *gd, bool on, bool fua)
 		lim.features |= BLK_FEAT_WRITE_CACHE;
 	if (fua)
 		lim.features |= BLK_FEAT_FUA;
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 14, 0)
+#ifdef HAVE_LIMITS_COMMIT_FROZEN
 	queue_limits_commit_update_frozen(gd->queue, &lim);
 #else
 	queue_limits_commit_update(gd->queue, &lim);
@@ -156,7 +156,7 @@ static inline struct gendisk *
 compat_alloc_disk(struct blk_mq_tag_set *set, const struct compat_limits *l,
 		  void *queuedata)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 9, 0)
+#ifdef HAVE_QUEUE_LIMITS_ARGUMENT
 	struct gendisk *gd = blk_mq_alloc_disk(set, NULL, queuedata);
 #else
 	struct gendisk *gd = blk_mq_alloc_disk(set, queuedata);

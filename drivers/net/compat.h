@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Every difference between kernel versions, or architectures, that the network
- * driver meets. Nothing else in this directory looks at a version.
+ * Every difference between kernels, or architectures, that the network driver
+ * meets. Nothing else in this directory looks at HAVE_*, which compat/configure
+ * finds out.
  */
 #ifndef SYNTHIO_NET_COMPAT_H
 #define SYNTHIO_NET_COMPAT_H
@@ -11,11 +12,12 @@
 #include <linux/hrtimer.h>
 #include <linux/hyperv.h>
 #include <linux/netdevice.h>
-#include <linux/version.h>
 #include <linux/vmalloc.h>
 #include <net/xdp.h>
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 6, 0)
+#include <synthio/config.h>
+
+#ifdef HAVE_PAGE_POOL_HELPERS
 #include <net/page_pool/helpers.h>
 #else
 #include <net/page_pool.h>
@@ -24,7 +26,7 @@
 #if defined(CONFIG_X86)
 #include <asm/cpufeature.h>
 #include <asm/processor.h>
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 16, 0)
+#ifdef HAVE_CPUID_API
 #include <asm/cpuid/api.h>
 #endif
 #endif
@@ -53,7 +55,7 @@ static inline bool compat_cpu_is_emulated(void)
 static inline void compat_pool_napi(struct page_pool_params *pp,
 				    struct napi_struct *napi)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 4, 0)
+#ifdef HAVE_PAGE_POOL_NAPI_YES
 	pp->napi = napi;
 #endif
 }
@@ -61,7 +63,7 @@ static inline void compat_pool_napi(struct page_pool_params *pp,
 static inline void compat_timer_setup(struct hrtimer *t,
 				      enum hrtimer_restart (*f)(struct hrtimer *))
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#ifdef HAVE_HRTIMER_SETUP
 	hrtimer_setup(t, f, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED);
 #else
 	hrtimer_init(t, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED);
@@ -71,17 +73,17 @@ static inline void compat_timer_setup(struct hrtimer *t,
 
 static inline void compat_dim(struct dim *dim, struct dim_sample *sample)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#ifdef HAVE_NET_DIM_POINTER
 	net_dim(dim, sample);
 #else
 	net_dim(dim, *sample);
 #endif
 }
 
-/* What XDP can do is told since 6.3 */
+/* Newer kernels are told what a card can do of XDP */
 static inline void compat_xdp_features(struct net_device *dev)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 3, 0)
+#ifdef HAVE_XDP_FEATURES_YES
 	dev->xdp_features = NETDEV_XDP_ACT_BASIC | NETDEV_XDP_ACT_REDIRECT |
 			    NETDEV_XDP_ACT_NDO_XMIT;
 #endif
@@ -89,9 +91,9 @@ static inline void compat_xdp_features(struct net_device *dev)
 
 /*
  * Kernels whose bus has vmbus_sendpacket_pagebuffer() take several ranges only
- * there, of one page each (Kbuild looks which kernel it is).
+ * there, of one page each.
  */
-#if defined(COMPAT_PAGEBUFFER) && !defined(SYNTHIO_OWN_NAMES)
+#if defined(HAVE_SEND_PAGEBUFFER_PAGEBUFFER) && !defined(SYNTHIO_OWN_NAMES)
 #define COMPAT_RANGE_PAGES	1
 static inline int compat_send_ranges(struct vmbus_channel *vc,
 				     struct vmbus_packet_mpb_array *mpb,
@@ -120,16 +122,16 @@ static inline void compat_free_buffer(void *data, bool safe)
 	vfree(data);
 }
 
-/* The table of receive side scaling: what ethtool_ops get changed in 6.8 */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+/* The key and the table of receive side scaling come in one struct */
+#ifdef HAVE_RXFH_PARAM
 #define COMPAT_RXFH_PARAM 1
 #endif
-/* what flows are hashed by has callbacks of its own since 6.17 */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+/* what flows are hashed by has callbacks of its own */
+#ifdef HAVE_RXFH_FIELDS_OWN
 #define COMPAT_RXFH_FIELDS 1
 #endif
-/* how many rings there are has a callback of its own since 6.19 */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+/* how many rings there are has a callback of its own */
+#ifdef HAVE_RX_RING_COUNT_OWN
 #define COMPAT_RX_RING_COUNT 1
 #endif
 

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Every difference between kernel versions that the display driver meets.
- * Nothing else in this directory looks at a version. Kbuild says which headers
- * there are.
+ * Every difference between kernels that the display driver meets. Nothing else
+ * in this directory looks at HAVE_*, which compat/configure finds out.
  */
 #ifndef SYNTHIO_VIDEO_COMPAT_H
 #define SYNTHIO_VIDEO_COMPAT_H
@@ -10,7 +9,6 @@
 #include <linux/aperture.h>
 #include <linux/hrtimer.h>
 #include <linux/hyperv.h>
-#include <linux/version.h>
 
 #include <drm/drm_device.h>
 #include <drm/drm_drv.h>
@@ -18,25 +16,30 @@
 #include <drm/drm_gem_framebuffer_helper.h>
 #include <drm/drm_plane.h>
 
+#include <synthio/config.h>
 #include <synthio/driver.h>
 
 #ifdef CONFIG_X86
 #include <asm/hypervisor.h>
 #endif
 
-#if defined(SYNV_HAS_CLIENT_SETUP)
+#if defined(HAVE_DRM_FBDEV_CLIENTS_SETUP)
 #include <drm/clients/drm_client_setup.h>
 #include <drm/drm_fbdev_shmem.h>
 #include <drm/drm_fourcc.h>
-#elif defined(SYNV_HAS_FBDEV_SHMEM)
+#elif defined(HAVE_DRM_FBDEV_CLIENT_SETUP)
+#include <drm/drm_client_setup.h>
 #include <drm/drm_fbdev_shmem.h>
-#elif defined(SYNV_HAS_FBDEV_GENERIC)
+#include <drm/drm_fourcc.h>
+#elif defined(HAVE_DRM_FBDEV_SHMEM)
+#include <drm/drm_fbdev_shmem.h>
+#elif defined(HAVE_DRM_FBDEV_GENERIC)
 #include <drm/drm_fbdev_generic.h>
 #else
 #include <drm/drm_fb_helper.h>
 #endif
 
-#ifdef SYNV_HAS_PANIC
+#ifdef HAVE_DRM_PANIC_YES
 #include <drm/drm_panic.h>
 #define COMPAT_PANIC	1
 #endif
@@ -45,7 +48,8 @@
 #define compat_atomic		typeof(*((struct drm_plane_state *)NULL)->state)
 
 /* The console on the screen */
-#ifdef SYNV_HAS_CLIENT_SETUP
+#if defined(HAVE_DRM_FBDEV_CLIENTS_SETUP) || \
+	defined(HAVE_DRM_FBDEV_CLIENT_SETUP)
 #define COMPAT_DRIVER_OPS	DRM_FBDEV_SHMEM_DRIVER_OPS,
 static inline void compat_fbdev_setup(struct drm_device *dev)
 {
@@ -55,7 +59,7 @@ static inline void compat_fbdev_setup(struct drm_device *dev)
 #define COMPAT_DRIVER_OPS
 static inline void compat_fbdev_setup(struct drm_device *dev)
 {
-#ifdef SYNV_HAS_FBDEV_SHMEM
+#ifdef HAVE_DRM_FBDEV_SHMEM
 	drm_fbdev_shmem_setup(dev, 32);
 #else
 	drm_fbdev_generic_setup(dev, 32);
@@ -63,14 +67,14 @@ static inline void compat_fbdev_setup(struct drm_device *dev)
 }
 #endif
 
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 14, 0)
+#ifdef HAVE_DRM_DRIVER_DATE_YES
 #define COMPAT_DRIVER_DATE	.date = "2026",
 #else
 #define COMPAT_DRIVER_DATE
 #endif
 
 /* what the firmware draws on moved into a struct of its own */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 19, 0)
+#ifdef HAVE_SCREEN_INFO_SYSFB
 #include <linux/sysfb.h>
 #define compat_screen_info()	(&sysfb_primary_display.screen)
 #else
@@ -88,24 +92,24 @@ static inline bool compat_on_hyperv(void)
 #endif
 }
 
-/* The lock of a GEM object: vmap and vunmap did without */
+/* The lock of a GEM object: on older kernels vmap and vunmap do without */
 static inline void compat_gem_lock(struct drm_gem_object *obj)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+#ifndef HAVE_DRM_GEM_VMAP_NONE
 	dma_resv_lock(obj->resv, NULL);
 #endif
 }
 
 static inline void compat_gem_unlock(struct drm_gem_object *obj)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 2, 0)
+#ifndef HAVE_DRM_GEM_VMAP_NONE
 	dma_resv_unlock(obj->resv);
 #endif
 }
 
 static inline bool compat_gem_imported(const struct drm_gem_object *obj)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 15, 0)
+#ifdef HAVE_DRM_GEM_IS_IMPORTED_FUNCTION
 	return drm_gem_is_imported(obj);
 #else
 	return obj->import_attach;
@@ -115,7 +119,7 @@ static inline bool compat_gem_imported(const struct drm_gem_object *obj)
 /* What makes a framebuffer: it is given the format, later */
 extern const struct drm_framebuffer_funcs synv_fb_funcs;
 
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 17, 0)
+#ifdef HAVE_DRM_FB_CREATE_INFO
 static inline struct drm_framebuffer *
 compat_fb_create(struct drm_device *drm, struct drm_file *file,
 		 const struct drm_format_info *info,
@@ -137,7 +141,7 @@ static inline int compat_remove_conflicting(resource_size_t base,
 					    resource_size_t size,
 					    const char *name)
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 5, 0)
+#ifdef HAVE_APERTURE_THREE
 	return aperture_remove_conflicting_devices(base, size, name);
 #else
 	return aperture_remove_conflicting_devices(base, size, false, name);
@@ -147,7 +151,7 @@ static inline int compat_remove_conflicting(resource_size_t base,
 static inline void compat_hrtimer_setup(struct hrtimer *timer,
 					enum hrtimer_restart (*fn)(struct hrtimer *))
 {
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 13, 0)
+#ifdef HAVE_HRTIMER_SETUP
 	hrtimer_setup(timer, fn, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
 #else
 	hrtimer_init(timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);
@@ -159,7 +163,7 @@ static inline void compat_hrtimer_setup(struct hrtimer *timer,
  * The hot spot: of the framebuffer that a legacy call made; later of the plane, of
  * drivers that say that somebody else draws the pointer
  */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 8, 0)
+#ifdef HAVE_DRM_HOTSPOT_PLANE
 #define COMPAT_CURSOR_HOTSPOT	DRIVER_CURSOR_HOTSPOT
 #define compat_hot_x(state)	((state)->hotspot_x)
 #define compat_hot_y(state)	((state)->hotspot_y)

@@ -8,14 +8,15 @@
 
 #include <linux/errno.h>
 #include <linux/hyperv.h>
-#include <linux/version.h>
+
+#include <synthio/config.h>
 
 /* What hv_driver.remove returns: an int that nobody looks at, later void */
 #define compat_remove_t		typeof(((struct hv_driver *)NULL)->remove(NULL))
 #define COMPAT_REMOVE_DONE	((compat_remove_t)0)
 
-/* Since 6.10 the source of a string in a trace event is told only once */
-#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 10, 0)
+/* Newer kernels are told the source of a string in a trace event only once */
+#ifdef HAVE_ASSIGN_STR_ONCE
 #define compat_assign_str(field, src)	__assign_str(field)
 #else
 #define compat_assign_str(field, src)	__assign_str(field, src)

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * PROBE acpi_remove: what acpi_driver.ops.remove returns
+ * NEEDS CONFIG_ACPI
+ * FORM VOID: nothing, since 6.2
+ * FORM INT: an int that nobody looks at
+ */
+#include <linux/acpi.h>
+
+#ifdef PROBE_VOID
+static void remove(struct acpi_device *adev)
+{
+}
+#else
+static int remove(struct acpi_device *adev)
+{
+	return 0;
+}
+#endif
+
+extern const struct acpi_driver probe;
+const struct acpi_driver probe = { .ops.remove = remove };

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * PROBE page_large_kmalloc: whether large kmalloc() pages are marked
+ * FORM YES: PageLargeKmalloc(), since 6.18 or so
+ * FORM NO: not marked
+ */
+#include <linux/mm.h>
+
+bool probe(const struct page *page);
+bool probe(const struct page *page)
+{
+#ifdef PROBE_YES
+	return PageLargeKmalloc(page);
+#else
+	return PageSlab((struct page *)page);
+#endif
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * PROBE xdp_features: whether a card says which parts of XDP it has
+ * FORM YES: net_device.xdp_features, since 6.3
+ * FORM NO: it does not
+ */
+#include <linux/netdevice.h>
+#include <net/xdp.h>
+
+void probe(struct net_device *dev);
+void probe(struct net_device *dev)
+{
+#ifdef PROBE_YES
+	dev->xdp_features = NETDEV_XDP_ACT_BASIC | NETDEV_XDP_ACT_REDIRECT |
+			    NETDEV_XDP_ACT_NDO_XMIT;
+#endif
+}
