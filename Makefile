@@ -56,10 +56,12 @@ define configure
 endef
 
 # what changed is copied, and what is gone from here goes there too; objects
-# stay. By contents: a file may be changed for an older one
+# stay. By contents: a file may be changed for an older one. One at a time: tests
+# that run beside each other may want the same
 define build_modules
+	mkdir -p "$$dir" build/lock; \
+	exec 9>"build/lock/modules-$$KREL-$(BUS)"; flock 9; \
 	$(configure); \
-	mkdir -p "$$dir"; \
 	config="$$dir/include/synthio/config.h"; \
 	cmp -s "build/$$KREL/compat/config.h" "$$config" || \
 		install -D -m 644 "build/$$KREL/compat/config.h" "$$config"; \
@@ -70,7 +72,7 @@ define build_modules
 	for f in $$(cd "$$dir" && $(FIND_SOURCES)); do \
 		[ -e "$$f" ] || rm "$$dir/$$f"; \
 	done; \
-	$$kmake M="$$dir" SYNTHIO_BUS=$(BUS) -j$(JOBS) modules
+	$$kmake M="$$dir" SYNTHIO_BUS=$(BUS) $(if $(W),W=$(W)) -j$(JOBS) modules
 endef
 
 .PHONY: modules
@@ -212,11 +214,17 @@ vm:
 unit-test fuzz-test:
 	@$(MAKE) -s -f tests/$(@:-test=)/$(@:-test=).mk $@
 
+# KERNELS="6.12-rt newest-arm64" or patterns, such as "6.12.*": fewer than all
+.PHONY: kernels
+kernels:
+	@tests/vm/deps.sh build vm fresh cross
+	@tests/kernels $(KERNELS)
+
 .PHONY: abi-check
 abi-check:
 	@tests/vm/deps.sh vm
-	@$(MAKE) modules KERNEL=distro BUS=stock
-	@vars=$$(tests/vm/kernel.sh get distro) && eval "$$vars" && \
+	@$(MAKE) modules KERNEL=$(or $(KERNEL),distro) BUS=stock
+	@vars=$$(tests/vm/kernel.sh headers $(or $(KERNEL),distro)) && eval "$$vars" && \
 		tests/abi-check "$$KBUILD_DIR/Module.symvers" \
 			"build/$$KREL/stock/Module.symvers" \
 			"build/$$KREL"/stock/drivers/*/*.ko
@@ -267,6 +275,8 @@ help:
 	@echo "                        PEERS=a,b, ROWS=a,b, SETUPS=a,b: less of it;"
 	@echo "                        docs/benchmark.md says which there are; leaves"
 	@echo "                        build/bench/report.html"
+	@echo "make kernels            modules for each kernel in Debian's archive, or KERNELS=;"
+	@echo "                        a table of what came of it"
 	@echo "make abi-check          compares the drop-in's symbols with the kernel's"
 	@echo "make lint               checkpatch, sparse, W=1, shellcheck"
 	@echo "make fresh-debian       demo and unit tests in a new Debian 12 (root)"

@@ -4,9 +4,11 @@
  * NEEDS CONFIG_ACPI
  * FORM VOID: nothing, since 6.2
  * FORM INT: an int that nobody looks at
+ * FORM UNUSED: there are no ACPI drivers any more, since 7.3
  */
 #include <linux/acpi.h>
 
+#ifndef PROBE_UNUSED
 #ifdef PROBE_VOID
 static void remove(struct acpi_device *adev)
 {
@@ -20,3 +22,4 @@ static int remove(struct acpi_device *adev)
 
 extern const struct acpi_driver probe;
 const struct acpi_driver probe = { .ops.remove = remove };
+#endif
