@@ -87,6 +87,11 @@ compat_close_msg(struct vmbus_channel *channel)
 #endif
 }
 
+/* Only drivers of the kernel's ask for it, and they know no other bus */
+#if defined(HAVE_RING_SYSFS_YES) && !defined(SYNTHIO_OWN_NAMES)
+#define COMPAT_RING_SYSFS 1
+#endif
+
 /*
  * The bus is called vmbus, unless the kernel may have its own: then the
  * default build makes way. The drop-in takes the place of the kernel's.

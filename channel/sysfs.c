@@ -295,10 +295,86 @@ static umode_t channel_attr_visible(struct kobject *kobj,
 	return attr->mode;
 }
 
+#ifdef COMPAT_RING_SYSFS
+/* While the file is there, so is the callback: hv_remove_ring_sysfs() */
+static int ring_mmap(struct file *file, struct kobject *kobj,
+		     struct bin_attribute *attr, struct vm_area_struct *vma)
+{
+	struct vmbus_channel *vc = kobj_to_channel(kobj);
+
+	return vc->mmap_ring_buffer(vc, vma);
+}
+
+static struct bin_attribute channel_attr_ring = {
+	.attr = { .name = "ring", .mode = 0600 },
+	.mmap = ring_mmap,
+};
+
+static struct bin_attribute *channel_bin_attrs[] = {
+	&channel_attr_ring,
+	NULL
+};
+
+static umode_t channel_bin_attr_visible(struct kobject *kobj,
+					struct bin_attribute *attr, int idx)
+{
+	const struct vmbus_channel *vc = kobj_to_channel(kobj);
+
+	if (!vc->ring_sysfs_visible)
+		return 0;
+	/* sysfs reads it now: channels with rings of other sizes have their own */
+	attr->size = vc->ringbuffer_pagecount << PAGE_SHIFT;
+	return attr->attr.mode;
+}
+#endif
+
 const struct attribute_group sysfs_channel_group = {
 	.attrs = channel_attrs,
 	.is_visible = channel_attr_visible,
+#ifdef COMPAT_RING_SYSFS
+	.bin_attrs = channel_bin_attrs,
+	.is_bin_visible = channel_bin_attr_visible,
+#endif
 };
+
+#ifdef COMPAT_RING_SYSFS
+/**
+ * hv_create_ring_sysfs() - let user space map a channel's rings
+ * @channel: open, with its directory in sysfs
+ * @hv_mmap_ring_buffer: maps the rings into a program
+ *
+ * The file "ring" appears in the channel's directory. uio_hv_generic asks for it.
+ *
+ * Context: process, sleeps. Return: 0 or a negative errno.
+ */
+int hv_create_ring_sysfs(struct vmbus_channel *channel,
+			 int (*hv_mmap_ring_buffer)(struct vmbus_channel *channel,
+						    struct vm_area_struct *vma))
+{
+	channel->mmap_ring_buffer = hv_mmap_ring_buffer;
+	channel->ring_sysfs_visible = true;
+	return sysfs_update_group(&channel->kobj, &sysfs_channel_group);
+}
+
+/**
+ * hv_remove_ring_sysfs() - the mirror of hv_create_ring_sysfs()
+ * @channel: the same
+ *
+ * No mapping is begun after that; those that exist stay until they are unmapped.
+ *
+ * Context: process, sleeps. Return: 0 or a negative errno.
+ */
+int hv_remove_ring_sysfs(struct vmbus_channel *channel)
+{
+	int ret;
+
+	channel->ring_sysfs_visible = false;
+	/* returns when nobody is in ring_mmap() any more */
+	ret = sysfs_update_group(&channel->kobj, &sysfs_channel_group);
+	channel->mmap_ring_buffer = NULL;
+	return ret;
+}
+#endif
 
 static ssize_t channel_show(struct kobject *kobj, struct attribute *attr,
 			    char *buf)

@@ -256,6 +256,14 @@ void bus_remove_channel(struct vmbus_channel *channel);
 void bus_rename_channel(struct vmbus_channel *channel);
 void bus_kobject_init(struct vmbus_channel *channel);
 
+#ifdef COMPAT_RING_SYSFS
+/* sysfs.c; exported, and in no public header */
+int hv_create_ring_sysfs(struct vmbus_channel *channel,
+			 int (*hv_mmap_ring_buffer)(struct vmbus_channel *channel,
+						    struct vm_area_struct *vma));
+int hv_remove_ring_sysfs(struct vmbus_channel *channel);
+#endif
+
 /* cpu.c */
 void cpu_assign(struct vmbus_channel *channel);
 void cpu_release(struct vmbus_channel *channel);
