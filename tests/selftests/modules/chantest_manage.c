@@ -6,12 +6,14 @@
 #include <linux/hyperv.h>
 #include <linux/kernel.h>
 #include <linux/minmax.h>
+#include <linux/mm.h>
 #include <linux/string.h>
 #include <linux/wait.h>
 
 #include <synthio/testdev.h>
 
 #include "chantest.h"
+#include "compat.h"
 
 #define CT_RING_DEFAULT		(64u << 10)
 
@@ -182,6 +184,32 @@ static int cmd_offer(struct ct_device *dev, struct ct_args *a)
 	return 0;
 }
 
+#ifdef CT_RING_SYSFS
+static int map_rings(struct vmbus_channel *vc, struct vm_area_struct *vma)
+{
+	return vm_iomap_memory(vma, page_to_phys(vc->ringbuffer_page),
+			       (unsigned long)vc->ringbuffer_pagecount << PAGE_SHIFT);
+}
+
+/* ringfile: both rings in a file of the channel's directory, as uio_hv_generic has */
+static int cmd_ringfile(struct ct_device *dev, struct ct_args *a)
+{
+	u32 on;
+	int ret = ct_number(a, 1, 1, &on);
+
+	if (ret)
+		return ret;
+	if (on)
+		return hv_create_ring_sysfs(dev->primary->vc, map_rings);
+	return hv_remove_ring_sysfs(dev->primary->vc);
+}
+#else
+static int cmd_ringfile(struct ct_device *dev, struct ct_args *a)
+{
+	return -EOPNOTSUPP;
+}
+#endif
+
 const struct ct_command ct_manage[] = {
 	{ "open", false, true, cmd_open,
 	  "[batched|direct|isr] [copy] [ring=BYTES] [rqstor=N]" },
@@ -192,6 +220,7 @@ const struct ct_command ct_manage[] = {
 	{ "late", true, false, cmd_late, "[0|1]: rescinds of sub-channels" },
 	{ "modify", true, false, cmd_modify, "VP [CPU]" },
 	{ "where", true, false, cmd_where, ": the CPU that is called back on" },
+	{ "ringfile", true, false, cmd_ringfile, "0|1: hide or show it in sysfs" },
 	{ "offer", false, false, cmd_offer, "" },
 	{}
 };
