@@ -12,6 +12,8 @@ BUS ?= own
 KVER ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KVER)/build
 KERNEL ?=
+# what is to be right for kernels of all ages is built with more warnings
+W ?= $(if $(KERNEL),1)
 SUITE ?=
 JOBS ?= 2
 export LONG DEBUG_KERNEL KEEP JOBS_TEST
@@ -218,7 +220,7 @@ unit-test fuzz-test:
 .PHONY: kernels
 kernels:
 	@tests/vm/deps.sh build vm fresh cross
-	@tests/kernels $(KERNELS)
+	@tests/kernels --fresh $(KERNELS)
 
 .PHONY: abi-check
 abi-check:

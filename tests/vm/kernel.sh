@@ -434,7 +434,8 @@ find_chroot()
 		die "$1 is run in a chroot of $suite: $why"
 	chroot=$build/chroot-$suite
 	"$here/chroot.sh" make "$suite" "$chroot" make "$1" \
-		"$1-aarch64-linux-gnu" libelf1t64 libssl3t64 zlib1g pahole
+		"$1-aarch64-linux-gnu" libelf1t64 libssl3t64 zlib1g pahole \
+		perl python3		# W=1 runs kernel-doc
 }
 
 # Set KMAKE to make's arguments for the kernel that is described, and "chroot".

@@ -1,0 +1,211 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Modules are built for kernels of different ages, and what a kernel that nobody
+knows gets to read.
+
+By default for one kernel of each kind that is not built for anyway; what each
+builds is in tests/kernels. `make kernels` is the whole.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TOP = os.path.abspath(os.path.join(HERE, "../../.."))
+sys.path.insert(0, os.path.join(TOP, "tests/vm"))
+# pylint: disable=wrong-import-position
+from kernels import Kernel      # noqa: E402
+from tap import Skip, Tap       # noqa: E402
+
+MATRIX = ["6.1-cloud", "6.12"]
+LONG = os.environ.get("LONG") == "1"
+NEW = """/*
+ * PROBE new: what only later kernels have
+ * FORM ONE: the first form
+ * FORM TWO: the second
+ */
+#error neither of them
+"""
+
+
+def variables(name):
+    """What kernel.sh says of a kernel's headers."""
+    out = subprocess.run([os.path.join(TOP, "tests/vm/kernel.sh"), "headers",
+                          name], text=True, check=True,
+                         stdout=subprocess.PIPE).stdout
+    return dict(re.findall(r"^(\w+)='(.*)'$", out, re.M))
+
+
+class Configure:
+    """compat/configure with a few probes, in a directory of its own."""
+
+    def __init__(self, where, *probes):
+        self.out = os.path.join(where, "out")
+        self.top = os.path.join(where, "compat")
+        self.kbuild = variables("distro")["KBUILD_DIR"]
+        shutil.copytree(os.path.join(TOP, "compat"), self.top,
+                        ignore=lambda d, names: [
+                            n for n in names if n.endswith(".c")
+                            and n[:-2] not in probes])
+
+    def add(self, name, text):
+        """One more probe."""
+        with open(os.path.join(self.top, "probes", name + ".c"), "w",
+                  encoding="utf-8") as f:
+            f.write("/* SPDX-License-Identifier: GPL-2.0-only */\n" + text)
+
+    def run(self, kbuild=None, command=None):
+        """Runs it for the distribution's kernel, or for another directory."""
+        return subprocess.run(
+            [os.path.join(self.top, "configure"), self.out,
+             kbuild or self.kbuild, *(command or [
+                 os.path.join(TOP, "tests/vm/kernel.sh"), "make", "distro"])],
+            text=True, check=False, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT)
+
+    def config(self):
+        """What it wrote, if it did."""
+        try:
+            with open(os.path.join(self.out, "config.h"), encoding="utf-8") as f:
+                return f.read()
+        except FileNotFoundError:
+            return None
+
+
+def finds(where):
+    """A probe has the form that the headers have; asked again, it is not run."""
+    c = Configure(where, "sanity", "hrtimer")
+    done = c.run()
+    assert done.returncode == 0, done.stdout
+    # 6.1 and 6.12 have hrtimer_init(), and what comes later hrtimer_setup()
+    path = os.path.join(c.kbuild, "Makefile")
+    with open(path, encoding="utf-8") as f:
+        common = re.search(r"include \$\(unpacked\)(\S+)/Makefile", f.read())[1]
+    path = os.path.join(os.path.dirname(c.kbuild), common,
+                        "include/linux/hrtimer.h")
+    with open(path, encoding="utf-8") as f:
+        setup = "hrtimer_setup(" in f.read()
+    wanted = "HAVE_HRTIMER_SETUP" if setup else "HAVE_HRTIMER_INIT"
+    assert f"#define {wanted} 1" in c.config(), c.config()
+    assert c.config().count("#define HAVE_") == 2, c.config()
+    done = c.run(command=["false"])
+    assert done.returncode, "other commands, and it kept its answers"
+    done = c.run()
+    assert done.returncode == 0, done.stdout
+    before = os.stat(os.path.join(c.out, "config.h")).st_ino
+    assert c.run().returncode == 0
+    assert os.stat(os.path.join(c.out, "config.h")).st_ino == before
+    report = subprocess.run([os.path.join(c.top, "configure"), "report", c.out],
+                            text=True, stdout=subprocess.PIPE, check=True).stdout
+    assert re.search(r"^probe hrtimer +\S+ +hrtimer_\w+\(\)", report, re.M), report
+
+
+def names_the_unknown(where):
+    """No form compiles: the error says which probe, and what it is about."""
+    c = Configure(where, "sanity", "hrtimer")
+    c.add("new", NEW)
+    done = c.run()
+    assert done.returncode and c.config() is None, done.stdout
+    assert re.search(r"error: probe new \(what only later kernels have\): none of"
+                     r" the known forms compiles.*: ONE TWO", done.stdout), \
+        done.stdout
+
+
+def names_what_is_broken(where):
+    """Headers without a compiler: that is said, and no probe is blamed."""
+    c = Configure(where, "sanity", "hrtimer")
+    done = c.run(command=["false"])
+    assert done.returncode and c.config() is None, done.stdout
+    assert "an empty module does not compile" in done.stdout, done.stdout
+    assert "probe hrtimer" not in done.stdout, done.stdout
+
+
+def clang(where):
+    """Headers of a kernel that clang has compiled: "make" uses it, too."""
+    version = subprocess.run(["clang", "-dumpversion"], text=True,
+                             stdout=subprocess.PIPE, check=False).stdout.strip()
+    if not version or not shutil.which("ld.lld"):
+        raise Skip("clang or lld is missing")
+    major, minor, patch = (version.split(".") + ["0", "0"])[:3]
+    kernel = Kernel("distro")
+    tree = os.path.join(where, "headers")
+    shutil.copytree(kernel.kbuild, tree, symlinks=True)
+    with open(os.path.join(tree, "Makefile"), encoding="utf-8") as f:
+        text = f.read()
+    with open(os.path.join(tree, "Makefile"), "w", encoding="utf-8") as f:
+        f.write(re.sub(r"unpacked := .*", "unpacked := "
+                       + os.path.dirname(kernel.kbuild) + "/", text))
+    # Debian's own choice of a compiler, which is gcc
+    path = os.path.join(tree, ".kernelvariables")
+    with open(path, encoding="utf-8") as f:
+        lines = [x for x in f if not re.match(r"CC *=|CCACHE", x)]
+    with open(path, "w", encoding="utf-8") as f:
+        f.writelines(lines)
+    options = {"CONFIG_CC_IS_CLANG": "y", "CONFIG_CLANG_VERSION":
+               f"{int(major)}{int(minor):02}{int(patch):02}",
+               "CONFIG_LD_IS_LLD": "y"}
+    path = os.path.join(tree, "include/config/auto.conf")
+    with open(path, encoding="utf-8") as f:
+        lines = [x for x in f if not re.match(
+            r"CONFIG_(CC_IS_GCC|GCC_VERSION|CLANG_VERSION|LD_IS_BFD)=", x)]
+    with open(path, "w", encoding="utf-8") as f:
+        f.writelines(lines + [f"{k}={v}\n" for k, v in options.items()])
+    path = os.path.join(tree, "include/generated/autoconf.h")
+    with open(path, "a", encoding="utf-8") as f:
+        f.write("#undef CONFIG_CC_IS_GCC\n#undef CONFIG_GCC_VERSION\n")
+        for k, v in options.items():
+            f.write(f"#undef {k}\n#define {k} {v.replace('y', '1')}\n")
+    done = subprocess.run([os.path.join(TOP, "compat/kmake"), tree], text=True,
+                          stdout=subprocess.PIPE, check=True)
+    assert done.stdout.strip() in ("LLVM=1", f"LLVM=-{major}"), done.stdout
+    # a build directory of its own: this release has one made by gcc
+    copy = os.path.join(where, "synthio")
+    shutil.copytree(TOP, copy, symlinks=True,
+                    ignore=shutil.ignore_patterns("build", ".git", "tests"))
+    done = subprocess.run(["make", "-C", copy, "modules", f"KDIR={tree}"],
+                          text=True, stdout=subprocess.PIPE, check=False,
+                          stderr=subprocess.STDOUT)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert not re.search(r"\bwarning:", done.stdout), done.stdout[-3000:]
+    ko = os.path.join(copy, "build", kernel.release,
+                      "own/drivers/block/synth_blk.ko")
+    said = subprocess.run(["readelf", "-p", ".comment", ko], text=True,
+                          stdout=subprocess.PIPE, check=True).stdout
+    assert "clang" in said and "GCC" not in said, said
+
+
+def matrix(tap):
+    """Modules for each of MATRIX."""
+    if os.geteuid():
+        tap.skip("modules for other kernels", "compilers of other releases run in "
+                 "a chroot, which needs root")
+        return
+    done = subprocess.run([os.path.join(TOP, "tests/kernels"),
+                           *([] if LONG else MATRIX)], text=True, cwd=TOP,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          check=False)
+    rows = re.findall(r"^\| (\d\S+) \| .* \| (.*) \|$", done.stdout, re.M)
+    for release, result in rows:
+        tap.ok(result == "ok", f"modules for {release}", result)
+    tap.ok(rows and "passed" in done.stdout, "the matrix is built",
+           done.stdout[-3000:])
+
+
+def main():
+    """Runs the tests."""
+    with Tap() as tap:
+        for name, test in (("a kernel's forms are found", finds),
+                           ("a probe without a form is named", names_the_unknown),
+                           ("headers without a compiler", names_what_is_broken),
+                           ("a kernel compiled by clang", clang)):
+            with tempfile.TemporaryDirectory(prefix="synthio-kernels.") as where:
+                tap.test(name, test, where)
+        matrix(tap)
+
+
+if __name__ == "__main__":
+    main()
