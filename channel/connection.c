@@ -3,10 +3,11 @@
  * The connection to the host: messages both ways, requests and their answers,
  * version negotiation, unload, suspend and resume.
  *
- * Messages from the host arrive in interrupt context, one at a time in the
- * message slot of a CPU. Answers to requests are matched and completed right
- * there, so that somebody who waits is woken whatever the workers do. Offers
- * and rescinds are queued, and offers.c takes them in their order.
+ * Messages from the host arrive in interrupt context (interrupt.c), one at a
+ * time in the message slot of a CPU. Answers to requests are matched and
+ * completed right there, so that somebody who waits is woken whatever the
+ * workers do. Offers and rescinds are queued, and offers.c takes them in their
+ * order.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -454,7 +455,16 @@ static void events_scan(struct transport *t, unsigned int cpu)
 	}
 }
 
-void connection_interrupt(struct transport *t, unsigned int cpu)
+/**
+ * connection_scan() - look at one CPU's message and event-flags pages
+ * @t: the caller's transport
+ * @cpu: whose pages
+ *
+ * Context: hard interrupt, or with interrupts off; with PREEMPT_RT that CPU's
+ *	thread instead, with bottom halves disabled (interrupt.c). An RCU reader
+ *	in any case.
+ */
+void connection_scan(struct transport *t, unsigned int cpu)
 {
 	if (READ_ONCE(connection.transport) != t)
 		return;
@@ -664,7 +674,7 @@ static void forget_transport(void)
 	smp_mb();
 	while (atomic_read(&connection.posting))
 		msleep(1);
-	synchronize_rcu();		/* vmbus_set_event() */
+	synchronize_rcu();	/* vmbus_set_event(), connection_scan() */
 	/* messages that came since */
 	flush_workqueue(connection.offer_wq);
 }

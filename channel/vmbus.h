@@ -17,6 +17,10 @@
  *   connection.request_lock	(irq) requests that wait for an answer
  *   connection.rx_lock		(irq) messages that wait for a worker
  *
+ * The last two are raw spinlocks: with PREEMPT_RT, too, they are held for a
+ * bounded time, with nothing under them that sleeps. Those marked with (irq) are
+ * taken by what an interrupt causes, which interrupt.c runs.
+ *
  * Work runs on three queues:
  *
  *   offer_wq	(ordered) offers and rescinds in the order of their arrival.
@@ -216,12 +220,17 @@ struct request {
 int connection_alloc(void);
 void connection_free(void);
 int connection_post(const void *msg, size_t len, bool can_sleep);
+void connection_scan(struct transport *t, unsigned int cpu);
 void request_start(struct request *req, u32 answer,
 		   struct vmbus_channel *channel, u32 gpadl);
 int request_wait(struct request *req);
 void request_cancel(struct request *req);
 void request_fail(struct vmbus_channel *channel, int error);
 const char *connection_state_name(void);
+
+/* interrupt.c */
+int interrupt_init(void);
+void interrupt_exit(void);
 
 /* offers.c */
 void offers_process(struct work_struct *work);
