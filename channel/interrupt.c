@@ -84,7 +84,8 @@ static int thread_online(unsigned int cpu)
 	kthread_init_worker(&th->worker);
 	kthread_init_work(&th->work, thread_look);
 	task = kthread_create_on_node(kthread_worker_fn, &th->worker,
-				      cpu_to_node(cpu), "synth_vmbus/%u", cpu);
+				      cpu_to_node(cpu),
+				      KBUILD_MODNAME "/%u", cpu);
 	if (IS_ERR(task))
 		return PTR_ERR(task);
 	kthread_bind(task, cpu);
