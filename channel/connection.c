@@ -161,7 +161,7 @@ void request_start(struct request *req, u32 answer,
 	req->gpadl = gpadl;
 	init_completion(&req->done);
 
-	raw_spin_lock_irqsave(&connection.request_lock, flags);
+	spin_lock_irqsave(&connection.request_lock, flags);
 	list_add_tail(&req->node, &connection.requests);
 	/*
 	 * The rescind handler sets the flag, then walks the list under the
@@ -169,7 +169,7 @@ void request_start(struct request *req, u32 answer,
 	 */
 	if (channel && channel->rescind)
 		req->error = -ENODEV;
-	raw_spin_unlock_irqrestore(&connection.request_lock, flags);
+	spin_unlock_irqrestore(&connection.request_lock, flags);
 }
 
 /**
@@ -182,9 +182,9 @@ void request_cancel(struct request *req)
 {
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&connection.request_lock, flags);
+	spin_lock_irqsave(&connection.request_lock, flags);
 	list_del(&req->node);
-	raw_spin_unlock_irqrestore(&connection.request_lock, flags);
+	spin_unlock_irqrestore(&connection.request_lock, flags);
 }
 
 /**
@@ -234,7 +234,7 @@ void request_fail(struct vmbus_channel *channel, int error)
 	struct request *req;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&connection.request_lock, flags);
+	spin_lock_irqsave(&connection.request_lock, flags);
 	list_for_each_entry(req, &connection.requests, node) {
 		if (channel && req->channel != channel)
 			continue;
@@ -243,7 +243,7 @@ void request_fail(struct vmbus_channel *channel, int error)
 		req->error = error;
 		complete_all(&req->done);
 	}
-	raw_spin_unlock_irqrestore(&connection.request_lock, flags);
+	spin_unlock_irqrestore(&connection.request_lock, flags);
 }
 
 /* What a response must hold, in bytes from the message header on */
@@ -298,7 +298,7 @@ static void answer_deliver(const struct rx_message *msg, u32 type)
 	unsigned long flags;
 	bool found = false;
 
-	raw_spin_lock_irqsave(&connection.request_lock, flags);
+	spin_lock_irqsave(&connection.request_lock, flags);
 	list_for_each_entry(req, &connection.requests, node) {
 		if (req->answer != type || completion_done(&req->done) ||
 		    !answer_matches(req, msg->payload))
@@ -309,7 +309,7 @@ static void answer_deliver(const struct rx_message *msg, u32 type)
 		found = true;
 		break;
 	}
-	raw_spin_unlock_irqrestore(&connection.request_lock, flags);
+	spin_unlock_irqrestore(&connection.request_lock, flags);
 
 	if (!found)
 		pr_warn_ratelimited("message %u from the host answers nothing that was asked\n",
@@ -416,11 +416,11 @@ static void slots_scan(struct transport *t, unsigned int cpu)
 		     HVMSG_NONE)
 		return;
 
-	raw_spin_lock_irqsave(&connection.rx_lock, flags);
+	spin_lock_irqsave(&connection.rx_lock, flags);
 	for (i = 0; i < SLOT_BURST; i++)
 		if (!slot_take(t, cpu, &page[TRANSPORT_SINT]))
 			break;
-	raw_spin_unlock_irqrestore(&connection.rx_lock, flags);
+	spin_unlock_irqrestore(&connection.rx_lock, flags);
 }
 
 static void events_scan(struct transport *t, unsigned int cpu)
@@ -924,8 +924,8 @@ int connection_alloc(void)
 	INIT_LIST_HEAD(&c->channels);
 	INIT_LIST_HEAD(&c->deferred);
 	INIT_LIST_HEAD(&c->requests);
-	raw_spin_lock_init(&c->request_lock);
-	raw_spin_lock_init(&c->rx_lock);
+	spin_lock_init(&c->request_lock);
+	spin_lock_init(&c->rx_lock);
 	init_completion(&c->offers_delivered);
 	init_completion(&c->unloaded);
 	INIT_WORK(&c->rx_work, connection_rx_work);

@@ -17,9 +17,8 @@
  *   connection.request_lock	(irq) requests that wait for an answer
  *   connection.rx_lock		(irq) messages that wait for a worker
  *
- * The last two are raw spinlocks: with PREEMPT_RT, too, they are held for a
- * bounded time, with nothing under them that sleeps. Those marked with (irq) are
- * taken by what an interrupt causes, which interrupt.c runs.
+ * Those marked with (irq) are taken by what an interrupt causes, which interrupt.c
+ * runs. With PREEMPT_RT that is in a thread, so none of them need be raw.
  *
  * Work runs on three queues:
  *
@@ -39,6 +38,7 @@
 #include <linux/kfifo.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
 #include "compat.h"
@@ -137,10 +137,10 @@ struct connection {
 	struct vmbus_channel __rcu *relids[MAX_RELIDS];
 	unsigned int *cpu_channels;
 
-	raw_spinlock_t request_lock;
+	spinlock_t request_lock;
 	struct list_head requests;
 
-	raw_spinlock_t rx_lock;
+	spinlock_t rx_lock;
 	DECLARE_KFIFO_PTR(rx, struct rx_message);
 	struct work_struct rx_work;
 
