@@ -10,6 +10,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/bottom_half.h>
 #include <linux/interrupt.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -27,7 +28,9 @@
  * channel_interrupt() - the host says that the incoming ring has something
  * @vc: found by its relid, under rcu_read_lock()
  *
- * Context: any; hard interrupt normally.
+ * Context: hard interrupt normally, or with bottom halves disabled. With
+ *	PREEMPT_RT always the latter, and never the former: sched_lock sleeps,
+ *	and what callbacks do under it may disable bottom halves.
  */
 void channel_interrupt(struct vmbus_channel *vc)
 {
@@ -98,15 +101,17 @@ void channel_event(unsigned long data)
  * channel_rescind_wake() - let the driver see what is left in the ring
  * @vc: just rescinded
  *
- * Context: any.
+ * Context: process.
  */
 void channel_rescind_wake(struct vmbus_channel *vc)
 {
 	if (READ_ONCE(vc->state) != CHANNEL_OPENED_STATE)
 		return;
+	local_bh_disable();
 	rcu_read_lock();
 	channel_interrupt(vc);
 	rcu_read_unlock();
+	local_bh_enable();
 }
 
 /**

@@ -3,10 +3,11 @@
  * The connection to the host: messages both ways, requests and their answers,
  * version negotiation, unload, suspend and resume.
  *
- * Messages from the host arrive in interrupt context, one at a time in the
- * message slot of a CPU. Answers to requests are matched and completed right
- * there, so that somebody who waits is woken whatever the workers do. Offers
- * and rescinds are queued, and offers.c takes them in their order.
+ * Messages from the host arrive in interrupt context (interrupt.c), one at a
+ * time in the message slot of a CPU. Answers to requests are matched and
+ * completed right there, so that somebody who waits is woken whatever the
+ * workers do. Offers and rescinds are queued, and offers.c takes them in their
+ * order.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -160,7 +161,7 @@ void request_start(struct request *req, u32 answer,
 	req->gpadl = gpadl;
 	init_completion(&req->done);
 
-	raw_spin_lock_irqsave(&connection.request_lock, flags);
+	spin_lock_irqsave(&connection.request_lock, flags);
 	list_add_tail(&req->node, &connection.requests);
 	/*
 	 * The rescind handler sets the flag, then walks the list under the
@@ -168,7 +169,7 @@ void request_start(struct request *req, u32 answer,
 	 */
 	if (channel && channel->rescind)
 		req->error = -ENODEV;
-	raw_spin_unlock_irqrestore(&connection.request_lock, flags);
+	spin_unlock_irqrestore(&connection.request_lock, flags);
 }
 
 /**
@@ -181,9 +182,9 @@ void request_cancel(struct request *req)
 {
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&connection.request_lock, flags);
+	spin_lock_irqsave(&connection.request_lock, flags);
 	list_del(&req->node);
-	raw_spin_unlock_irqrestore(&connection.request_lock, flags);
+	spin_unlock_irqrestore(&connection.request_lock, flags);
 }
 
 /**
@@ -233,7 +234,7 @@ void request_fail(struct vmbus_channel *channel, int error)
 	struct request *req;
 	unsigned long flags;
 
-	raw_spin_lock_irqsave(&connection.request_lock, flags);
+	spin_lock_irqsave(&connection.request_lock, flags);
 	list_for_each_entry(req, &connection.requests, node) {
 		if (channel && req->channel != channel)
 			continue;
@@ -242,7 +243,7 @@ void request_fail(struct vmbus_channel *channel, int error)
 		req->error = error;
 		complete_all(&req->done);
 	}
-	raw_spin_unlock_irqrestore(&connection.request_lock, flags);
+	spin_unlock_irqrestore(&connection.request_lock, flags);
 }
 
 /* What a response must hold, in bytes from the message header on */
@@ -297,7 +298,7 @@ static void answer_deliver(const struct rx_message *msg, u32 type)
 	unsigned long flags;
 	bool found = false;
 
-	raw_spin_lock_irqsave(&connection.request_lock, flags);
+	spin_lock_irqsave(&connection.request_lock, flags);
 	list_for_each_entry(req, &connection.requests, node) {
 		if (req->answer != type || completion_done(&req->done) ||
 		    !answer_matches(req, msg->payload))
@@ -308,7 +309,7 @@ static void answer_deliver(const struct rx_message *msg, u32 type)
 		found = true;
 		break;
 	}
-	raw_spin_unlock_irqrestore(&connection.request_lock, flags);
+	spin_unlock_irqrestore(&connection.request_lock, flags);
 
 	if (!found)
 		pr_warn_ratelimited("message %u from the host answers nothing that was asked\n",
@@ -415,11 +416,11 @@ static void slots_scan(struct transport *t, unsigned int cpu)
 		     HVMSG_NONE)
 		return;
 
-	raw_spin_lock_irqsave(&connection.rx_lock, flags);
+	spin_lock_irqsave(&connection.rx_lock, flags);
 	for (i = 0; i < SLOT_BURST; i++)
 		if (!slot_take(t, cpu, &page[TRANSPORT_SINT]))
 			break;
-	raw_spin_unlock_irqrestore(&connection.rx_lock, flags);
+	spin_unlock_irqrestore(&connection.rx_lock, flags);
 }
 
 static void events_scan(struct transport *t, unsigned int cpu)
@@ -454,7 +455,16 @@ static void events_scan(struct transport *t, unsigned int cpu)
 	}
 }
 
-void connection_interrupt(struct transport *t, unsigned int cpu)
+/**
+ * connection_scan() - look at one CPU's message and event-flags pages
+ * @t: the caller's transport
+ * @cpu: whose pages
+ *
+ * Context: hard interrupt, or with interrupts off; with PREEMPT_RT that CPU's
+ *	thread instead, with bottom halves disabled (interrupt.c). An RCU reader
+ *	in any case.
+ */
+void connection_scan(struct transport *t, unsigned int cpu)
 {
 	if (READ_ONCE(connection.transport) != t)
 		return;
@@ -664,7 +674,7 @@ static void forget_transport(void)
 	smp_mb();
 	while (atomic_read(&connection.posting))
 		msleep(1);
-	synchronize_rcu();		/* vmbus_set_event() */
+	synchronize_rcu();	/* vmbus_set_event(), connection_scan() */
 	/* messages that came since */
 	flush_workqueue(connection.offer_wq);
 }
@@ -914,8 +924,8 @@ int connection_alloc(void)
 	INIT_LIST_HEAD(&c->channels);
 	INIT_LIST_HEAD(&c->deferred);
 	INIT_LIST_HEAD(&c->requests);
-	raw_spin_lock_init(&c->request_lock);
-	raw_spin_lock_init(&c->rx_lock);
+	spin_lock_init(&c->request_lock);
+	spin_lock_init(&c->rx_lock);
 	init_completion(&c->offers_delivered);
 	init_completion(&c->unloaded);
 	INIT_WORK(&c->rx_work, connection_rx_work);

@@ -11,9 +11,12 @@ static int __init channel_init(void)
 	ret = connection_alloc();
 	if (ret)
 		return ret;
-	ret = bus_init();
+	ret = interrupt_init();
 	if (ret)
 		goto err_connection;
+	ret = bus_init();
+	if (ret)
+		goto err_interrupt;
 	debugfs_init();
 	ret = transport_ivshmem_init();
 	if (ret)
@@ -29,6 +32,8 @@ err_ivshmem:
 err_bus:
 	debugfs_exit();
 	bus_exit();
+err_interrupt:
+	interrupt_exit();
 err_connection:
 	connection_free();
 	return ret;
@@ -40,6 +45,7 @@ static void __exit channel_exit(void)
 	transport_ivshmem_exit();
 	debugfs_exit();
 	bus_exit();
+	interrupt_exit();
 	connection_free();
 }
 

@@ -152,10 +152,23 @@ void connection_host_gone(struct transport *t, bool gone);
  * @t: the attached transport
  * @cpu: whose pages. Normally the CPU that this runs on
  *
- * Context: hard interrupt, or with interrupts off. Does nothing when nothing
- * is there, so call it rather once too often.
+ * With PREEMPT_RT this only wakes the thread that looks, on @cpu if that is
+ * online, whichever CPU this runs on.
+ *
+ * Context: hard interrupt. Does nothing when nothing is there, so call it rather
+ * once too often.
  */
 void connection_interrupt(struct transport *t, unsigned int cpu);
+
+/**
+ * connection_drain() - the same, and it is done when this returns
+ * @t: the attached transport
+ * @cpu: whose pages; normally the CPU that this runs on. Its interrupts of @t are
+ *	masked
+ *
+ * Context: process, interrupts on; sleeps with PREEMPT_RT.
+ */
+void connection_drain(struct transport *t, unsigned int cpu);
 
 /**
  * connection_suspend() - suspend for hibernation, after the devices' suspend

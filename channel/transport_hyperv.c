@@ -14,7 +14,9 @@
  *   the interrupt handler runs with interrupts off on a CPU whose SINT is not
  *   masked, and end-of-message calls are queued for other CPUs. hyperv_stop()
  *   masks the SINT on each CPU, then waits for each CPU to have taken one more
- *   interrupt: nobody is in either after that.
+ *   interrupt: nobody is in either after that. With PREEMPT_RT the handler only
+ *   wakes a thread, which is gone from the pages when connection_detach() has
+ *   returned.
  *
  *   posts and signals come from the channel, which has none in flight once
  *   connection_detach() has returned. @attached refuses those that a device
@@ -394,11 +396,9 @@ static int hyperv_cpu_offline(unsigned int cpu)
 	 * Channels have gone to other CPUs before. What the host had sent here
 	 * until then is in the pages, which the register takes away.
 	 */
-	local_irq_disable();
 	hyperv_mask_sint();
-	connection_interrupt(&hv->t, cpu);
+	connection_drain(&hv->t, cpu);
 	hyperv_synic_off();
-	local_irq_enable();
 	return 0;
 }
 

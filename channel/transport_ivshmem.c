@@ -6,9 +6,11 @@
  *
  * Who may still be inside, and when pages go:
  *
- *   interrupt handlers and their cross-calls look at @live first. ivshmem_stop()
- *   clears it, frees the interrupts, waits for the last cross-call, and then for
- *   a grace period: nobody is in connection_interrupt() after that.
+ *   interrupt handlers and their cross-calls look at @live first. It is cleared,
+ *   then ivshmem_free_irqs() frees the interrupts, waits for the last cross-call,
+ *   and then for a grace period: nobody is in connection_interrupt() after that.
+ *   With PREEMPT_RT that only wakes threads, which are gone from the pages when
+ *   connection_detach() has returned.
  *
  *   posts and signals come from the channel, which has none in flight once
  *   connection_detach() has returned. @attached refuses those that a device
@@ -390,6 +392,13 @@ static void ivshmem_vp_forward(struct ivshmem_vp *vp)
 	ivshmem_vp_interrupt(vp);
 }
 
+/* PREEMPT_RT: threads look, each on its CPU, and one for each VP */
+static void ivshmem_vp_wake(struct ivshmem_vp *vp)
+{
+	if (ivshmem_vp_pending(vp))
+		connection_interrupt(&vp->iv->t, vp->cpu);
+}
+
 static irqreturn_t ivshmem_interrupt(int irq, void *data)
 {
 	struct ivshmem_vector *vector = data;
@@ -403,7 +412,9 @@ static irqreturn_t ivshmem_interrupt(int irq, void *data)
 		return IRQ_HANDLED;
 	for (v = vector->index; v < iv->nr_vps; v += iv->nr_vectors) {
 		vp = &iv->vps[v];
-		if (vp->cpu != cpu && cpu_online(vp->cpu))
+		if (IS_ENABLED(CONFIG_PREEMPT_RT))
+			ivshmem_vp_wake(vp);
+		else if (vp->cpu != cpu && cpu_online(vp->cpu))
 			ivshmem_vp_forward(vp);
 		else
 			ivshmem_vp_interrupt(vp);
@@ -473,7 +484,8 @@ static int ivshmem_request_irqs(struct ivshmem *iv)
 		/*
 		 * Not suspended: the channel stays up over suspend-to-idle,
 		 * and for hibernation it is taken down in the noirq phase.
-		 * Not threaded: connection_interrupt() wants hard interrupts.
+		 * Not threaded: with PREEMPT_RT connection_interrupt() has
+		 * threads of its own, on the CPUs that channels are on.
 		 */
 		iv->vectors[i].irq = ret;
 		ret = request_irq(ret, ivshmem_interrupt,

@@ -17,6 +17,9 @@
  *   connection.request_lock	(irq) requests that wait for an answer
  *   connection.rx_lock		(irq) messages that wait for a worker
  *
+ * Those marked with (irq) are taken by what an interrupt causes, which interrupt.c
+ * runs. With PREEMPT_RT that is in a thread, so none of them need be raw.
+ *
  * Work runs on three queues:
  *
  *   offer_wq	(ordered) offers and rescinds in the order of their arrival.
@@ -35,6 +38,7 @@
 #include <linux/kfifo.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
 #include "compat.h"
@@ -133,10 +137,10 @@ struct connection {
 	struct vmbus_channel __rcu *relids[MAX_RELIDS];
 	unsigned int *cpu_channels;
 
-	raw_spinlock_t request_lock;
+	spinlock_t request_lock;
 	struct list_head requests;
 
-	raw_spinlock_t rx_lock;
+	spinlock_t rx_lock;
 	DECLARE_KFIFO_PTR(rx, struct rx_message);
 	struct work_struct rx_work;
 
@@ -216,12 +220,17 @@ struct request {
 int connection_alloc(void);
 void connection_free(void);
 int connection_post(const void *msg, size_t len, bool can_sleep);
+void connection_scan(struct transport *t, unsigned int cpu);
 void request_start(struct request *req, u32 answer,
 		   struct vmbus_channel *channel, u32 gpadl);
 int request_wait(struct request *req);
 void request_cancel(struct request *req);
 void request_fail(struct vmbus_channel *channel, int error);
 const char *connection_state_name(void);
+
+/* interrupt.c */
+int interrupt_init(void);
+void interrupt_exit(void);
 
 /* offers.c */
 void offers_process(struct work_struct *work);

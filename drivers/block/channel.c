@@ -4,10 +4,10 @@
  * only requests; each is the channel of one hardware queue of every disk, or of
  * several if the host gave fewer than we asked for.
  *
- * Receiving. The bus calls in interrupt context (HV_CALL_ISR), where the whole
- * ring is read with the host's interrupts masked, so that what comes meanwhile
- * costs none. What was found done is handed to blk-mq as one batch after the
- * lock is dropped. A polled channel stays masked from its open to its close:
+ * Receiving. The bus calls in interrupt context (HV_CALL_ISR; with PREEMPT_RT in
+ * a thread or a tasklet, synthio_isr_mode()), where the whole ring is read with
+ * the host's interrupts masked, so that what comes meanwhile costs none. What was
+ * found done is handed to blk-mq as one batch after the lock is dropped. A polled channel stays masked from its open to its close:
  * io_uring looks into it, and so does a timeout, which is a poller of the last
  * resort for requests that nobody polls for. An interrupt that comes all the same
  * is not listened to: bios of pollers must not end in interrupt context.
@@ -176,7 +176,7 @@ static void channel_task(struct tasklet_struct *t)
 	drain_ring(ch);
 }
 
-/* The bus' callback, in interrupt context */
+/* The bus' callback, in interrupt context or in what stands for it */
 static void channel_callback(void *context)
 {
 	drain_ring(context);
@@ -254,7 +254,7 @@ static int open_channel(struct synd_chan *ch, struct vmbus_channel *vc)
 
 	vc->max_pkt_size = MAX_PACKET;
 	vc->rqstor_size = 0;
-	set_channel_read_mode(vc, HV_CALL_ISR);
+	set_channel_read_mode(vc, synthio_isr_mode());
 	if (!vc->ringbuffer_page) {
 		ret = synthio_alloc_ring(vc, synd_ring_size);
 		if (ret)

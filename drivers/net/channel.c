@@ -3,8 +3,9 @@
  * The channels of a card. The primary carries everything, sub-channels only
  * packets; each is a queue of the netdev, with a NAPI instance that reads its ring.
  *
- * Reading. The bus calls in interrupt context (HV_CALL_ISR), which masks the
- * host's interrupts and schedules NAPI. poll() reads until the budget is used up,
+ * Reading. The bus calls in interrupt context (HV_CALL_ISR; with PREEMPT_RT in a
+ * thread or a tasklet, synthio_isr_mode()), where the host's interrupts are masked
+ * and NAPI is scheduled. poll() reads until the budget is used up,
  * or the ring is empty; then it unmasks, and looks once more, since the host may
  * have written before it could see the mask go. An interrupt that comes between
  * napi_complete_done() and the end of the mask schedules NAPI again and masks; the
@@ -185,7 +186,7 @@ static void rescinded(struct synn_chan *ch)
 		synn_reset(c);
 }
 
-/* The bus' callback, in interrupt context */
+/* The bus' callback, in interrupt context or in what stands for it */
 static void channel_callback(void *context)
 {
 	struct synn_chan *ch = context;
@@ -316,7 +317,7 @@ static int open_channel(struct synn_chan *ch, struct vmbus_channel *vc)
 
 	vc->max_pkt_size = MAX_PACKET;
 	vc->rqstor_size = 0;
-	set_channel_read_mode(vc, HV_CALL_ISR);
+	set_channel_read_mode(vc, synthio_isr_mode());
 	if (!vc->ringbuffer_page) {
 		ret = synthio_alloc_ring(vc, synn_ring_size);
 		if (ret)

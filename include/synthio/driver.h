@@ -23,6 +23,25 @@
 #endif
 
 /**
+ * synthio_isr_mode() - how to have a channel's callback run in the interrupt
+ *
+ * With PREEMPT_RT it may not run in the hard interrupt, as it takes locks. Our bus
+ * calls from a thread then. Of the kernel's, older ones do not: there it has to be
+ * a tasklet.
+ *
+ * Return: what set_channel_read_mode() takes, for a callback that masks the host's
+ *	interrupts itself.
+ */
+static inline enum hv_callback_mode synthio_isr_mode(void)
+{
+#ifndef SYNTHIO_OWN_NAMES
+	if (IS_ENABLED(CONFIG_PREEMPT_RT))
+		return HV_CALL_DIRECT;
+#endif
+	return HV_CALL_ISR;
+}
+
+/**
  * compat_free_ring() - give back the memory of both rings
  * @vc: closed
  * @safe: the host has let go of it
