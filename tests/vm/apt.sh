@@ -105,7 +105,7 @@ suite_apt()
 # the array debs.
 fetch()
 {
-	local uri name size want=() bytes=0 i=0 list tmp
+	local uri uris name size want=() bytes=0 i=0 list tmp
 
 	mkdir -p "$cache/debs"
 	# what a run that was killed left
@@ -126,16 +126,22 @@ fetch()
 	say "downloading $(((bytes + 999999) / 1000000)) MB: ${want[*]%%_*}"
 	tmp=$cache/debs/new.$$
 	mkdir "$tmp"
-	# the order of the answer is apt's, so ask by what it named
+	# the order of the answer is apt's, so ask by what it named. A few at
+	# once: what was downloaded stays if a later one fails, and starting apt
+	# takes as long as a small package
 	(cd "$tmp" &&
-	 for name in "${want[@]}"; do
-		# NAME_VERSION_ARCH.deb
-		uri=${name%_*}
-		uri=${uri%%_*}:${name##*_}=${uri#*_}
-		uri=${uri/.deb=/=}
-		uri=${uri/:all=/=}
-		apt-get -qq "${apt[@]}" download "${uri//%3a/:}" >&2 || exit
-		mv "$name" ..
+	 for ((i = 0; i < ${#want[@]}; i += 20)); do
+		uris=()
+		for name in "${want[@]:i:20}"; do
+			# NAME_VERSION_ARCH.deb
+			uri=${name%_*}
+			uri=${uri%%_*}:${name##*_}=${uri#*_}
+			uri=${uri/.deb=/=}
+			uri=${uri/:all=/=}
+			uris+=("${uri//%3a/:}")
+		done
+		apt-get -qq "${apt[@]}" download "${uris[@]}" >&2 || exit
+		mv "${want[@]:i:20}" ..
 	 done) || { rm -rf "$tmp"; return 1; }
 	rmdir "$tmp"
 }
