@@ -101,6 +101,23 @@ suite_apt()
 	update "$*" $mb
 }
 
+# Lists that know suite $2 for the architecture $1, in which nothing is
+# installed: what a package needs is all that its dependencies name.
+foreign_apt()
+{
+	local dir=$build/apt/$1-$2 list=$build/apt/$1-$2.list
+	local key=/usr/share/keyrings/debian-archive-keyring.gpg
+
+	[ -s "$key" ] || die "$key is missing: install debian-archive-keyring"
+	mkdir -p "$dir"
+	echo "deb [arch=$1 signed-by=$key] $(apt_mirror) $2 main" >"$list"
+	: >"$dir/status"
+	private_apt "$1-$2" "$list"
+	apt+=(-o "APT::Architecture=$1" -o "APT::Architectures::=$1"
+	      -o "Dir::State::status=$dir/status")
+	update "$2 ($1)" 10
+}
+
 # Leave the packages "PKG=VERSION"... in build/cache/debs, and their paths in
 # the array debs.
 fetch()

@@ -10,7 +10,6 @@ import hashlib
 import os
 import re
 import struct
-import subprocess
 import time
 
 MB = 1 << 20
@@ -88,11 +87,8 @@ def own_user_space(g, programs=(), others=()):
     others: programs of this side that lie in memory elsewhere: what they need is
         there, too
     """
-    out = ""
-    if programs or others:
-        out = subprocess.run(["ldd", *programs, *others], text=True, check=True,
-                             stdout=subprocess.PIPE).stdout
-    files = sorted({*programs, *re.findall(r"(/\S+) \(0x", out)})
+    files = sorted({*programs, *g.userland.libraries(
+        [*map(g.userland.path, programs), *others])})
     g.run("mkdir -p /run/own/bin /run/own/lib64 &&"
           f" cp {BUSYBOX} /run/own/bin && {BUSYBOX} --install -s /run/own/bin"
           " && ln -sf /usr/bin/busybox /run/own/bin/sh &&"
