@@ -184,6 +184,11 @@ void vmbus_setevent(struct vmbus_channel *channel)
 	trace_synth_signal(channel);
 	to_channel(channel)->last_signal = ktime_get_mono_fast_ns();
 	sync_set_bit(relid, connection.int_page + HV_HYP_PAGE_SIZE / 2);
+	/*
+	 * Outside of x86 the operation has no order of its own: the host must
+	 * not see the trigger and then no bit, nor a ring from before both.
+	 */
+	virt_mb__before_atomic();
 	sync_set_bit(channel->monitor_bit,
 		     (unsigned long *)
 		     &page->trigger_group[channel->monitor_grp].pending);

@@ -223,6 +223,12 @@ static void ivshmem_signal_event(struct transport *t, u32 connection_id)
 		return;
 	}
 	this_cpu_inc(iv->stats->signals);
+	/*
+	 * Pairs with the host's exchange of the word: whoever takes the bit sees
+	 * what it tells of. Outside of x86 the operation has no order of its
+	 * own, and the host would look at a ring from before the signal.
+	 */
+	virt_mb__before_atomic();
 	sync_set_bit(connection_id, iv->signal);
 	ivshmem_kick(iv, connection_id % iv->host_vectors);
 }
