@@ -11,7 +11,7 @@ class Amd64:
     program, cpu: QEMU's; console, agent: the guest's names of its serial ports;
     cmdline: what its kernel is told besides; chardev, agent_args: QEMU's ends of
     the console and of the second port; plugs: whether CPUs can be added to it,
-    so that maxcpus are possible
+    so that maxcpus are possible; wakes: whether its power button ends a sleep
     """
 
     default = "q35"
@@ -20,6 +20,7 @@ class Amd64:
     cpu = "max,la57=off"
     console, agent = "ttyS0", "ttyS1"
     plugs = True
+    wakes = True
     cmdline = "no_timer_check tsc=nowatchdog"
     chardev = "file,id=console,path=console.log,append=on"
     agent_args = ("-serial", "chardev:agent")
@@ -57,6 +58,7 @@ class Arm64:
     cpu = "cortex-a76"
     console, agent = "ttyAMA0", "ttyS0"
     plugs = False
+    wakes = False       # the device tree does not say that it may
     cmdline = ""
     # also an input, for sysrq(): what is written is logged whether or not
     # somebody is connected

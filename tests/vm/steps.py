@@ -12,6 +12,8 @@ import re
 import struct
 import time
 
+from tap import Skip
+
 MB = 1 << 20
 BUSYBOX = "/run/vm/busybox"     # in each guest
 # make test LONG=1: each test as long as it deserves; else as short as makes sense
@@ -142,6 +144,13 @@ def sleep_idle(g, wake, seconds=2, limit=60):
     said = g.wait_console(r"idle said (\d+)", limit, at)
     assert said[1] == "0", g.tail()
     g.run("true")
+
+
+def power_button(g):
+    """What presses it, for sleep_idle(); raises Skip where that wakes nobody."""
+    if not g.arch.wakes:
+        raise Skip("this machine's power button wakes nobody")
+    return lambda: g.qmp("system_powerdown")
 
 
 def swap_disk(g, megabytes=400):
