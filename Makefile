@@ -20,6 +20,8 @@ export LONG DEBUG_KERNEL KEEP JOBS_TEST
 export PYTHONDONTWRITEBYTECODE := 1
 
 GUEST_KERNEL := $(if $(filter 1,$(DEBUG_KERNEL)),debug,$(or $(KERNEL),distro))
+# of what runs in guests; empty: this machine's. See tests/guest/arch.mk
+GUEST_ARCH := $(if $(findstring arm64,$(GUEST_KERNEL)),arm64)
 SOURCES = Kbuild channel include drivers tests/selftests/modules
 # in the directory where it is run; what the build makes there is not listed
 FIND_SOURCES = find $(SOURCES) -type f \( -name '*.[ch]' -o -name Kbuild \
@@ -151,10 +153,11 @@ test:
 ifeq ($(filter-out unit package,$(or $(SUITE),all)),)
 	@tests/vm/deps.sh build vm fresh || true
 else
-	@tests/vm/deps.sh test fresh || true
-	@[ -n "$$(tests/vm/deps.sh -m test)" ] || $(MAKE) guest-ready
+	@tests/vm/deps.sh test arm64 fresh || true
+	@[ -n "$$(tests/vm/deps.sh -m test $(filter arm64,$(GUEST_ARCH)))" ] || \
+		$(MAKE) guest-ready
 endif
-	@tests/run $(SUITE)
+	@$(if $(KERNEL),VM_KERNEL=$(KERNEL)) tests/run $(SUITE)
 
 .PHONY: demo
 demo:

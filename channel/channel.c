@@ -158,7 +158,8 @@ void vmbus_set_event(struct vmbus_channel *channel)
 	if (t) {
 		/* hosts without dedicated interrupts look for the channel here */
 		if (!channel->is_dedicated_interrupt)
-			sync_set_bit(relid, connection.int_page + PAGE_SIZE / 2);
+			sync_set_bit(relid, connection.int_page +
+				     HV_HYP_PAGE_SIZE / 2);
 		t->ops->signal_event(t, channel->sig_event);
 	}
 	rcu_read_unlock();
@@ -187,7 +188,12 @@ void vmbus_setevent(struct vmbus_channel *channel)
 		return;
 	trace_synth_signal(channel);
 	to_channel(channel)->last_signal = ktime_get_mono_fast_ns();
-	sync_set_bit(relid, connection.int_page + PAGE_SIZE / 2);
+	sync_set_bit(relid, connection.int_page + HV_HYP_PAGE_SIZE / 2);
+	/*
+	 * Outside of x86 the operation has no order of its own: the host must
+	 * not see the trigger and then no bit, nor a ring from before both.
+	 */
+	virt_mb__before_atomic();
 	sync_set_bit(channel->monitor_bit,
 		     (unsigned long *)
 		     &page->trigger_group[channel->monitor_grp].pending);
@@ -338,8 +344,7 @@ static int post_open(struct vmbus_channel *vc, const void *userdata,
 		.ringbuffer_gpadlhandle =
 			vc->ringbuffer_gpadlhandle.gpadl_handle,
 		.target_vp = t->ops->cpu_to_vp(t, vc->target_cpu),
-		.downstream_ringbuffer_pageoffset =
-			vc->ringbuffer_send_offset * NR_HV_HYP_PAGES_IN_PAGE,
+		.downstream_ringbuffer_pageoffset = gpadl_ring_offset(vc),
 	};
 	struct request req;
 	int ret;
@@ -402,9 +407,7 @@ static int channel_open(struct vmbus_channel *vc, const void *userdata,
 		       recv_pages, vc->max_pkt_size);
 	if (ret)
 		goto err_unmap_out;
-	ret = gpadl_establish_ring(vc, vc->ringbuffer_page,
-				   vc->ringbuffer_pagecount << PAGE_SHIFT,
-				   &vc->ringbuffer_gpadlhandle);
+	ret = gpadl_establish_ring(vc, &vc->ringbuffer_gpadlhandle);
 	if (ret)
 		goto err_unmap_in;
 

@@ -128,6 +128,11 @@ int connection_post(const void *msg, size_t len, bool can_sleep)
 			pause_us *= 2;
 	}
 
+	/*
+	 * Release: whoever frees the transport's pages when this is 0 finds us
+	 * done with them.
+	 */
+	smp_mb__before_atomic();
 	atomic_dec(&connection.posting);
 
 	trace_synth_message_out(hdr->msgtype, len, ret);
@@ -393,7 +398,12 @@ static bool slot_take(struct transport *t, unsigned int cpu,
 				    type);
 	}
 
-	WRITE_ONCE(slot->header.message_type, HVMSG_NONE);
+	/*
+	 * Release: the host writes the next message as soon as it reads 0. A
+	 * load of the copy above that came after this store, as a weakly
+	 * ordered CPU may have it, would take parts of that one.
+	 */
+	virt_store_release(&slot->header.message_type, HVMSG_NONE);
 	/*
 	 * Pairs with the barrier between the host's setting of msg_pending and
 	 * its second look at the type: it sees the slot free, or we see that it
@@ -466,7 +476,8 @@ static void events_scan(struct transport *t, unsigned int cpu)
  */
 void connection_scan(struct transport *t, unsigned int cpu)
 {
-	if (READ_ONCE(connection.transport) != t)
+	/* pairs with connection_attach(): what it set up before is there */
+	if (smp_load_acquire(&connection.transport) != t)
 		return;
 	events_scan(t, cpu);
 	slots_scan(t, cpu);
@@ -670,9 +681,9 @@ static void forget_transport(void)
 	mutex_lock(&connection.channel_mutex);	/* debugfs looks at it */
 	WRITE_ONCE(connection.transport, NULL);
 	mutex_unlock(&connection.channel_mutex);
-	/* pairs with the one in connection_post() */
+	/* these pair with the barriers around "posting" in connection_post() */
 	smp_mb();
-	while (atomic_read(&connection.posting))
+	while (atomic_read_acquire(&connection.posting))
 		msleep(1);
 	synchronize_rcu();	/* vmbus_set_event(), connection_scan() */
 	/* messages that came since */
@@ -853,8 +864,9 @@ static bool crash_poll(struct transport *t)
 		if (type == MESSAGE_TYPE_CHANNEL &&
 		    READ_ONCE(hdr->msgtype) == CHANNELMSG_UNLOAD_RESPONSE)
 			return true;
-		WRITE_ONCE(slot->header.message_type, HVMSG_NONE);
-		virt_mb();	/* as in slot_take() */
+		/* as in slot_take() */
+		virt_store_release(&slot->header.message_type, HVMSG_NONE);
+		virt_mb();	/* likewise */
 		if (READ_ONCE(slot->header.message_flags.asu8) & 1)
 			t->ops->end_of_message(t, cpu);
 	}

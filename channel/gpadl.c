@@ -8,6 +8,12 @@
  * pages must stay; since drivers free their buffers all the same, the pages get
  * a reference that is never dropped. (That holds for vmalloc() and for single or
  * compound pages, which is what drivers use. Rings have ring_lost.)
+ *
+ * The host counts in pages of 4 KiB (HV_HYP_PAGE_SIZE) whatever the kernel's are.
+ * A buffer is then a longer list, and its last pages may lie behind its end in
+ * the kernel's last page. A ring's control page takes a whole page of the kernel
+ * (struct hv_ring_buffer), so that data can be mapped behind it, and the host
+ * is shown the first 4 KiB of it: see area_offset().
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -16,9 +22,6 @@
 
 #include "trace.h"
 #include "vmbus.h"
-
-/* a larger page would need other PFN lists for rings than for buffers */
-static_assert(PAGE_SIZE == HV_HYP_PAGE_SIZE);
 
 /* range_buflen is 16 bits wide */
 #define GPADL_MAX_PFNS	((U16_MAX - sizeof(struct gpa_range)) / sizeof(u64))
@@ -36,15 +39,47 @@ union gpadl_message {
 	u8 bytes[HV_MESSAGE_PAYLOAD_BYTE_COUNT];
 };
 
-static u64 pfn_at(const void *buffer, u32 page)
+/* Of a ring's control page the host does not know these bytes */
+#define CONTROL_GAP	(PAGE_SIZE - HV_HYP_PAGE_SIZE)
+
+/**
+ * struct area - what is shown to the host
+ * @buffer: in pages of the kernel
+ * @size: bytes
+ * @second: both rings: where in it the second one begins; 0: just a buffer
+ */
+struct area {
+	void *buffer;
+	u32 size;
+	u32 second;
+};
+
+/* Bytes of it as the host sees it */
+static u32 area_bytes(const struct area *a)
 {
-	return virt_to_hvpfn((void *)buffer + (size_t)page * HV_HYP_PAGE_SIZE);
+	return a->size - (a->second ? 2 * CONTROL_GAP : 0);
+}
+
+/* Where in it the host's page number i lies */
+static u32 area_offset(const struct area *a, u32 i)
+{
+	u32 at = i * HV_HYP_PAGE_SIZE;
+
+	if (!a->second || !i)
+		return at;
+	at += CONTROL_GAP;			/* behind the first control page */
+	return at > a->second ? at + CONTROL_GAP : at;
+}
+
+static u64 area_pfn(const struct area *a, u32 i)
+{
+	return virt_to_hvpfn(a->buffer + area_offset(a, i));
 }
 
 static int post_pages(struct vmbus_channel *channel, u32 handle,
-		      const void *buffer, u32 size, bool *header_sent)
+		      const struct area *a, bool *header_sent)
 {
-	u32 pages = PFN_UP(size), done = 0, i, n;
+	u32 size = area_bytes(a), pages = HVPFN_UP(size), done = 0, i, n;
 	union gpadl_message msg;
 	int ret;
 
@@ -59,7 +94,7 @@ static int post_pages(struct vmbus_channel *channel, u32 handle,
 	msg.header.range[0].byte_offset = 0;
 	n = min_t(u32, pages, HEADER_PFNS);
 	for (i = 0; i < n; i++)
-		msg.header.range[0].pfn_array[i] = pfn_at(buffer, i);
+		msg.header.range[0].pfn_array[i] = area_pfn(a, i);
 	ret = connection_post(&msg, sizeof(msg.header) +
 			      sizeof(struct gpa_range) + n * sizeof(u64), true);
 	*header_sent = !ret;
@@ -70,7 +105,7 @@ static int post_pages(struct vmbus_channel *channel, u32 handle,
 		msg.body.gpadl = handle;
 		n = min_t(u32, pages - done, BODY_PFNS);
 		for (i = 0; i < n; i++)
-			msg.body.pfn[i] = pfn_at(buffer, done + i);
+			msg.body.pfn[i] = area_pfn(a, done + i);
 		ret = connection_post(&msg, sizeof(msg.body) + n * sizeof(u64),
 				      true);
 	}
@@ -101,16 +136,17 @@ static int teardown(struct vmbus_channel *channel, u32 handle)
 }
 
 /* @lost: the host may have the pages, and does not give them back */
-static int establish(struct vmbus_channel *channel, void *buffer, u32 size,
+static int establish(struct vmbus_channel *channel, const struct area *a,
 		     struct vmbus_gpadl *gpadl, bool *lost)
 {
 	u32 handle = atomic_inc_return(&connection.next_gpadl);
+	u32 size = a->size;
 	struct request req;
 	bool header_sent;
 	int ret;
 
 	*lost = false;
-	if (!size || PFN_UP(size) > GPADL_MAX_PFNS) {
+	if (!size || HVPFN_UP(area_bytes(a)) > GPADL_MAX_PFNS) {
 		pr_err("a GPADL of %u bytes is not possible, at most %zu pages\n",
 		       size, GPADL_MAX_PFNS);
 		return -EINVAL;
@@ -119,7 +155,7 @@ static int establish(struct vmbus_channel *channel, void *buffer, u32 size,
 		return -ENODEV;
 
 	request_start(&req, CHANNELMSG_GPADL_CREATED, channel, handle);
-	ret = post_pages(channel, handle, buffer, size, &header_sent);
+	ret = post_pages(channel, handle, a, &header_sent);
 	if (ret)
 		request_cancel(&req);
 	else
@@ -138,7 +174,7 @@ static int establish(struct vmbus_channel *channel, void *buffer, u32 size,
 
 	atomic_inc(&to_channel(channel)->gpadls);
 	gpadl->gpadl_handle = handle;
-	gpadl->buffer = buffer;
+	gpadl->buffer = a->buffer;
 	gpadl->size = size;
 	gpadl->decrypted = false;
 	return 0;
@@ -147,24 +183,39 @@ static int establish(struct vmbus_channel *channel, void *buffer, u32 size,
 /**
  * gpadl_establish_ring() - show both rings to the host
  * @channel: whose rings; marked with ring_lost if the host may keep them
- * @pages: consecutive
- * @size: bytes, whole pages
  * @gpadl: filled in
  *
  * Context: process, sleeps for a bounded time.
  * Return: as vmbus_establish_gpadl().
  */
-int gpadl_establish_ring(struct vmbus_channel *channel, struct page *pages,
-			 u32 size, struct vmbus_gpadl *gpadl)
+int gpadl_establish_ring(struct vmbus_channel *channel,
+			 struct vmbus_gpadl *gpadl)
 {
+	struct area a = {
+		.buffer = page_address(channel->ringbuffer_page),
+		.size = channel->ringbuffer_pagecount << PAGE_SHIFT,
+		.second = channel->ringbuffer_send_offset << PAGE_SHIFT,
+	};
 	bool lost;
 	int ret;
 
 	gpadl->gpadl_handle = 0;
-	ret = establish(channel, page_address(pages), size, gpadl, &lost);
+	ret = establish(channel, &a, gpadl, &lost);
 	if (lost)
 		to_channel(channel)->ring_lost = true;
 	return ret;
+}
+
+/**
+ * gpadl_ring_offset() - where the second ring begins, as the host counts
+ * @channel: has rings
+ *
+ * Context: any. Return: pages of the host's.
+ */
+u32 gpadl_ring_offset(const struct vmbus_channel *channel)
+{
+	return channel->ringbuffer_send_offset * NR_HV_HYP_PAGES_IN_PAGE -
+	       HVPFN_DOWN(CONTROL_GAP);
 }
 
 static void pin_for_ever(struct vmbus_channel *channel, void *buffer, u32 size)
@@ -172,7 +223,9 @@ static void pin_for_ever(struct vmbus_channel *channel, void *buffer, u32 size)
 	u32 i, bare = 0;
 
 	for (i = 0; i < PFN_UP(size); i++) {
-		struct page *page = pfn_to_page(pfn_at(buffer, i));
+		void *at = buffer + (size_t)i * PAGE_SIZE;
+		struct page *page = pfn_to_page(virt_to_hvpfn(at) /
+						NR_HV_HYP_PAGES_IN_PAGE);
 
 		/* the tail of a plain high-order allocation can't be held */
 		if (page_count(page))
@@ -192,7 +245,7 @@ static void pin_for_ever(struct vmbus_channel *channel, void *buffer, u32 size)
  * vmbus_establish_gpadl() - show a buffer to the host
  * @channel: whose device may use it
  * @kbuffer: page aligned; of vmalloc(), or of whole pages
- * @size: bytes, at most 8190 pages
+ * @size: bytes, at most 8190 pages of 4 KiB
  * @gpadl: filled in, for the device's own messages and for the teardown
  *
  * Context: process, sleeps for a bounded time.
@@ -203,12 +256,13 @@ static void pin_for_ever(struct vmbus_channel *channel, void *buffer, u32 size)
 int vmbus_establish_gpadl(struct vmbus_channel *channel, void *kbuffer,
 			  u32 size, struct vmbus_gpadl *gpadl)
 {
+	struct area a = { .buffer = kbuffer, .size = size };
 	bool lost;
 	int ret;
 
 	if (offset_in_page(kbuffer))
 		return -EINVAL;
-	ret = establish(channel, kbuffer, size, gpadl, &lost);
+	ret = establish(channel, &a, gpadl, &lost);
 	if (lost)
 		pin_for_ever(channel, kbuffer, size);
 	return ret;

@@ -42,9 +42,7 @@
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <clocksource/hyperv_timer.h>
-#include <asm/irq_vectors.h>
 #include <asm/mshyperv.h>
-#include <asm/msr.h>
 
 #include "compat.h"
 #include "transport_hyperv.h"
@@ -218,7 +216,7 @@ static void hyperv_interrupt(void)
 		return;
 	this_cpu_inc(hv->cpus->interrupts);
 	connection_interrupt(&hv->t, smp_processor_id());
-	add_interrupt_randomness(HYPERVISOR_CALLBACK_VECTOR);
+	add_interrupt_randomness(hyperv_irq_vector());
 }
 
 /* The other operations */
@@ -312,10 +310,10 @@ static void hyperv_synic_on(struct hyperv *hv)
 
 	v = compat_synic_get(SINT0 + TRANSPORT_SINT);
 	v &= ~(SINT_VECTOR | SINT_MASKED | SINT_AUTO_EOI | SINT_POLLING);
-	v |= HYPERVISOR_CALLBACK_VECTOR;
-	/* whoever handles the vector signals its end by the same rule */
-	if (!(ms_hyperv.hints & HV_DEPRECATING_AEOI_RECOMMENDED))
+	v |= hyperv_irq_vector();
+	if (hyperv_auto_eoi())
 		v |= SINT_AUTO_EOI;
+	hyperv_irq_on();
 	compat_synic_set(SINT0 + TRANSPORT_SINT, v);
 	local_irq_restore(flags);
 }
@@ -334,6 +332,7 @@ static void hyperv_synic_off(void)
 	compat_synic_set(SIEFP, v & ~(SYNIC_ADDRESS | SYNIC_ENABLE));
 	v = compat_synic_get(SCONTROL);
 	compat_synic_set(SCONTROL, v & ~SYNIC_ENABLE);
+	hyperv_irq_off();
 	local_irq_restore(flags);
 }
 
@@ -501,7 +500,6 @@ static struct hyperv *hyperv_alloc(struct device *dev)
 static int hyperv_check(struct device *dev)
 {
 	const char *other = connection_in_use();
-	u32 low, high;
 
 	if (other) {
 		dev_info(dev, "Hyper-V's channel is left alone: %s is in use\n",
@@ -525,11 +523,7 @@ static int hyperv_check(struct device *dev)
 		dev_err(dev, "the Hyper-V host is left to the kernel's own VMBus, though that has let go of the device\n");
 		return -ENODEV;
 	}
-	/*
-	 * Not by the privilege bit, which some hosts forget. Reading is the
-	 * question that can't go wrong.
-	 */
-	if (rdmsr_safe(HV_X64_MSR_SCONTROL, &low, &high)) {
+	if (!hyperv_has_synic()) {
 		dev_err(dev, "the hypervisor gives this guest no SynIC\n");
 		return -ENODEV;
 	}
@@ -554,7 +548,9 @@ static int hyperv_probe(struct device *dev)
 	hyperv_mmio_find(&hv->mmio, &hv->t, compat_vmbus_acpi(dev));
 
 	WRITE_ONCE(hyperv_instance, hv);
-	hv_setup_vmbus_handler(hyperv_interrupt);
+	ret = hyperv_irq_setup(compat_vmbus_acpi(dev), hyperv_interrupt);
+	if (ret)
+		goto err_free;
 	/* before the channel's own state, so that channels leave a CPU first */
 	ret = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN,
 					"synthio/hyperv:online",
@@ -577,7 +573,8 @@ err_stop:
 	hyperv_stop(hv);
 	cpuhp_remove_state_nocalls(hv->cpuhp_state);
 err_handler:
-	hv_remove_vmbus_handler();
+	hyperv_irq_free();
+err_free:
 	WRITE_ONCE(hyperv_instance, NULL);
 	hyperv_free(hv);
 	return ret;
@@ -592,7 +589,7 @@ static void hyperv_remove(struct device *dev)
 	hv_remove_kexec_handler();
 	hyperv_stop(hv);
 	cpuhp_remove_state_nocalls(hv->cpuhp_state);
-	hv_remove_vmbus_handler();
+	hyperv_irq_free();
 	WRITE_ONCE(hyperv_instance, NULL);
 	hyperv_free(hv);
 }

@@ -225,6 +225,12 @@ static void ivshmem_signal_event(struct transport *t, u32 connection_id)
 		return;
 	}
 	this_cpu_inc(iv->stats->signals);
+	/*
+	 * Pairs with the host's exchange of the word: whoever takes the bit sees
+	 * what it tells of. Outside of x86 the operation has no order of its
+	 * own, and the host would look at a ring from before the signal.
+	 */
+	virt_mb__before_atomic();
 	sync_set_bit(connection_id, iv->signal);
 	ivshmem_kick(iv, connection_id % iv->host_vectors);
 }
@@ -1002,6 +1008,21 @@ static void ivshmem_free_pages(struct ivshmem *iv)
 
 /* The PCI function */
 
+/*
+ * The host has this page in its cache. On x86 the processor keeps all views of it
+ * coherent. On arm64 an access through a mapping as device memory goes past the
+ * caches unless the processor overrides that for guests (FEAT_S2FWB), and neither
+ * side would see what the other one writes.
+ */
+static void __iomem *ivshmem_map_boot(struct pci_dev *pdev)
+{
+	resource_size_t start = pci_resource_start(pdev, IVSHMEM_BAR_SHARED);
+
+	if (IS_ENABLED(CONFIG_ARM64))
+		return ioremap_cache(start, SYNTHIO_PAGE_SIZE);
+	return ioremap(start, SYNTHIO_PAGE_SIZE);
+}
+
 static int ivshmem_map(struct ivshmem *iv)
 {
 	struct pci_dev *pdev = iv->pdev;
@@ -1011,18 +1032,17 @@ static int ivshmem_map(struct ivshmem *iv)
 	    !(pci_resource_flags(pdev, IVSHMEM_BAR_SHARED) & IORESOURCE_MEM))
 		return -ENODEV;
 
-	iv->boot = pci_iomap_range(pdev, IVSHMEM_BAR_SHARED, 0,
-				   SYNTHIO_PAGE_SIZE);
+	iv->boot = ivshmem_map_boot(pdev);
 	if (!iv->boot)
 		return -ENOMEM;
 	if (!ivshmem_has_magic(iv)) {
-		pci_iounmap(pdev, iv->boot);
+		iounmap(iv->boot);
 		return -ENODEV;		/* somebody else's, and no news */
 	}
 	iv->regs = pci_iomap_range(pdev, IVSHMEM_BAR_REGS, 0,
 				   IVSHMEM_REGS_SIZE);
 	if (!iv->regs) {
-		pci_iounmap(pdev, iv->boot);
+		iounmap(iv->boot);
 		return -ENOMEM;
 	}
 	return 0;
@@ -1031,7 +1051,7 @@ static int ivshmem_map(struct ivshmem *iv)
 static void ivshmem_unmap(struct ivshmem *iv)
 {
 	pci_iounmap(iv->pdev, iv->regs);
-	pci_iounmap(iv->pdev, iv->boot);
+	iounmap(iv->boot);
 }
 
 /*

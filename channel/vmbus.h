@@ -251,8 +251,9 @@ int channel_move(struct vmbus_channel *channel, unsigned int cpu);
 void channel_rescind_wake(struct vmbus_channel *channel);
 
 /* gpadl.c */
-int gpadl_establish_ring(struct vmbus_channel *channel, struct page *pages,
-			 u32 size, struct vmbus_gpadl *gpadl);
+int gpadl_establish_ring(struct vmbus_channel *channel,
+			 struct vmbus_gpadl *gpadl);
+u32 gpadl_ring_offset(const struct vmbus_channel *channel);
 
 /* bus.c; the exported one is in no public header */
 void vmbus_device_unregister(struct hv_device *device_obj);

@@ -31,7 +31,6 @@ SAME_SIZE(vmbus_wire_version_response, vmbus_channel_version_response);
 SAME_SIZE(vmbus_wire_modify, vmbus_channel_modifychannel);
 SAME_SIZE(vmbus_wire_modify_response, vmbus_channel_modifychannel_response);
 SAME_SIZE(vmbus_wire_tl_connect, vmbus_channel_tl_connect_request);
-SAME_SIZE(vmbus_wire_ring, hv_ring_buffer);
 SAME_SIZE(vmbus_wire_packet, vmpacket_descriptor);
 
 SAME_PLACE(vmbus_wire_offer, chn_flags, vmbus_channel_offer_channel,
@@ -54,3 +53,6 @@ SAME_PLACE(vmbus_wire_version_response, msg_conn_id,
 	   vmbus_channel_version_response, msg_conn_id);
 SAME_PLACE(vmbus_wire_ring, pending_send_sz, hv_ring_buffer, pending_send_sz);
 SAME_PLACE(vmbus_wire_ring, feature_bits, hv_ring_buffer, feature_bits);
+/* the kernel fills a page of its own with it, of which 4 KiB are on the wire */
+static_assert(sizeof(struct hv_ring_buffer) ==
+	      PAGE_SIZE - HV_HYP_PAGE_SIZE + sizeof(struct vmbus_wire_ring));

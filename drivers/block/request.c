@@ -365,7 +365,7 @@ static blk_status_t synd_queue_rq(struct blk_mq_hw_ctx *hctx,
 	/*
 	 * The host may end the request from here on: only the id is ours. With
 	 * an answer to what is still to be sent, too: whoever sees the id then
-	 * sees the slot and the command.
+	 * sees the slot and the command. Pairs with synd_request_completed().
 	 */
 	smp_store_release(&slot->id, id);
 	ret = synd_chan_send(ch, mpb_len ? mpb : NULL, mpb_len, &pkt, id);
@@ -594,7 +594,13 @@ void synd_request_completed(struct synd_chan *ch, u64 id, const void *payload,
 
 	rcu_read_lock();
 	slot = find_slot(ch, id);
-	if (unlikely(!slot || !id || slot->id != id)) {
+	/*
+	 * Acquire, for the id of a request that is not sent yet, which a bad host
+	 * can guess: nothing but this word says then that the submitter has
+	 * written the rest. Without it slot->rq may be read before slot->id, and
+	 * be a request of earlier.
+	 */
+	if (unlikely(!slot || !id || smp_load_acquire(&slot->id) != id)) {
 		synd_chan_bad(ch, "a completion of nothing", id);
 		goto out;
 	}

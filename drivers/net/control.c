@@ -205,7 +205,7 @@ static int ask(struct synn_card *c, u32 type, u32 oid, const void *info,
 
 	if (ret)
 		return ret;
-	bytes = rndis_put_request(t->page, PAGE_SIZE, type, id, oid, info,
+	bytes = rndis_put_request(t->page, HV_HYP_PAGE_SIZE, type, id, oid, info,
 				  info_len);
 	if (!bytes)
 		return -EMSGSIZE;
@@ -524,7 +524,7 @@ int synn_filter_update(struct synn_card *c)
 	} else if (c->filter_on && dev->flags & IFF_ALLMULTI) {
 		filter |= NDIS_FILTER_ALL_MULTICAST;
 	} else if (c->filter_on) {
-		room = (PAGE_SIZE - 64) / ETH_ALEN;
+		room = (HV_HYP_PAGE_SIZE - 64) / ETH_ALEN;
 		list = kmalloc_array(room, ETH_ALEN, GFP_KERNEL);
 		netif_addr_lock_bh(dev);
 		netdev_for_each_mc_addr(ha, dev) {

@@ -506,12 +506,15 @@ int synn_rx_transfer(struct synn_chan *ch,
 	u32 head = desc->offset8 * 8, len = desc->len8 * 8, i, bad = 0;
 	struct synn_rx *rx = &ch->rx;
 	int packets = 0;
+	u32 size;
 
+	/* pairs with the release in link.c: there is a buffer of that size */
+	size = smp_load_acquire(&rx->size);
 	m = (const void *)((const u8 *)desc + head);
 	if (unlikely(head < fixed || h->range_cnt > (head - fixed) / 8 ||
 		     h->xfer_pageset_id != NVSP_RECEIVE_BUFFER_ID ||
 		     len - head < sizeof(m->type) ||
-		     m->type != NVSP_SEND_RNDIS_PACKET || !rx->size)) {
+		     m->type != NVSP_SEND_RNDIS_PACKET || !size)) {
 		synn_bad(ch, "a malformed transfer", desc->trans_id);
 		done(ch, desc->trans_id, NVSP_STATUS_FAILURE);
 		return 0;
@@ -523,7 +526,7 @@ int synn_rx_transfer(struct synn_chan *ch,
 		u32 bytes = h->ranges[i].byte_count;
 		int ret;
 
-		if (unlikely(at > rx->size || bytes > rx->size - at || at % 4)) {
+		if (unlikely(at > size || bytes > size - at || at % 4)) {
 			rx->nr_pieces = 0;
 			bad++;
 			continue;

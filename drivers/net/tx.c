@@ -99,7 +99,12 @@ static u64 arm(struct synn_tx *tx, u32 slot)
 	u64 id = synn_id(SYNN_ID_SEND, ++tx->gen, slot);
 
 	s->since = jiffies;
-	WRITE_ONCE(s->id, id);
+	/*
+	 * Pairs with the exchange in synn_tx_completed(). A bad host can complete
+	 * what it was not given: without the release NAPI would see the id and
+	 * still what was in the slot before, and take a packet for a frame of XDP.
+	 */
+	smp_store_release(&s->id, id);
 	return id;
 }
 
@@ -705,10 +710,12 @@ int synn_tx_frame(struct synn_chan *ch, void *data, u32 len,
  */
 bool synn_tx_is_frame(const struct synn_chan *ch, u64 id)
 {
+	const struct synn_tx *tx = &ch->tx;
 	u32 slot = synn_id_slot(id);
 
-	return synn_id_kind(id) == SYNN_ID_SEND && slot < ch->tx.nr_slots &&
-	       ch->tx.slots[slot].owner && ch->tx.slots[slot].is_frame;
+	return synn_id_kind(id) == SYNN_ID_SEND &&
+	       slot < smp_load_acquire(&tx->nr_slots) &&
+	       tx->slots[slot].owner && tx->slots[slot].is_frame;
 }
 
 /* TCP's are the second half of what was allocated in one piece */
@@ -751,7 +758,7 @@ void synn_tx_completed(struct synn_chan *ch, u64 id, const void *payload,
 	struct synn_slot *s;
 
 	/* the sender may want it back at the same moment: disarm() */
-	if (unlikely(slot >= tx->nr_slots ||
+	if (unlikely(slot >= smp_load_acquire(&tx->nr_slots) ||
 		     cmpxchg(&tx->slots[slot].id, id, 0) != id)) {
 		synn_bad(ch, "a completion of a send that it does not have", id);
 		return;
@@ -860,7 +867,7 @@ int synn_tx_prepare(struct synn_chan *ch, u32 first_section, u32 sections)
 		if (!tx->headers[i])
 			return -ENOMEM;
 	}
-	/* from now on completions find their slots */
+	/* from now on completions, which acquire it, find their slots */
 	smp_store_release(&tx->nr_slots, sections + plain);
 	return 0;
 }

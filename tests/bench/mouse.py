@@ -19,7 +19,7 @@ import time
 
 from case import Case
 from core import Row
-from guest import GuestError, ram_ranges
+from guest import GuestError
 from measure import GuestWindow, costs
 from peer import GuestPeer, MACHINE, OnDropIn, Ours
 from rfb import Viewer
@@ -43,7 +43,7 @@ class Page:
 
     def __init__(self, g, address):
         offset = next((at + address - gpa for at, gpa, length
-                       in ram_ranges(g.machine, g.ram)
+                       in g.arch.ram_ranges(g.machine, g.ram)
                        if gpa <= address < gpa + length), None)
         if offset is None or offset % mmap.PAGESIZE:
             raise ValueError(f"no page of RAM is at {address:#x}")

@@ -1,7 +1,6 @@
 #!/run/vm/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Takes commands in the guest. A request is one line on ttyS1,
-# or on VM_AGENT:
+# Takes commands in the guest. A request is one line on the terminal VM_AGENT:
 #	<id> <seconds> <a shell script, as printf %b takes it>
 # Its output, standard error included, comes back as it is made; it ends with
 # byte 1, the id, the exit status and a newline. The id is a random number
@@ -10,7 +9,7 @@ V=/run/vm
 
 serve()
 {
-	exec <>"${VM_AGENT:-/dev/ttyS1}" >&0 2>&0
+	exec <>"$VM_AGENT" >&0 2>&0
 	$V/stty raw -echo
 	printf '\001READY\n'
 	while read -r id limit script; do

@@ -101,11 +101,28 @@ suite_apt()
 	update "$*" $mb
 }
 
+# Lists that know suite $2 for the architecture $1, in which nothing is
+# installed: what a package needs is all that its dependencies name.
+foreign_apt()
+{
+	local dir=$build/apt/$1-$2 list=$build/apt/$1-$2.list
+	local key=/usr/share/keyrings/debian-archive-keyring.gpg
+
+	[ -s "$key" ] || die "$key is missing: install debian-archive-keyring"
+	mkdir -p "$dir"
+	echo "deb [arch=$1 signed-by=$key] $(apt_mirror) $2 main" >"$list"
+	: >"$dir/status"
+	private_apt "$1-$2" "$list"
+	apt+=(-o "APT::Architecture=$1" -o "APT::Architectures::=$1"
+	      -o "Dir::State::status=$dir/status")
+	update "$2 ($1)" 10
+}
+
 # Leave the packages "PKG=VERSION"... in build/cache/debs, and their paths in
 # the array debs.
 fetch()
 {
-	local uri name size want=() bytes=0 i=0 list tmp
+	local uri uris name size want=() bytes=0 i=0 list tmp
 
 	mkdir -p "$cache/debs"
 	# what a run that was killed left
@@ -126,16 +143,22 @@ fetch()
 	say "downloading $(((bytes + 999999) / 1000000)) MB: ${want[*]%%_*}"
 	tmp=$cache/debs/new.$$
 	mkdir "$tmp"
-	# the order of the answer is apt's, so ask by what it named
+	# the order of the answer is apt's, so ask by what it named. A few at
+	# once: what was downloaded stays if a later one fails, and starting apt
+	# takes as long as a small package
 	(cd "$tmp" &&
-	 for name in "${want[@]}"; do
-		# NAME_VERSION_ARCH.deb
-		uri=${name%_*}
-		uri=${uri%%_*}:${name##*_}=${uri#*_}
-		uri=${uri/.deb=/=}
-		uri=${uri/:all=/=}
-		apt-get -qq "${apt[@]}" download "${uri//%3a/:}" >&2 || exit
-		mv "$name" ..
+	 for ((i = 0; i < ${#want[@]}; i += 20)); do
+		uris=()
+		for name in "${want[@]:i:20}"; do
+			# NAME_VERSION_ARCH.deb
+			uri=${name%_*}
+			uri=${uri%%_*}:${name##*_}=${uri#*_}
+			uri=${uri/.deb=/=}
+			uri=${uri/:all=/=}
+			uris+=("${uri//%3a/:}")
+		done
+		apt-get -qq "${apt[@]}" download "${uris[@]}" >&2 || exit
+		mv "${want[@]:i:20}" ..
 	 done) || { rm -rf "$tmp"; return 1; }
 	rmdir "$tmp"
 }

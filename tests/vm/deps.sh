@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Installs the Debian packages that are missing for what is to be done:
-#	tests/vm/deps.sh [-m|-n] build|vm|demo|test|bench|lint|cross|fresh...
+#	tests/vm/deps.sh [-m|-n] build|vm|demo|test|bench|lint|cross|arm64|fresh...
 # It says which, and how much they take, before it does; nothing is asked and
 # nothing is done if all are there. -n: only says; -m: only prints the missing
 # ones' names. Kernels are not installed but unpacked under build/, by
@@ -11,7 +11,7 @@
 set -eu
 
 # build: modules and the reference host; vm: boots guests; cross: modules for arm64;
-# fresh: chroots
+# arm64: guests of it, and programs for them; fresh: chroots
 build="gcc gcc-12 libc6-dev make liburing-dev libslirp-dev libvncserver-dev
 	libpng-dev rsync"
 vm="$build qemu-system-x86 busybox-static python3 kmod xz-utils cpio
@@ -25,6 +25,7 @@ bench="$vm qemu-system-common fio gnuplot-nox util-linux iperf3 iproute2
 	ethtool procps libdrm-dev"
 lint="$build libdrm-dev libbpf-dev sparse shellcheck perl xz-utils"
 cross="gcc-12-aarch64-linux-gnu"
+arm64="$cross gcc-aarch64-linux-gnu qemu-system-arm qemu-user-static"
 fresh="debootstrap git e2fsprogs"
 debug="flex bison bc libelf-dev libssl-dev"
 
@@ -42,6 +43,7 @@ for x in "$@"; do
 	bench) packages="$packages $bench" ;;
 	lint) packages="$packages $lint" ;;
 	cross) packages="$packages $cross" ;;
+	arm64) packages="$packages $arm64" ;;
 	fresh) packages="$packages $fresh" ;;
 	*) echo "deps.sh: what is $x?" >&2; exit 2 ;;
 	esac

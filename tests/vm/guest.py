@@ -8,8 +8,9 @@
         g.qmp("system_reset")             # QEMU's
 
 A guest is QEMU (emulated CPUs, never /dev/kvm) with an unpacked distribution
-kernel, a small initramfs, this machine's /usr under an overlay, build/ and
-tests/ of the project in /synthio, and a scratch directory for both sides
+kernel, a small initramfs, a /usr under an overlay (this machine's, or an unpacked
+one where the kernel is for another architecture), build/ and tests/ of the
+project in /synthio, and a scratch directory for both sides
 (g.scratch here, /scratch there). Leaving the "with" block ends everything and
 raises GuestProblem if the kernel or synthhost complained.
 """
@@ -30,9 +31,12 @@ import time
 import console
 import initramfs
 from kernels import BUILD, HERE, TOP, Kernel
+from machine import MACHINES
+from userland import Userland, UserlandError
 
-G = 1 << 30
 SHM = "/dev/shm"
+# directories in build/ of programs that run in guests
+TOOLS = ("guest", "net")
 
 
 class GuestError(Exception):
@@ -63,22 +67,16 @@ def size(text):
     return int(m.group(1)) << 10 * " KMGT".index(m.group(2) or " ")
 
 
-def ram_ranges(machine, ram):
-    """Where QEMU puts RAM: [(offset in the file, guest address, bytes)].
-
-    pc (hw/i386/pc_piix.c): all below 4 GiB if less than 3.5 GiB, else 3 GiB;
-    q35 (hw/i386/pc_q35.c): all if less than 2.75 GiB, else 2 GiB.
-    """
-    limit, low = {"pc": (0xe0000000, 3 * G), "q35": (0xb0000000, 2 * G)}[machine]
-    if ram < limit:
-        return [(0, 0, ram)]
-    return [(0, 0, low), (low, 4 * G, ram - low)]
-
-
 def time_scale():
     """How much longer than usual things may take: VM_SCALE, or by kernel."""
     default = 6 if os.environ.get("DEBUG_KERNEL") == "1" else 1
     return float(os.environ.get("VM_SCALE") or default)
+
+
+def usual_kernel():
+    """The Kernel of guests that ask for none."""
+    return Kernel(os.environ.get("VM_KERNEL") or (
+        "debug" if os.environ.get("DEBUG_KERNEL") == "1" else "distro"))
 
 
 def _die_with_parent():
@@ -182,7 +180,8 @@ class Guest:
     name: for file names
     kernel: a name that kernel.sh takes, such as distro, 6.12 or debug, or a
         Kernel; default VM_KERNEL, or by DEBUG_KERNEL=1
-    machine: pc or q35; smp, maxcpus: vCPUs now and at most (at least 2: with
+    machine: pc or q35, or virt with a kernel for arm64; default the one that
+        fits the kernel; smp, maxcpus: vCPUs now and at most (at least 2: with
         one possible vCPU the emulator drops atomics and fences)
     mem: RAM; cmdline: more kernel parameters
     host: synthhost's devices, as arguments; None: no ivshmem device; or a
@@ -204,20 +203,23 @@ class Guest:
     qemu: more QEMU arguments; serial: None or "stdio" for a shell there
     """
 
-    def __init__(self, name, kernel=None, machine="q35", smp=2, maxcpus=None,
+    def __init__(self, name, kernel=None, machine=None, smp=2, maxcpus=None,
                  mem="512M", cmdline="", host=None, host_build=None, vectors=8,
                  bar="16M", allow=(), host_allow=(), reboot=False, shares=(), limit=900,
                  programs=(), initrd=None, bios=False, qemu=(), serial=None):
-        if kernel is None:
-            kernel = os.environ.get("VM_KERNEL") or (
-                "debug" if os.environ.get("DEBUG_KERNEL") == "1" else "distro")
         self.name = f"{name}.{os.getpid()}"
-        self.kernel = kernel if isinstance(kernel, Kernel) else Kernel(kernel)
-        self.machine = machine
+        self.kernel = usual_kernel() if kernel is None else \
+            kernel if isinstance(kernel, Kernel) else Kernel(kernel)
+        self.arch = MACHINES[self.kernel.arch]
+        self.machine = machine or self.arch.default
+        if self.machine not in self.arch.options:
+            raise ValueError(f"a kernel for {self.kernel.arch} does not run on "
+                             f"{self.machine}")
         self.smp = smp
         self.maxcpus = maxcpus or max(2, smp)
         if self.maxcpus < 2:
             raise ValueError("maxcpus has to be 2 or more")
+        self.possible = self.maxcpus if self.arch.plugs else smp    # CPUs
         self.ram = size(mem)
         self.cmdline = cmdline
         self.host_args = host
@@ -244,6 +246,7 @@ class Guest:
         self.ram_file = None
         self.qemu = None
         self.host = None
+        self._userland = None
         self._running = []      # of self.programs
         self._qmp = None
         self._agent = None
@@ -327,7 +330,8 @@ class Guest:
         argv = [binary, "--socket", "ivshmem", "--qmp", "qmp-host",
                 "--control", "control", "--vectors", str(self.vectors),
                 "--bar-size", self.bar]
-        for offset, gpa, length in ram_ranges(self.machine, self.ram):
+        for offset, gpa, length in self.arch.ram_ranges(
+                self.machine, self.ram):
             argv += ["--ram", f"file={self.ram_file},offset={offset:#x},"
                      f"gpa={gpa:#x},size={length:#x}"]
         argv += self.host_args
@@ -362,16 +366,39 @@ class Guest:
                                      + self._text(path)[-2000:])
                 time.sleep(0.02)
 
+    @property
+    def userland(self):
+        """The programs that it runs, a Userland."""
+        if self._userland is None:
+            try:
+                self._userland = Userland(self.kernel.arch)
+            except UserlandError as e:
+                raise GuestError(str(e)) from e
+        return self._userland
+
+    def built(self, name):
+        """Where a program of the tests lies on this side that the guest finds
+        as /synthio/build/<name>; the name begins with one of TOOLS."""
+        return os.path.join(BUILD, "" if self.userland.native
+                            else self.kernel.arch, name)
+
     def mounts(self):
         """What is shared: (tag, path here, path there, mode)."""
         def inside(path):
             return path.replace(BUILD, "/synthio/build", 1)
 
         k = self.kernel
-        out = [("usr", "/usr", "/usr", "overlay"),
+        out = [("usr", self.userland.path("/usr"), "/usr", "overlay"),
                ("build", BUILD, "/synthio/build", "ro"),
                ("tests", os.path.join(TOP, "tests"), "/synthio/tests", "ro"),
                ("scratch", self.scratch, "/scratch", "rw")]
+        for x in () if self.userland.native else TOOLS:
+            # by the names that the machine's own have; a test may build some
+            # of them later
+            os.makedirs(self.built(x), exist_ok=True)
+            os.makedirs(os.path.join(BUILD, x), exist_ok=True)
+            out.append((x, inside(self.built(x)), f"/synthio/build/{x}",
+                        "bind"))
         for tag, path, there in (
                 ("modules", k.modules, f"/usr/lib/modules/{k.release}"),
                 ("source", k.source, "/synthio/source")):
@@ -387,7 +414,7 @@ class Guest:
         if img is None:
             img = os.path.join(self.dir, "initramfs")
             mounts = self.mounts()
-            initramfs.write(img, self.kernel, mounts, HERE)
+            initramfs.write(img, self.kernel, mounts, HERE, self.userland)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         cwd = os.open(".", os.O_RDONLY)
         path = os.path.join(self.dir, "agent")
@@ -401,26 +428,27 @@ class Guest:
             os.close(cwd)
         listener.listen(1)
 
-        cmdline = ("console=ttyS0 loglevel=5 panic=-1 oops=panic "
-                   "mitigations=off no_timer_check tsc=nowatchdog "
-                   "random.trust_cpu=on cryptomgr.notests "
-                   "rcupdate.rcu_cpu_stall_timeout=60 "
-                   "systemd.show_status=0 " + self.cmdline)
-        serial = ["-chardev", "file,id=console,path=console.log,append=on",
-                  "-serial", "chardev:console"]
+        arch = self.arch
+        cmdline = " ".join((
+            f"console={arch.console} loglevel=5 panic=-1 oops=panic "
+            "sysrq_always_enabled mitigations=off random.trust_cpu=on "
+            "cryptomgr.notests rcupdate.rcu_cpu_stall_timeout=60 "
+            "systemd.show_status=0 "
+            f"VM_AGENT=/dev/{arch.agent}", arch.cmdline, self.cmdline))
+        serial = ["-chardev", arch.chardev, "-serial", "chardev:console"]
         kw = {"stdin": subprocess.DEVNULL}
         if self.serial == "stdio":
-            cmdline += " VM_SHELL=ttyS0"
+            cmdline += f" VM_SHELL={arch.console}"
             serial = ["-chardev", "stdio,id=console,mux=on,signal=off,"
                       "logfile=console.log,logappend=on",
                       "-serial", "chardev:console",
                       "-mon", "chardev=console"]
             kw = {}
-        argv = ["qemu-system-x86_64", "-nodefaults", "-no-user-config",
-                "-display", "none", "-accel", "tcg",
-                "-cpu", "max,la57=off", "-machine",
-                self.machine + {"q35": ",sata=off"}.get(self.machine, "")
-                + ",memory-backend=ram",
+        options = [self.machine, arch.options[self.machine],
+                   "memory-backend=ram"]
+        argv = [arch.program, "-nodefaults", "-no-user-config",
+                "-display", "none", "-accel", "tcg", "-cpu", arch.cpu,
+                "-machine", ",".join(x for x in options if x),
                 "-smp", f"{self.smp},maxcpus={self.maxcpus}",
                 "-m", f"{self.ram >> 20}M",
                 "-object", f"memory-backend-file,id=ram,size={self.ram},"
@@ -429,14 +457,13 @@ class Guest:
                 else self.kernel.boot_image(), "-initrd", img,
                 "-append", cmdline.strip(),
                 *serial,
-                "-chardev", "socket,id=agent,path=agent",
-                "-serial", "chardev:agent",
+                "-chardev", "socket,id=agent,path=agent", *arch.agent_args,
                 "-qmp", "unix:qmp,server=on,wait=off",
                 "-qmp", "unix:qmp-host,server=on,wait=off"]
         if not self.reboot:
             argv.append("-no-reboot")
         for tag, here, _, mode in mounts:
-            if mode == "under":
+            if mode in ("under", "bind"):
                 continue
             ro = "off" if mode == "rw" else "on"
             argv += ["-fsdev", f"local,id={tag},path={here},readonly={ro},"
@@ -721,13 +748,18 @@ class Guest:
         return self.run(f"insmod /synthio/build/{path}")
 
     def sysrq(self, key):
-        """Presses Alt-SysRq-key on the emulated keyboard."""
+        """Asks the kernel for what Alt-SysRq-key does, from outside."""
         try:
-            self.qmp("send-key", keys=[{"type": "qcode", "data": k}
-                                       for k in ("alt", "sysrq", key)])
+            self.arch.sysrq(self, key)
             time.sleep(2)
         except GuestError:
             pass
+
+    def type_console(self, text):
+        """Types on the console, where that takes input (Arm64's)."""
+        with _connect(self.dir, "console", time.monotonic() + 5,
+                      self.running) as s:
+            s.sendall(text.encode())
 
     # -- both sides ---------------------------------------------------------
 

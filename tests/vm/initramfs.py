@@ -2,10 +2,7 @@
 """Writes the guest's initramfs: busybox, a few modules, /init."""
 
 import os
-import re
-import shutil
 import stat
-import subprocess
 
 APPLETS = ("sh mount mkdir modprobe ifconfig sleep stty timeout setsid "
            "cttyhack").split()
@@ -85,7 +82,7 @@ class Cpio:
         self._entry(name, stat.S_IFCHR | 0o600, rdev=(major, minor))
 
     def tree(self, name, path):
-        """Copies a file, link or directory of this machine, if readable."""
+        """Copies a file, link or directory of this side, if readable."""
         if os.path.islink(path):
             self.symlink(name, os.readlink(path))
         elif os.path.isdir(path):
@@ -102,31 +99,22 @@ class Cpio:
         self.file.close()
 
 
-def busybox():
-    """Path of a static busybox."""
-    path = shutil.which("busybox", path="/bin:/usr/bin")
-    if not path:
-        raise FileNotFoundError("busybox-static is not installed "
-                                "(tests/vm/deps.sh vm)")
-    return path
-
-
-def hot_files():
-    """The programs in HOT, and the libraries that they load."""
+def hot_files(userland):
+    """The programs in HOT, and the libraries that they load, as
+    {path in the guest: path on this side}."""
     found = {}
-    paths = [shutil.which(x, path="/usr/bin:/usr/sbin:/bin:/sbin") for x in HOT]
-    paths = [os.path.realpath(p) for p in paths if p]
-    text = subprocess.run(["ldd", *paths], stdout=subprocess.PIPE, text=True,
-                          stderr=subprocess.DEVNULL, check=False).stdout
-    for lib in re.findall(r"(/\S+) \(0x", text):
-        paths.append(lib)
+    paths = [userland.path(p) for p in map(userland.which, HOT) if p]
+    paths = [os.path.realpath(p) for p in paths]
+    paths += [userland.path(p) for p in userland.libraries(paths)]
     for p in paths:
         # by the name that it is looked for, and by the one that it has; a
         # machine that keeps a /lib of its own is left to 9p
+        real = os.path.realpath(p)
         for name in {os.path.join(os.path.realpath(os.path.dirname(p)),
-                                  os.path.basename(p)), os.path.realpath(p)}:
+                                  os.path.basename(p)), real}:
+            name = userland.inside(name)
             if name.startswith("/usr/"):
-                found[name] = os.path.realpath(p)
+                found[name] = real
     return found
 
 
@@ -134,7 +122,8 @@ def fstab(mounts):
     """Lines of /etc/fstab for shares: (tag, path, mount point, mode).
 
     Modes: ro and rw are 9p mounts, overlay is a 9p mount with a writable
-    layer above it, under is the same above a directory of an earlier mount
+    layer above it, under is the same above a directory of an earlier mount,
+    bind shows a directory of an earlier mount in another place
     """
     out = FSTAB
     for tag, path, where, mode in mounts:
@@ -144,7 +133,9 @@ def fstab(mounts):
         lower = path if mode == "under" else f"/9p/{tag}"
         if mode == "overlay":
             out += f"{tag} {lower} 9p {opts} 0 0\n"
-        if mode in ("overlay", "under"):
+        if mode == "bind":
+            out += f"{path} {where} none bind 0 0\n"
+        elif mode in ("overlay", "under"):
             out += (f"{tag} {where} overlay lowerdir={lower},"
                     f"upperdir=/upper/{tag},workdir=/upper/{tag}.work 0 0\n")
         else:
@@ -152,11 +143,11 @@ def fstab(mounts):
     return out
 
 
-def write(path, kernel, mounts, here):
+def write(path, kernel, mounts, here, userland):
     """Writes an initramfs for a guest.
 
     kernel: kernels.Kernel; mounts: as fstab() takes them;
-    here: directory with init.sh and agent.sh
+    here: directory with init.sh and agent.sh; userland: userland.Userland
     """
     c = Cpio(path)
     for d in ("dev proc sys run mnt opt root tmp usr var/tmp var/log").split():
@@ -167,9 +158,9 @@ def write(path, kernel, mounts, here):
     for name, text in FILES.items():
         c.regular(name, text.encode())
     for x in ETC:
-        c.tree(f"etc/{x}", f"/etc/{x}")
+        c.tree(f"etc/{x}", userland.path(f"/etc/{x}"))
 
-    with open(busybox(), "rb") as f:
+    with open(userland.busybox(), "rb") as f:
         c.regular("run/vm/busybox", f.read(), 0o755)
     for a in APPLETS:
         c.symlink(f"run/vm/{a}", "busybox")
@@ -195,8 +186,9 @@ def write(path, kernel, mounts, here):
             c.directory(f"upper/{tag}.work")
             c.directory(f"9p/{tag}")
         above = "upper/" if where.startswith("/usr/") else ""
-        c.directory(above + where.lstrip("/"))
-    for name, real in hot_files().items():
+        if mode != "bind":      # where it goes is in an earlier mount
+            c.directory(above + where.lstrip("/"))
+    for name, real in hot_files(userland).items():
         with open(real, "rb") as f:
             c.regular("upper" + name, f.read(), 0o755)
     c.close()

@@ -34,6 +34,7 @@ import console
 import initramfs
 from guest import Guest, GuestError, GuestTimeout, Qmp, _connect
 from kernels import BUILD, HERE, depends, read_module
+from userland import Userland
 
 # how much slower than a guest an inner guest is
 SLOW = 6
@@ -209,15 +210,16 @@ def write_initramfs(path, kernel, directory, kexec):
     if kexec:
         second = path + ".second"
         write_initramfs(second, kernel, directory, False)
+    busybox = Userland(kernel.arch).busybox()
     c = initramfs.Cpio(path)
     for d in ("dev proc sys run mnt root tmp var/log".split()):
         c.directory(d)
     c.device("dev/console", 5, 1)
-    with open(initramfs.busybox(), "rb") as f:
+    with open(busybox, "rb") as f:
         c.regular("run/vm/busybox", f.read(), 0o755)
     for a in initramfs.APPLETS:
         c.symlink(f"run/vm/{a}", "busybox")
-    applets = subprocess.run([initramfs.busybox(), "--list"], text=True,
+    applets = subprocess.run([busybox, "--list"], text=True,
                              stdout=subprocess.PIPE, check=True).stdout
     for a in applets.split():
         c.symlink(f"bin/{a}", "/run/vm/busybox")

@@ -10,8 +10,9 @@ import hashlib
 import os
 import re
 import struct
-import subprocess
 import time
+
+from tap import Skip
 
 MB = 1 << 20
 BUSYBOX = "/run/vm/busybox"     # in each guest
@@ -88,11 +89,8 @@ def own_user_space(g, programs=(), others=()):
     others: programs of this side that lie in memory elsewhere: what they need is
         there, too
     """
-    out = ""
-    if programs or others:
-        out = subprocess.run(["ldd", *programs, *others], text=True, check=True,
-                             stdout=subprocess.PIPE).stdout
-    files = sorted({*programs, *re.findall(r"(/\S+) \(0x", out)})
+    files = sorted({*programs, *g.userland.libraries(
+        [*map(g.userland.path, programs), *others])})
     g.run("mkdir -p /run/own/bin /run/own/lib64 &&"
           f" cp {BUSYBOX} /run/own/bin && {BUSYBOX} --install -s /run/own/bin"
           " && ln -sf /usr/bin/busybox /run/own/bin/sh &&"
@@ -146,6 +144,13 @@ def sleep_idle(g, wake, seconds=2, limit=60):
     said = g.wait_console(r"idle said (\d+)", limit, at)
     assert said[1] == "0", g.tail()
     g.run("true")
+
+
+def power_button(g):
+    """What presses it, for sleep_idle(); raises Skip where that wakes nobody."""
+    if not g.arch.wakes:
+        raise Skip("this machine's power button wakes nobody")
+    return lambda: g.qmp("system_powerdown")
 
 
 def swap_disk(g, megabytes=400):

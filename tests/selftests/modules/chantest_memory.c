@@ -45,7 +45,7 @@ static int cmd_gpadl(struct ct_device *dev, struct ct_args *a)
 	ret = ct_number(a, 1, 4096, &size);
 	if (ret)
 		return ret;
-	if (!size || !PAGE_ALIGNED(size) || size > 64 << 20)
+	if (!size || size % HV_HYP_PAGE_SIZE || size > 64 << 20)
 		return -EINVAL;
 	mem = vmalloc(size);
 	if (!mem)

@@ -269,6 +269,10 @@ class Load:
             f"fio --name=load --filename=/dev/{dev} {mode} --direct=1"
             f" --ioengine=libaio --iodepth={depth} --time_based --runtime=900"
             f" --size=16m --allow_file_create=0 {opts}", 900)
+        # requests alone may be of others, such as udev, when the disk is new
+        wait_for(g, "for p in $(pidof fio); do ls -l /proc/$p/fd; done"
+                 f" 2>/dev/null | grep -q /dev/{dev}$",
+                 "fio does not open the disk", 60)
         self.flows(100)
 
     def flows(self, more=100):

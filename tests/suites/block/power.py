@@ -13,7 +13,7 @@ import re
 
 from lib import (BlockGuest, contents, DEBUGFS, disk, Load, Lun, MB,
                  nothing_leaked, OWN, wait_for)
-from steps import forget_files, own_user_space, sleep_idle, \
+from steps import forget_files, own_user_space, power_button, sleep_idle, \
     sleep_on_disk, sleep_to
 from tap import Tap
 
@@ -64,7 +64,7 @@ def grown_meanwhile(g):
 def s2idle(g):
     """The power button ends suspend to idle; channels stay open meanwhile."""
     host = len(g.host_text())
-    sleep_idle(g, lambda: g.qmp("system_powerdown"), 3)
+    sleep_idle(g, power_button(g), 3)
     assert not re.search(r"closed|detached", g.host_text()[host:]), \
         g.host_text()[host:]
     goes_on(g)

@@ -24,6 +24,7 @@ FIO = ("fio --name=r --filename=/dev/{} --rw=randread --bs=64k --direct=1"
 
 # kexec_file_load() by its number and the reboot that goes there. Not the
 # kexec-tools: that package takes part in the machine's own shutdown
+KEXEC_FILE_LOAD = {"amd64": 320, "arm64": 294}
 KEXEC_LOAD = """
 import ctypes, os, sys
 libc = ctypes.CDLL(None, use_errno=True)
@@ -31,7 +32,7 @@ with open("/proc/cmdline", "rb") as f:
     line = f.read().strip() + bytes(1)
 fds = [ctypes.c_long(os.open("/scratch/" + name, os.O_RDONLY))
        for name in ("vmlinuz", "initramfs")]
-if libc.syscall(ctypes.c_long(320), *fds, ctypes.c_long(len(line)), line,
+if libc.syscall(ctypes.c_long(%d), *fds, ctypes.c_long(len(line)), line,
                 ctypes.c_long(0)):
     sys.exit(os.strerror(ctypes.get_errno()))
 """
@@ -151,7 +152,8 @@ def kexec(g):
     for path, name in ((g.kernel.image, "vmlinuz"),
                        (os.path.join(g.dir, "initramfs"), "initramfs")):
         shutil.copyfile(path, os.path.join(g.scratch, name))
-    g.run(f"python3 - <<'END'\n{KEXEC_LOAD}END", 120)
+    load = KEXEC_LOAD % KEXEC_FILE_LOAD[g.kernel.arch]
+    g.run(f"python3 - <<'END'\n{load}END", 120)
     start_io(g, disk(g, 0))
     start = len(g.host_text())
     g.post(f"python3 -c '{KEXEC_GO}'")

@@ -436,9 +436,11 @@ def guid(g, name="n0"):
 
 # -- what is compiled ---------------------------------------------------------
 
-def build_tools():
-    """Compiles the BPF programs and their loader; raises Skip if it can't."""
-    done = subprocess.run(["make", "-s", "-f", os.path.join(HERE, "net.mk")],
+def build_tools(arch):
+    """Compiles the BPF programs and their loader, for guests of that architecture;
+    raises Skip if it can't."""
+    done = subprocess.run(["make", "-s", "-f", os.path.join(HERE, "net.mk"),
+                           f"GUEST_ARCH={arch}"],
                           cwd=os.path.join(HERE, "../../.."), text=True,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           check=False)

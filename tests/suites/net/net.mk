@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # What the tests of network cards need compiled: make -f tests/suites/net/net.mk
-# from the top. Guests find it as /synthio/build/net.
+# from the top. Guests find it as /synthio/build/net. GUEST_ARCH=arm64: what is
+# for them lies in build/arm64/net.
+
+include tests/guest/arch.mk
 
 SRC := tests/suites/net/bpf
-OUT := build/net
+OUT := $(GUEST_OUT)/net
 ARCH := $(shell uname -m)
 
 .PHONY: all
@@ -19,6 +22,6 @@ $(OUT)/%.bpf.o: $(SRC)/%.bpf.c $(SRC)/actions.h
 
 $(OUT)/load: $(SRC)/load.c $(SRC)/xsk.c $(wildcard $(SRC)/*.h)
 	@mkdir -p $(@D)
-	$(CC) -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -o $@.tmp \
+	$(GUEST_CC) -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror -o $@.tmp \
 		$(filter %.c,$^) -lbpf
 	mv $@.tmp $@

@@ -16,8 +16,8 @@ import time
 
 from lib import (answered, BUSYBOX, carrier, dev, NetGuest, Nic,
                  nothing_leaked, OWN, run_tests, up, wait_for)
-from steps import forget_files, image, own_user_space, sleep_idle, \
-    sleep_on_disk, sleep_to
+from steps import forget_files, image, own_user_space, power_button, \
+    sleep_idle, sleep_on_disk, sleep_to
 
 PORT = 4444
 SWAP = 400
@@ -143,7 +143,7 @@ def unplugged(g):
 def s2idle(g):
     """A packet or the power button wakes it; channels stay open."""
     host = len(g.host_text())
-    sleep_idle(g, lambda: g.qmp("system_powerdown"))
+    sleep_idle(g, power_button(g))
     assert not re.search(r"closed|detached", g.host_text()[host:]), \
         g.host_text()[host:]
     goes_on(g)

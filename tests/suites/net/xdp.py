@@ -27,7 +27,7 @@ def parameters(g):
 
 def begin(g):
     """Loads all, with the programs compiled from their source."""
-    build_tools()
+    build_tools(g.kernel.arch)
     g.driver.load_all(g, parameters(g))
 
 

@@ -14,8 +14,8 @@ import subprocess
 import tempfile
 
 from guest import Guest
-from initramfs import busybox
 from kernels import TOP, Kernel
+from userland import HERE_ARCH, Userland
 
 SERIAL = "root0001"
 ROOT = f"/dev/disk/by-id/synthio-{SERIAL}"
@@ -48,7 +48,7 @@ def make_root(where):
     tree = os.path.join(where, "root")
     for x in "bin sbin dev proc sys run tmp etc".split():
         os.makedirs(os.path.join(tree, x))
-    shutil.copy(busybox(), os.path.join(tree, "bin/busybox"))
+    shutil.copy(Userland(HERE_ARCH).busybox(), os.path.join(tree, "bin/busybox"))
     init = os.path.join(tree, "sbin/init")
     with open(init, "w", encoding="ascii") as f:
         f.write(INIT)

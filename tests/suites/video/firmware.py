@@ -12,6 +12,7 @@ not ours, and stays.
 import re
 
 from lib import OWN, STOCK, VideoGuest
+from guest import usual_kernel
 from screen import lit, pattern_rows, same_picture, screenshot, shows, Tool
 from steps import wait_for
 from tap import Skip, Tap
@@ -121,6 +122,9 @@ def main():
                       ("takes over from simplefb", overlap(0)),
                       ("takes over from simplefb in the middle of the VRAM",
                        overlap(0x400000)))
+        if usual_kernel().arch != "amd64":
+            tap.skip("VGA", "only a PC has one that the kernel finds set up")
+            return
         tap.guest("VGA", VideoGuest("video-vga", OWN, bios=True, machine="pc",
                                     cmdline="vga=0x314", qemu=["-device", "VGA"]),
                   ("the firmware's framebuffer is another device's", beside))

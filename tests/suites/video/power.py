@@ -8,7 +8,7 @@ and what else is needed lie in memory before the first one.
 
 import os
 
-from lib import BUILD, hears_events, OWN, VideoGuest, vram
+from lib import hears_events, OWN, VideoGuest, vram
 from screen import lit, pattern_rows, same_picture, screenshot, shows, Tool
 from steps import BUSYBOX, forget_files, load_swap, own_user_space, \
     sleep_on_disk, sleep_to, wait_for
@@ -30,7 +30,7 @@ def in_memory(g):
     """From now on nothing is asked of 9p."""
     g.sh("modprobe button")
     g.run(f"cp /synthio/build/guest/drmtool {DRMTOOL}")
-    own_user_space(g, ["/usr/bin/tail"], [os.path.join(BUILD, "guest/drmtool")])
+    own_user_space(g, ["/usr/bin/tail"], [g.built("guest/drmtool")])
     forget_files(g)
 
 
