@@ -95,10 +95,9 @@ static void synn_get_strings(struct net_device *dev, u32 set, u8 *data)
 	for (i = 0; i < ARRAY_SIZE(sums); i++, data += ETH_GSTRING_LEN)
 		memcpy(data, sums[i].name, ETH_GSTRING_LEN);
 	for (q = 0; q < c->nr_queues; q++) {
-		for (i = 0; i < ARRAY_SIZE(queue_stats);
-		     i++, data += ETH_GSTRING_LEN)
-			snprintf(data, ETH_GSTRING_LEN, "queue_%u_%s", q,
-				 queue_stats[i].name);
+		for (i = 0; i < ARRAY_SIZE(queue_stats); i++)
+			ethtool_sprintf(&data, "queue_%u_%s", q,
+					queue_stats[i].name);
 	}
 }
 
