@@ -72,6 +72,15 @@ class Kernel:
         os.rename(tmp, out)
         return out
 
+    def has(self, what):
+        """Whether compat/configure found a form, such as RING_SYSFS_YES.
+
+        The modules for it have to be built.
+        """
+        path = os.path.join(BUILD, self.release, "compat/config.h")
+        with open(path, encoding="ascii") as f:
+            return f"#define HAVE_{what} 1\n" in f.read()
+
     def module_path(self, name):
         """Path of a module's file, None if it is built in, else KernelError."""
         if self._paths is None:
