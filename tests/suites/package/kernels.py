@@ -22,6 +22,10 @@ from kernels import Kernel      # noqa: E402
 from tap import Skip, Tap       # noqa: E402
 
 MATRIX = ["6.1-cloud", "6.12"]
+# options that clang 14, which this distribution has, can't be asked for
+GCC_ONLY = ["CC_IS_GCC", "GCC_VERSION", "LD_IS_BFD", "RETHUNK",
+            "CC_HAS_RETURN_THUNK", "FTRACE_MCOUNT_USE_CC", "INIT_STACK_ALL_ZERO",
+            "CPU_UNRET_ENTRY", "CPU_SRSO"]
 LONG = os.environ.get("LONG") == "1"
 NEW = """/*
  * PROBE new: what only later kernels have
@@ -124,6 +128,37 @@ def names_what_is_broken(where):
     assert "probe hrtimer" not in done.stdout, done.stdout
 
 
+def change(path, edit):
+    """Rewrites a file by a function of its text."""
+    with open(path, encoding="utf-8") as f:
+        text = f.read()
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(edit(text))
+
+
+def without(pattern, text):
+    """The lines that do not begin like that."""
+    return "".join(x for x in text.splitlines(True) if not re.match(pattern, x))
+
+
+def clang_headers(kernel, tree, options):
+    """The kernel's headers as they were if clang had compiled it."""
+    shutil.copytree(kernel.kbuild, tree, symlinks=True)
+    change(os.path.join(tree, "Makefile"), lambda t: re.sub(
+        r"unpacked := .*", f"unpacked := {os.path.dirname(kernel.kbuild)}/", t))
+    # Debian's own choice of a compiler, which is gcc
+    change(os.path.join(tree, ".kernelvariables"),
+           lambda t: without("CC *=|CCACHE", t))
+    gone = "|".join(GCC_ONLY + list(options))
+    change(os.path.join(tree, "include/config/auto.conf"),
+           lambda t: without(f"CONFIG_({gone})=", t)
+           + "".join(f"CONFIG_{k}={v}\n" for k, v in options.items()))
+    change(os.path.join(tree, "include/generated/autoconf.h"),
+           lambda t: without(rf"#define CONFIG_({gone})\b", t) + "".join(
+               f"#define CONFIG_{k} {'1' if v == 'y' else v}\n"
+               for k, v in options.items()))
+
+
 def clang(where):
     """Headers of a kernel that clang has compiled: "make" uses it, too."""
     version = subprocess.run(["clang", "-dumpversion"], text=True,
@@ -133,32 +168,10 @@ def clang(where):
     major, minor, patch = (version.split(".") + ["0", "0"])[:3]
     kernel = Kernel("distro")
     tree = os.path.join(where, "headers")
-    shutil.copytree(kernel.kbuild, tree, symlinks=True)
-    with open(os.path.join(tree, "Makefile"), encoding="utf-8") as f:
-        text = f.read()
-    with open(os.path.join(tree, "Makefile"), "w", encoding="utf-8") as f:
-        f.write(re.sub(r"unpacked := .*", "unpacked := "
-                       + os.path.dirname(kernel.kbuild) + "/", text))
-    # Debian's own choice of a compiler, which is gcc
-    path = os.path.join(tree, ".kernelvariables")
-    with open(path, encoding="utf-8") as f:
-        lines = [x for x in f if not re.match(r"CC *=|CCACHE", x)]
-    with open(path, "w", encoding="utf-8") as f:
-        f.writelines(lines)
-    options = {"CONFIG_CC_IS_CLANG": "y", "CONFIG_CLANG_VERSION":
-               f"{int(major)}{int(minor):02}{int(patch):02}",
-               "CONFIG_LD_IS_LLD": "y"}
-    path = os.path.join(tree, "include/config/auto.conf")
-    with open(path, encoding="utf-8") as f:
-        lines = [x for x in f if not re.match(
-            r"CONFIG_(CC_IS_GCC|GCC_VERSION|CLANG_VERSION|LD_IS_BFD)=", x)]
-    with open(path, "w", encoding="utf-8") as f:
-        f.writelines(lines + [f"{k}={v}\n" for k, v in options.items()])
-    path = os.path.join(tree, "include/generated/autoconf.h")
-    with open(path, "a", encoding="utf-8") as f:
-        f.write("#undef CONFIG_CC_IS_GCC\n#undef CONFIG_GCC_VERSION\n")
-        for k, v in options.items():
-            f.write(f"#undef {k}\n#define {k} {v.replace('y', '1')}\n")
+    clang_headers(kernel, tree, {
+        "CC_IS_CLANG": "y", "LD_IS_LLD": "y", "CLANG_VERSION":
+        f"{int(major)}{int(minor):02}{int(patch):02}",
+        "CC_IMPLICIT_FALLTHROUGH": '"-Wimplicit-fallthrough"'})
     done = subprocess.run([os.path.join(TOP, "compat/kmake"), tree], text=True,
                           stdout=subprocess.PIPE, check=True)
     assert done.stdout.strip() in ("LLVM=1", f"LLVM=-{major}"), done.stdout

@@ -21,6 +21,7 @@ import mouse                                        # noqa: E402
 import net                                          # noqa: E402
 from core import Bench, Progress, Row, Setup        # noqa: E402
 from guest import GuestError                        # noqa: E402
+from machine import Amd64                             # noqa: E402
 from measure import (Counters, GuestWindow, costs, cpu_seconds,     # noqa: E402
                      plugin_counts, traffic_rate)
 from report import Report, page                     # noqa: E402
@@ -383,7 +384,7 @@ def mover():
 class Memory:
     """A guest's, of 4 GiB in a file with holes: a page of it is written."""
 
-    machine, ram = "pc", 4 << 30
+    arch, machine, ram = Amd64, "pc", 4 << 30
 
     def __init__(self, path, offset, value):
         self.ram_file = path
