@@ -423,7 +423,7 @@ suite_of_gcc()
 # run: nothing if that is this machine.
 find_chroot()
 {
-	local suite why
+	local suite why libs
 
 	suite=$(suite_of_gcc "$1")
 	chroot=""
@@ -433,16 +433,19 @@ find_chroot()
 	why=$("$here/chroot.sh" possible) ||
 		die "$1 is run in a chroot of $suite: $why"
 	chroot=$build/chroot-$suite
+	# what the kernel's build programs are linked to; W=1 runs kernel-doc
+	libs="libelf1t64 libssl3t64"
+	[ "$suite" != bookworm ] || libs="libelf1 libssl3"
+	# shellcheck disable=SC2086 # two words
 	"$here/chroot.sh" make "$suite" "$chroot" make "$1" \
-		"$1-aarch64-linux-gnu" libelf1t64 libssl3t64 zlib1g pahole \
-		perl python3		# W=1 runs kernel-doc
+		"$1-aarch64-linux-gnu" $libs zlib1g pahole perl python3
 }
 
 # Set KMAKE to make's arguments for the kernel that is described, and "chroot".
 # shellcheck disable=SC2034 # KMAKE is for the command that is run
 find_compiler()
 {
-	local rel ver gcc
+	local rel ver gcc cc set=build
 
 	chroot=""
 	if [ "$KNAME" = debug ]; then
@@ -452,11 +455,16 @@ find_compiler()
 	# shellcheck disable=SC1090,SC1091
 	. "$kernels/$KREL/headers"
 	find_chroot "$gcc"
-	KMAKE="ARCH=x86_64 CC=$gcc HOSTCC=$gcc"
-	[ "$KARCH" != arm64 ] ||
-		KMAKE="ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu- CC=aarch64-linux-gnu-$gcc HOSTCC=$gcc"
-	[ -n "$chroot" ] || command -v "${KMAKE##*CC=}" >/dev/null ||
-		die "${KMAKE##*CC=} is missing: run tests/vm/deps.sh build"
+	cc=$gcc
+	KMAKE="ARCH=x86_64"
+	if [ "$KARCH" = arm64 ]; then
+		cc=aarch64-linux-gnu-$gcc
+		set=cross
+		KMAKE="ARCH=arm64 CROSS_COMPILE=aarch64-linux-gnu-"
+	fi
+	KMAKE+=" CC=$cc HOSTCC=$gcc"
+	[ -n "$chroot" ] || command -v "$cc" >/dev/null ||
+		die "$cc is missing: run tests/vm/deps.sh $set"
 }
 
 # ---- commands ------------------------------------------------------------------
