@@ -12,8 +12,10 @@ BUS ?= own
 KVER ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KVER)/build
 KERNEL ?=
-# what is to be right for kernels of all ages is built with more warnings
+# what is to be right for kernels of all ages is built with more warnings, and with
+# none of them: objects of an earlier build then had none either
 W ?= $(if $(KERNEL),1)
+STRICT := $(if $(filter-out debug,$(KERNEL)),KCFLAGS=-Werror)
 SUITE ?=
 JOBS ?= 2
 export LONG DEBUG_KERNEL KEEP JOBS_TEST
@@ -34,13 +36,18 @@ ifneq ($(filter-out own stock,$(BUS)),)
 $(error BUS is own or stock, not $(BUS))
 endif
 
+# variables of the command line that choose a compiler: configure's make gets them too
+KVARS = $(foreach v,CC LD LLVM ARCH CROSS_COMPILE HOSTCC,$(if \
+	$(filter command%,$(origin $v)),$v=$($v)))
+
 define find_kernel
 	set -e; \
 	if [ -n "$(KERNEL)" ]; then \
 		vars=$$(tests/vm/kernel.sh headers $(KERNEL)); \
 		eval "$$vars"; \
 		kbuild=$$KBUILD_DIR; \
-		kmake="tests/vm/kernel.sh make $(KERNEL)"; \
+		name=$$KREL; [ $(KERNEL) != debug ] || name=debug; \
+		kmake="tests/vm/kernel.sh make $$name"; \
 	else \
 		[ -e "$(KDIR)/Makefile" ] || { \
 			echo "$(KDIR) has no kernel headers: install" \
@@ -56,7 +63,7 @@ endef
 
 # what this kernel's interfaces look like, once for both buses
 define configure
-	compat/configure -j $(JOBS) "build/$$KREL/compat" "$$kbuild" $$kmake
+	compat/configure -j $(JOBS) "build/$$KREL/compat" "$$kbuild" $$kmake $(KVARS)
 endef
 
 # what changed is copied, and what is gone from here goes there too; objects
@@ -64,7 +71,8 @@ endef
 # that run beside each other may want the same
 define build_modules
 	mkdir -p "$$dir" build/lock; \
-	exec 9>"build/lock/modules-$$KREL-$(BUS)"; flock 9; \
+	exec 9>"build/lock/modules-$$KREL-$(BUS)"; \
+	! command -v flock >/dev/null || flock 9; \
 	$(configure); \
 	config="$$dir/include/synthio/config.h"; \
 	cmp -s "build/$$KREL/compat/config.h" "$$config" || \
@@ -76,7 +84,8 @@ define build_modules
 	for f in $$(cd "$$dir" && $(FIND_SOURCES)); do \
 		[ -e "$$f" ] || rm "$$dir/$$f"; \
 	done; \
-	$$kmake M="$$dir" SYNTHIO_BUS=$(BUS) $(if $(W),W=$(W)) -j$(JOBS) modules
+	$$kmake M="$$dir" SYNTHIO_BUS=$(BUS) $(if $(W),W=$(W)) $(STRICT) \
+		-j$(JOBS) modules
 endef
 
 .PHONY: modules
@@ -85,7 +94,7 @@ modules:
 
 .PHONY: config-report
 config-report:
-	@$(find_kernel); $(configure); \
+	@$(find_kernel); ($(configure)) || :; \
 	compat/configure report "build/$$KREL/compat"
 
 # rules of udev: a package's (that is what DESTDIR= is for) lie in /usr, those

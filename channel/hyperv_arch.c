@@ -155,8 +155,8 @@ bool hyperv_auto_eoi(void)
 bool hyperv_has_synic(void)
 {
 	/*
-	 * All hypervisors of this kind have one on arm64, and asking is no
-	 * question: the kernel panics where a register can't be read.
+	 * All hypervisors of this kind have one on arm64. It can't be probed
+	 * for: the kernel panics when a register that it reads is absent.
 	 */
 	return true;
 }

@@ -12,9 +12,9 @@
  * do: what a callback raises, such as a tasklet or NAPI, then runs at the end of
  * the thread's turn, with its priority, and not in ksoftirqd.
  *
- * The two have the same end: whoever looks is an RCU reader, in a thread as in a
- * hard interrupt, and forget_transport() waits for readers after it has taken the
- * transport away. A thread that is woken later finds none.
+ * Both are RCU readers while they look at a transport's pages. forget_transport()
+ * takes the transport away and then waits for readers, so that its pages can be
+ * freed; a thread that is woken later finds no transport.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -56,9 +56,9 @@ static void thread_look(struct kthread_work *work)
 	struct transport *t;
 
 	/*
-	 * A CPU that goes offline drives the thread away, and the thread looks
-	 * at its pages from elsewhere. The CPU has come back, or has not gone
-	 * after all.
+	 * When its CPU goes offline the scheduler moves the thread to another
+	 * one, and the thread looks at the pages from there. Here the CPU is
+	 * online again, and the thread goes back to it.
 	 */
 	if (unlikely(raw_smp_processor_id() != th->cpu) && cpu_active(th->cpu))
 		set_cpus_allowed_ptr(current, cpumask_of(th->cpu));
@@ -131,7 +131,8 @@ void connection_interrupt(struct transport *t, unsigned int cpu)
 		return;
 	}
 	th = thread_of(cpu);
-	if (th)
+	/* threads come before transports have their CPUs interrupted */
+	if (!WARN_ON_ONCE(!th))
 		kthread_queue_work(&th->worker, &th->work);
 }
 

@@ -5,6 +5,7 @@
  * rules in the field have come to read.
  */
 #include <linux/cpu.h>
+#include <linux/mutex.h>
 #include <linux/sched/isolation.h>
 
 #include "sysfs.h"
@@ -338,6 +339,19 @@ const struct attribute_group sysfs_channel_group = {
 };
 
 #ifdef COMPAT_RING_SYSFS
+/* A file's size goes through channel_attr_ring, which all channels have */
+static DEFINE_MUTEX(ring_size_mutex);
+
+static int ring_update(struct vmbus_channel *vc)
+{
+	int ret;
+
+	mutex_lock(&ring_size_mutex);
+	ret = sysfs_update_group(&vc->kobj, &sysfs_channel_group);
+	mutex_unlock(&ring_size_mutex);
+	return ret;
+}
+
 /**
  * hv_create_ring_sysfs() - let user space map a channel's rings
  * @channel: open, with its directory in sysfs
@@ -353,14 +367,15 @@ int hv_create_ring_sysfs(struct vmbus_channel *channel,
 {
 	channel->mmap_ring_buffer = hv_mmap_ring_buffer;
 	channel->ring_sysfs_visible = true;
-	return sysfs_update_group(&channel->kobj, &sysfs_channel_group);
+	return ring_update(channel);
 }
 
 /**
  * hv_remove_ring_sysfs() - the mirror of hv_create_ring_sysfs()
  * @channel: the same
  *
- * No mapping is begun after that; those that exist stay until they are unmapped.
+ * No mapping is begun after that. Those that exist are taken away with the file,
+ * so that a program that still uses one gets SIGBUS.
  *
  * Context: process, sleeps. Return: 0 or a negative errno.
  */
@@ -370,7 +385,7 @@ int hv_remove_ring_sysfs(struct vmbus_channel *channel)
 
 	channel->ring_sysfs_visible = false;
 	/* returns when nobody is in ring_mmap() any more */
-	ret = sysfs_update_group(&channel->kobj, &sysfs_channel_group);
+	ret = ring_update(channel);
 	channel->mmap_ring_buffer = NULL;
 	return ret;
 }

@@ -3,9 +3,12 @@
 # KERNELRELEASE=, which go on to the kernel's build.
 
 KMAKE := -C $(KDIR) $(shell sh compat/kmake $(KDIR))
+# variables of the command line that choose a compiler: configure's make gets them too
+KVARS = $(foreach v,CC LD LLVM ARCH CROSS_COMPILE HOSTCC,$(if \
+	$(filter command%,$(origin $v)),$v=$($v)))
 
 .PHONY: modules
 modules:
-	sh compat/configure -j $$(nproc) compat/result $(KDIR) make $(KMAKE)
+	sh compat/configure -j $$(nproc) compat/result $(KDIR) make $(KMAKE) $(KVARS)
 	cp compat/result/config.h include/synthio/config.h
 	$(MAKE) $(KMAKE) M=$(CURDIR) SYNTHIO_BUS=own modules

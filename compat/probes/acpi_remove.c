@@ -8,7 +8,12 @@
  */
 #include <linux/acpi.h>
 
-#ifndef PROBE_UNUSED
+#ifdef PROBE_UNUSED
+/* an error where there is one already */
+struct acpi_driver {
+	int gone;
+};
+#else
 #ifdef PROBE_VOID
 static void remove(struct acpi_device *adev)
 {

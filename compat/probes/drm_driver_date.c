@@ -7,6 +7,14 @@
  */
 #include <drm/drm_drv.h>
 
+#ifdef PROBE_NO
+/* two members of one name are an error */
+struct probe {
+	struct drm_driver;
+	int date;
+};
+#endif
+
 extern const struct drm_driver probe;
 const struct drm_driver probe = {
 #ifdef PROBE_YES

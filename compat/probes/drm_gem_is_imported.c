@@ -7,6 +7,11 @@
  */
 #include <drm/drm_gem.h>
 
+#ifdef PROBE_ATTACHMENT
+/* an error where there is such a function */
+extern int drm_gem_is_imported;
+#endif
+
 bool probe(const struct drm_gem_object *obj);
 bool probe(const struct drm_gem_object *obj)
 {

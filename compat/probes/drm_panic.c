@@ -17,4 +17,10 @@ static int get(struct drm_plane *plane, struct drm_scanout_buffer *sb)
 
 extern const struct drm_plane_helper_funcs probe;
 const struct drm_plane_helper_funcs probe = { .get_scanout_buffer = get };
+#else
+/* two members of one name are an error */
+struct probe {
+	struct drm_plane_helper_funcs;
+	int get_scanout_buffer;
+};
 #endif

@@ -6,6 +6,11 @@
  */
 #include <linux/blk-mq.h>
 
+#ifdef PROBE_ANY
+/* an error where there is such a function */
+extern int blk_freeze_queue_start_non_owner;
+#endif
+
 void probe(struct request_queue *q);
 void probe(struct request_queue *q)
 {

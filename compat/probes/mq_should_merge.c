@@ -10,5 +10,10 @@ extern const unsigned int probe;
 #ifdef PROBE_YES
 const unsigned int probe = BLK_MQ_F_SHOULD_MERGE;
 #else
+/* an error where the enum has it */
+extern int BLK_MQ_F_SHOULD_MERGE;
+#ifdef BLK_MQ_F_SHOULD_MERGE
+#error it is a macro
+#endif
 const unsigned int probe;
 #endif

@@ -6,6 +6,11 @@
  */
 #include <linux/mm.h>
 
+#ifdef PROBE_NO
+/* an error where there is such a function */
+extern int PageLargeKmalloc;
+#endif
+
 bool probe(const struct page *page);
 bool probe(const struct page *page)
 {

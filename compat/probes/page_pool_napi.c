@@ -12,6 +12,14 @@
 #include <net/page_pool.h>
 #endif
 
+#ifdef PROBE_NO
+/* two members of one name are an error */
+struct probe {
+	struct page_pool_params;
+	int napi;
+};
+#endif
+
 void probe(struct page_pool_params *pp, struct napi_struct *napi);
 void probe(struct page_pool_params *pp, struct napi_struct *napi)
 {

@@ -15,6 +15,14 @@ static int get(struct net_device *dev, struct ethtool_rxnfc *f, u32 *rules)
 	return 0;
 }
 
+#ifdef PROBE_RXNFC
+/* two members of one name are an error */
+struct probe {
+	struct ethtool_ops;
+	int get_rx_ring_count;
+};
+#endif
+
 extern const struct ethtool_ops probe;
 const struct ethtool_ops probe = {
 #ifdef PROBE_OWN

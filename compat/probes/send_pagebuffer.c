@@ -6,6 +6,11 @@
  */
 #include <linux/hyperv.h>
 
+#ifdef PROBE_MPB_DESC
+/* an error where there is such a function */
+extern int vmbus_sendpacket_pagebuffer;
+#endif
+
 int probe(struct vmbus_channel *vc, struct vmbus_channel_packet_page_buffer *p,
 	  struct vmbus_packet_mpb_array *mpb);
 int probe(struct vmbus_channel *vc, struct vmbus_channel_packet_page_buffer *p,

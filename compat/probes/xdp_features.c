@@ -7,6 +7,11 @@
 #include <linux/netdevice.h>
 #include <net/xdp.h>
 
+#ifdef PROBE_NO
+/* an error where the enum has it */
+extern int NETDEV_XDP_ACT_BASIC;
+#endif
+
 void probe(struct net_device *dev);
 void probe(struct net_device *dev)
 {

@@ -7,10 +7,11 @@
  * Receiving. The bus calls in interrupt context (HV_CALL_ISR; with PREEMPT_RT in
  * a thread or a tasklet, synthio_isr_mode()), where the whole ring is read with
  * the host's interrupts masked, so that what comes meanwhile costs none. What was
- * found done is handed to blk-mq as one batch after the lock is dropped. A polled channel stays masked from its open to its close:
- * io_uring looks into it, and so does a timeout, which is a poller of the last
- * resort for requests that nobody polls for. An interrupt that comes all the same
- * is not listened to: bios of pollers must not end in interrupt context.
+ * found done is handed to blk-mq as one batch after the lock is dropped. A polled
+ * channel stays masked from its open to its close: io_uring looks into it, and so
+ * does a timeout, which is a poller of the last resort for requests that nobody
+ * polls for. An interrupt that comes all the same is not listened to: bios of
+ * pollers must not end in interrupt context.
  *
  * Teardown. synd_chan_close_all() makes readers go away first: each look into a
  * ring holds rx_lock and finds @open false from then on. Senders are gone

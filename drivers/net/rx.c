@@ -508,7 +508,10 @@ int synn_rx_transfer(struct synn_chan *ch,
 	int packets = 0;
 	u32 size;
 
-	/* pairs with the release in link.c: there is a buffer of that size */
+	/*
+	 * Pairs with the release in link.c, which gives the primary channel its
+	 * buffer while NAPI runs. Other stores come while NAPI is off.
+	 */
 	size = smp_load_acquire(&rx->size);
 	m = (const void *)((const u8 *)desc + head);
 	if (unlikely(head < fixed || h->range_cnt > (head - fixed) / 8 ||

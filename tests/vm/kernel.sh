@@ -80,6 +80,10 @@ release_of()
 {
 	local known=$kernels/names/$1 rel
 
+	# what it stood for was never fetched, and may be gone from the archive
+	if [ -s "$known" ] && [ ! -f "$kernels/$(cat "$known")/headers" ]; then
+		rm -f "$known"
+	fi
 	if [ ! -s "$known" ]; then
 		lock "name-$1"
 		if [ ! -s "$known" ]; then
