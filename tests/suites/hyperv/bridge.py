@@ -8,6 +8,7 @@
       one      1 CPU    our channel: own names, then the drop-in with hv_balloon;
       two      2 CPUs   loads, turns with the kernel's own, CPUs that go and come
       four     4 CPUs   back, balloon, reboot, kexec, panic
+      rt       2 CPUs   the same as two, with PREEMPT_RT
       builtin  2 CPUs   a kernel with VMBus built in; our drivers on it
 
 bridge.py [GUEST]... runs only those inner guests; without one, all.
@@ -31,7 +32,7 @@ VM = os.path.join(HERE, "../../vm")
 sys.path.insert(0, VM)
 # pylint: disable=wrong-import-position
 from guest import G, GuestError     # noqa: E402
-from kernels import TOP  # noqa: E402
+from kernels import build_modules, TOP  # noqa: E402
 from nested import Inner, Outer, needs  # noqa: E402
 from tap import Skip, Tap   # noqa: E402
 
@@ -436,12 +437,14 @@ BUILTIN = (
 MOVES = (("a request moves the balloon", balloon_moves),)
 LEAVE = (("reboot", reboot), ("kexec", kexec), ("panic", panic))
 OURS = (*CONNECT, *MOVES, *LEAVE)
+RT = "6.1-rt"
 # name: CPUs, kernel, tests
 GUESTS = {
     "stock": (2, "distro", (*STOCK, *MOVES)),
     "one": (1, "distro", [x for x in OURS if x[1] is not cpus]),
     "two": (2, "distro", OURS),
     "four": (4, "distro", OURS),
+    "rt": (2, RT, OURS),
     "builtin": (2, "newest", BUILTIN),
 }
 
@@ -531,6 +534,8 @@ def main():
         if "builtin" in names and not (tap.test("7.x: modules", build_new)
                                        and no_chroot() is None):
             names.remove("builtin")
+        if "rt" in names and not build_modules(tap, RT, "own", "stock"):
+            names.remove("rt")
         outers = Outers()
         if not tap.test("outer guest: boots", outers.get):
             return
