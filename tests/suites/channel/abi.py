@@ -12,16 +12,13 @@ import sys
 TOP = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../.."))
 sys.path.insert(0, os.path.join(TOP, "tests/vm"))
 # pylint: disable=wrong-import-position
-from kernels import Kernel  # noqa: E402
+from kernels import build_modules, Kernel  # noqa: E402
 from tap import Tap         # noqa: E402
 
 
-def check():
+def check(name):
     """Runs abi-check on what was built."""
-    kernel = Kernel("distro")
-    # whichever kernel the other tests run in
-    subprocess.run(["make", "-s", "modules", "KERNEL=distro", "BUS=stock"],
-                   cwd=TOP, check=True, stdout=subprocess.DEVNULL)
+    kernel = Kernel(name)
     stock = os.path.join(TOP, "build", kernel.release, "stock")
     drivers = glob.glob(os.path.join(stock, "drivers/*/*.ko"))
     done = subprocess.run(
@@ -42,6 +39,14 @@ def check():
                                if x.startswith("missing")])
 
 
+def main():
+    """Runs the tests."""
+    with Tap() as tap:
+        # whichever kernel the other tests run in
+        for name in ("distro", "6.12"):
+            if build_modules(tap, name, "stock"):
+                tap.test(f"symbols and CRCs of the drop-in for {name}", check, name)
+
+
 if __name__ == "__main__":
-    with Tap() as tap_stream:
-        tap_stream.test("symbols and CRCs of the drop-in", check)
+    main()
