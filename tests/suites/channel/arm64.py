@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""All devices in guests of arm64, with our drivers on either bus.
+"""All devices in guests of arm64, with our drivers.
 
 arm64.py [KERNEL]...
 
-The kernels are 6.12-arm64, and with LONG=1 the oldest and the newest, and one
-with pages of 16 KiB. VM_KERNEL=6.12-arm64 runs the other suites in one.
+The kernel is 6.12-arm64; with LONG=1 also the oldest, the newest, and one
+with pages of 16 KiB, on either bus. VM_KERNEL=6.12-arm64 runs the other suites in one.
 """
 
 import os
