@@ -206,7 +206,8 @@ unpack_source()
 # the newest (an old release is built with the scripts of a newer one).
 versioned()
 {
-	if apt-cache "${apt[@]}" show "$1=$2" >/dev/null 2>&1; then
+	# its exit status is 0 in any case
+	if apt-cache "${apt[@]}" show "$1=$2" 2>/dev/null | grep -q .; then
 		echo "$1=$2"
 	else
 		echo "$1=$(field "$1" Version)"
