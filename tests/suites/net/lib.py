@@ -50,7 +50,7 @@ class Driver:
         """Loads it; the channel is there."""
         if self.synthetic:
             # what it uses of the kernel's modules, if they are any
-            g.sh("modprobe -qa failover dim")
+            g.sh("modprobe -qa failover dimlib")
             g.run(f"insmod /synthio/build/{g.kernel.release}/{self.bus}/"
                   f"drivers/net/synth_net.ko {params}")
         else:
