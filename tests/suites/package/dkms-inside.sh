@@ -213,7 +213,7 @@ copy_tree()
 {
 	mkdir "$1" &&
 	(cd "$top" && find Kbuild Makefile LICENSE dkms.conf packaging \
-		channel include drivers -type f 2>/dev/null |
+		channel compat include drivers -type f 2>/dev/null |
 	 tar -T - -cf -) | tar -C "$1" -xf -
 }
 

@@ -39,6 +39,7 @@ class Installed(Kernel):
 
     def __init__(self, system):     # pylint: disable=super-init-not-called
         self.name = "package"
+        self.arch = "amd64"
         [self.image] = glob.glob(os.path.join(system, "boot/vmlinuz-*"))
         self.release = os.path.basename(self.image)[len("vmlinuz-"):]
 
