@@ -6,7 +6,7 @@
  * FORM NO: it is not
  */
 #include <linux/netdevice.h>
-#if __has_include(<net/page_pool/helpers.h>)
+#if __has_include("net/page_pool/helpers.h")
 #include <net/page_pool/helpers.h>
 #else
 #include <net/page_pool.h>
