@@ -26,7 +26,7 @@ MATRIX = ["6.1-cloud"]
 # options that clang 14, which this distribution has, can't be asked for
 GCC_ONLY = ["CC_IS_GCC", "GCC_VERSION", "LD_IS_BFD", "RETHUNK",
             "CC_HAS_RETURN_THUNK", "FTRACE_MCOUNT_USE_CC", "INIT_STACK_ALL_ZERO",
-            "CPU_UNRET_ENTRY", "CPU_SRSO"]
+            "CPU_UNRET_ENTRY", "CPU_SRSO", "SLS"]
 LONG = os.environ.get("LONG") == "1"
 NEW = """/*
  * PROBE new: what only later kernels have
@@ -145,6 +145,12 @@ def without(pattern, text):
 def clang_headers(kernel, tree, options):
     """The kernel's headers as they were if clang had compiled it."""
     shutil.copytree(kernel.kbuild, tree, symlinks=True)
+    # links to the kernel's build programs, relative to where the headers were
+    for name in os.listdir(tree):
+        path = os.path.join(tree, name)
+        if os.path.islink(path):
+            os.unlink(path)
+            os.symlink(os.path.realpath(os.path.join(kernel.kbuild, name)), path)
     change(os.path.join(tree, "Makefile"), lambda t: re.sub(
         r"unpacked := .*", f"unpacked := {os.path.dirname(kernel.kbuild)}/", t))
     # Debian's own choice of a compiler, which is gcc
@@ -187,7 +193,10 @@ def clang(where):
                           text=True, stdout=subprocess.PIPE, check=False,
                           stderr=subprocess.STDOUT, env=env)
     assert done.returncode == 0, done.stdout[-3000:]
-    assert not re.search(r"\bwarning:", done.stdout), done.stdout[-3000:]
+    # headers of this kernel have warnings of their own with this compiler
+    said = [x for x in done.stdout.splitlines()
+            if re.match(re.escape(copy) + r"\S*\.[ch]:\d+.*warning:", x)]
+    assert not said, "\n".join(said)
     ko = os.path.join(copy, "build", kernel.release,
                       "own/drivers/block/synth_blk.ko")
     said = subprocess.run(["readelf", "-p", ".comment", ko], text=True,
