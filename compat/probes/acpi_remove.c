@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE acpi_remove: what acpi_driver.ops.remove returns
  * NEEDS CONFIG_ACPI

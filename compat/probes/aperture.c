@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE aperture: how a firmware's framebuffer is taken over
  * FORM THREE: aperture_remove_conflicting_devices(base, size, name), since 6.5

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE assign_str: how often a trace event tells the source of a string
  * FORM ONCE: in __string(), since 6.10

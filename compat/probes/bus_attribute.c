@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE bus_attribute: the bus that an attribute of a bus is read of
  * FORM CONST: a const struct bus_type, since 6.4

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE bus_match: the driver that bus_type.match is given
  * FORM CONST: a const struct device_driver, since 6.11

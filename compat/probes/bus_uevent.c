@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE bus_uevent: the device that bus_type.uevent is given
  * FORM CONST: a const struct device, since 6.3

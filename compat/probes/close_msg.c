@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE close_msg: where struct vmbus_channel keeps its close message
  * FORM PLAIN: the message itself, in 7.x

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE driver_override: where a device says which driver it is forced to
  * FORM CORE: in struct device, matched by device_match_driver_override(), shown by the driver core: since 7.1, and in later point releases of 6.12

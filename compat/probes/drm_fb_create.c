@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE drm_fb_create: whether drm_mode_config_funcs.fb_create gets the format
  * NEEDS CONFIG_DRM

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE drm_fbdev: what puts the console on a display
  * NEEDS CONFIG_DRM

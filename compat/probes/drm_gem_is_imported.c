@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE drm_gem_is_imported: how to ask whether a buffer is another driver's
  * NEEDS CONFIG_DRM

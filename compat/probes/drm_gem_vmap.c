@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE drm_gem_vmap: who takes the lock for drm_gem_object_funcs.vmap
  * NEEDS CONFIG_DRM

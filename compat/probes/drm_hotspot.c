@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE drm_hotspot: where the hot spot of a pointer is found
  * NEEDS CONFIG_DRM

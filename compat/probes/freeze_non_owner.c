@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE freeze_non_owner: a freeze that another task may end
  * FORM OWN_NAME: blk_freeze_queue_start_non_owner(), since 6.13

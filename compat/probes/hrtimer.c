@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE hrtimer: how a timer is set up
  * FORM SETUP: hrtimer_setup(), since 6.13

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE limits_commit: how limits of a disk in use are changed
  * FORM FROZEN: queue_limits_commit_update_frozen(), since 6.14

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE mq_should_merge: whether a queue has to ask that requests are merged
  * FORM YES: BLK_MQ_F_SHOULD_MERGE, up to 6.13

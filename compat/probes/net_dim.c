@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE net_dim: how net_dim() takes its sample
  * FORM POINTER: by pointer, since 6.13

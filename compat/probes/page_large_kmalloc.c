@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE page_large_kmalloc: whether large kmalloc() pages are marked
  * FORM YES: PageLargeKmalloc(), since 6.18 or so

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE page_pool: the header of page pools
  * NEEDS CONFIG_PAGE_POOL

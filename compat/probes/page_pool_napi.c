@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE page_pool_napi: whether a page pool is told whose NAPI uses it
  * NEEDS CONFIG_PAGE_POOL

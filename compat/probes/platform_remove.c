@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE platform_remove: which callback of a platform_driver returns nothing
  * FORM REMOVE: remove(), since 6.11

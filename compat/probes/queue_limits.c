@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE queue_limits: how a disk's limits are set
  * FORM FEATURES: as a whole, features among them, since 6.11

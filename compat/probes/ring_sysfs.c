@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE ring_sysfs: whether a channel's ring can be mapped through its sysfs directory
  * FORM YES: by a callback in struct vmbus_channel, which hv_create_ring_sysfs() sets

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE root_partition: how to ask whether this is Hyper-V's root partition
  * NEEDS CONFIG_HYPERV

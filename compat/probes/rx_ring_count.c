@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE rx_ring_count: how ethtool asks how many receive rings there are
  * FORM OWN: by ethtool_ops.get_rx_ring_count, since 6.19

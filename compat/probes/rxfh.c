@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE rxfh: how ethtool_ops.get_rxfh returns key and table
  * FORM PARAM: in a struct ethtool_rxfh_param, since 6.8

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE rxfh_fields: how ethtool asks what flows are hashed by
  * FORM OWN: by ethtool_ops.get_rxfh_fields, since 6.17

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE screen_info: what the firmware draws on
  * FORM SYSFB: sysfb_primary_display.screen, since 7.0

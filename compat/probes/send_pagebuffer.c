@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE send_pagebuffer: how the kernel's bus takes a packet with several ranges
  * FORM PAGEBUFFER: vmbus_sendpacket_pagebuffer(), of one page each

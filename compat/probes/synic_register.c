@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE synic_register: how a register of the SynIC is read
  * NEEDS CONFIG_HYPERV

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE vmbus_device: which device the kernel's own VMBus drives (no header tells)
  * FORM PLATFORM: the platform device, since 6.4

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0-only */
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * PROBE xdp_features: whether a card says which parts of XDP it has
  * FORM YES: net_device.xdp_features, since 6.3
