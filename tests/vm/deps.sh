@@ -13,7 +13,7 @@ set -eu
 # build: modules and the reference host; vm: boots guests; cross: modules for arm64;
 # arm64: guests of it, and programs for them; fresh: chroots
 build="gcc gcc-12 libc6-dev make liburing-dev libslirp-dev libvncserver-dev
-	libpng-dev rsync"
+	libpng-dev rsync pahole"
 vm="$build qemu-system-x86 busybox-static python3 kmod xz-utils cpio
 	ca-certificates debian-archive-keyring"
 demo="$vm e2fsprogs util-linux fio iproute2 ethtool iperf3 iputils-ping
