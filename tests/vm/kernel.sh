@@ -507,21 +507,6 @@ describe()
 	done
 }
 
-get()
-{
-	local rel
-
-	if [ "$1" = debug ]; then
-		get_debug
-		exec 9>&-
-	else
-		rel=$(release_of "$1")
-		get_image "$rel"
-		get_source
-	fi
-	describe "$1"
-}
-
 headers()
 {
 	local rel
@@ -533,6 +518,15 @@ headers()
 		rel=$(release_of "$1")
 		get_headers "$rel"
 	fi
+	describe "$1"
+}
+
+get()
+{
+	headers "$1"
+	[ "$1" != debug ] || return 0
+	get_image "$KREL"
+	get_source
 	describe "$1"
 }
 

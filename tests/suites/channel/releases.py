@@ -13,7 +13,7 @@ import sys
 
 # pylint: disable=wrong-import-position
 import smoke                # noqa: E402
-from selftests import LONG, program     # noqa: E402
+from selftests import LONG  # noqa: E402
 import far                  # noqa: E402
 from kernels import build_modules, Kernel   # noqa: E402
 from tap import Skip, Tap   # noqa: E402

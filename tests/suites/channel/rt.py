@@ -27,10 +27,9 @@ import far                  # noqa: E402
 import lib                  # noqa: E402
 from lib import iperf, NetGuest, Nic    # noqa: E402
 import mouse                # noqa: E402
-from mouse import ABS, Events   # noqa: E402
 from screen import pattern_rows, same_picture, screenshot, Tool  # noqa: E402
-from steps import image, io_flows, LONG, nothing_leaked, type_keys, \
-    wait_for                # noqa: E402
+import smoke                # noqa: E402
+from steps import image, io_flows, LONG, nothing_leaked, wait_for   # noqa: E402
 from tap import Skip, Tap   # noqa: E402
 
 KERNELS = ("6.1-rt", "6.12-rt")
@@ -136,14 +135,7 @@ def card(g):
 
 def moves(g, count=100):
     """Each report of the mouse arrives, in order."""
-    g.ctl("move", "1", "1")
-    events = Events(g)
-    wanted = []
-    for i in range(count):
-        g.ctl("move", str(100 + i), str(200 + i))
-        wanted += [((ABS, 0), 100 + i), ((ABS, 1), 200 + i)]
-    events.until(wanted, "moves")
-    events.end()
+    smoke.moves(g, count)
 
 
 def display(g):
@@ -157,12 +149,6 @@ def display(g):
             same_picture(screenshot(g), pattern_rows(w, h, 109), "flips")
     finally:
         tool.end()
-
-
-def keyboard(g):
-    """The distribution's driver of the keyboard finds it, and what is typed."""
-    g.run("modprobe hyperv-keyboard")
-    type_keys(g, "Hello, 42", [42, 35, 18, 38, 38, 24, 51, 57, 5, 3])
 
 
 class All:
@@ -289,7 +275,7 @@ def test(tap, kernel):
     # the drivers ask for other call modes there
     tap.guest(f"{kernel}, drop-in",
               RtGuest(f"rt-stock-{kernel}", lib.STOCK, kernel=kernel), *common,
-              ("the keyboard", keyboard), ("all unloads", unloads))
+              ("the keyboard", smoke.keyboard), ("all unloads", unloads))
     tap.guest(f"{kernel}, selftests",
               Guest(f"rt-selftests-{kernel}", kernel=kernel, limit=1200,
                     host=HOST), *programs("own"))
