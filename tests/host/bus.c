@@ -686,6 +686,7 @@ void bus_init(struct bus *bus, struct loop *loop, struct ram *ram,
 	bus->ram = ram;
 	bus->guest = guest;
 	bus->max_version = max_version;
+	bus->profile = profile_default();
 	bus->next_relid = 1;
 	bus->poller.poll = bus_poll;
 	bus->poller.prepare_sleep = bus_prepare_sleep;
