@@ -2,6 +2,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <synthio/storvsp.h>
+
 #include "profile.h"
 
 /* The first one is the default: it is to be the most awkward of them */
@@ -10,11 +12,33 @@ static const struct host_profile profiles[] = {
 		.name = "hyperv",
 		.help = "Hyper-V: strict, and as awkward as it is known to be",
 		.pipe = { .max_packet = 16384 },
+		.storvsp = {
+			.guid_ids = true,
+			.exact_lists = true,
+		},
 	},
 	{
 		.name = "openvmm",
 		.help = "OpenVMM: what its devices answer, refuse and leave out",
 		.pipe = { .max_packet = 16384 },
+		.storvsp = {
+			.max_version = STORVSP_VERSION_6_0,
+			.max_transfer = 256u << 10,
+			.write_same_max = 8u << 20,
+			.sense_room = STORVSP_SENSE_MAX,
+			.guid_ids = true,
+			.serial_if_given = true,
+			.pages_of_unmap = true,
+			.no_transfer_limit = true,
+			.plain_unmap = true,
+			.exact_lists = true,
+			.no_control_page = true,
+			.no_fua = true,
+			.fixed_cache = true,
+			.any_error = true,
+			.bad_request = true,
+			.missing_check = true,
+		},
 	},
 	{
 		.name = "lenient",

@@ -120,6 +120,7 @@ void storvsp_complete_srb(struct storvsp_reply *reply, uint8_t srb_status)
 
 /* Ends a command with the status and sense data of @cmd */
 static void complete_command(struct storvsp_reply *reply,
+			     const struct scsi_disk *disk,
 			     const struct scsi_command *cmd, uint32_t moved)
 {
 	struct storvsp_srb *srb = &reply->pkt.srb;
@@ -129,10 +130,16 @@ static void complete_command(struct storvsp_reply *reply,
 		storvsp_complete_srb(reply, STORVSP_SRB_BUSY);
 		return;
 	}
+	if (cmd->bare) {
+		storvsp_complete_srb(reply, cmd->bare == REFUSE_ERROR ?
+				     STORVSP_SRB_ERROR :
+				     STORVSP_SRB_INVALID_REQUEST);
+		return;
+	}
 	srb->scsi_status = cmd->status;
 	if (cmd->status == SCSI_GOOD) {
 		srb->srb_status = STORVSP_SRB_SUCCESS;
-		srb->sense_info_length = 0;
+		srb->sense_info_length = disk->like->sense_room;
 		srb->data_transfer_length = moved;
 		storvsp_complete(reply, STORVSP_STATUS_SUCCESS);
 		return;
@@ -141,7 +148,7 @@ static void complete_command(struct storvsp_reply *reply,
 	if (reply->len >= sizeof(reply->pkt) &&
 	    (srb->srb_flags & STORVSP_SRB_DISABLE_AUTOSENSE))
 		autosense = false;
-	srb->srb_status = scsi_is_bad_request(cmd) ?
+	srb->srb_status = scsi_is_bad_request(disk, cmd) ?
 			  STORVSP_SRB_INVALID_REQUEST : STORVSP_SRB_ERROR;
 	if (srb->sense_info_length > SCSI_SENSE_LEN)
 		srb->sense_info_length = SCSI_SENSE_LEN;
@@ -149,6 +156,8 @@ static void complete_command(struct storvsp_reply *reply,
 		srb->srb_status |= STORVSP_SRB_AUTOSENSE_VALID;
 		memset(srb->sense_data, 0, sizeof(srb->sense_data));
 		memcpy(srb->sense_data, cmd->sense, srb->sense_info_length);
+		if (disk->like->sense_room)
+			srb->sense_info_length = disk->like->sense_room;
 	} else {
 		srb->sense_info_length = 0;
 	}
@@ -274,8 +283,8 @@ static void request_done(struct blockio_request *bio, int error)
 	cmd->action = r->action;
 	cmd->status = SCSI_GOOD;
 	if (error)
-		scsi_io_error(cmd, error);
-	complete_command(&r->reply, cmd, r->moved);
+		scsi_io_error(&r->lun->disk, cmd, error);
+	complete_command(&r->reply, &r->lun->disk, cmd, r->moved);
 	r->lun->in_flight--;
 	sc->in_flight--;
 	s->in_flight--;
@@ -475,6 +484,7 @@ static void execute_on_lun(struct storvsp *s, struct lun *lun,
 	uint32_t room = srb->data_transfer_length, need = 0, moved = 0;
 	uint8_t direction = STORVSP_DATA_NONE;
 
+	lun->disk.like = &bus_profile(s->dev.bus)->storvsp;
 	scsi_start(&lun->disk, &s->present, srb->cdb, srb->cdb_length, cmd);
 
 	switch (cmd->action) {
@@ -521,7 +531,7 @@ static void execute_on_lun(struct storvsp *s, struct lun *lun,
 		moved = cmd->data_len < room ? cmd->data_len : room;
 		storvsp_scatter(pkt, cmd->data, moved);
 	}
-	complete_command(reply, cmd, moved);
+	complete_command(reply, &lun->disk, cmd, moved);
 }
 
 /* Whether the address is that of the target; Linux calls each IDE path 0 */
@@ -542,6 +552,7 @@ void storvsp_execute(struct storvsp *s, struct storvsp_channel *sc,
 	bool here = address_ok(s, srb) && !s->dev.retiring;
 	struct scsi_command *cmd = &s->cmd;
 	struct storvsp_reply reply;
+	struct scsi_disk nobody = { .like = &bus_profile(s->dev.bus)->storvsp };
 	struct lun *lun = NULL;
 	uint32_t moved;
 
@@ -576,7 +587,10 @@ void storvsp_execute(struct storvsp *s, struct storvsp_channel *sc,
 	 */
 	if (!scsi_missing(here ? &s->present : &no_luns, srb->cdb,
 			  srb->cdb_length, cmd)) {
-		storvsp_complete_srb(&reply, STORVSP_SRB_INVALID_LUN);
+		storvsp_fill_srb(&reply, STORVSP_SRB_INVALID_LUN);
+		if (nobody.like->missing_check)
+			reply.pkt.srb.scsi_status = SCSI_CHECK_CONDITION;
+		storvsp_complete(&reply, STORVSP_STATUS_UNSUCCESSFUL);
 		return;
 	}
 	if (cmd->data_len && srb->data_transfer_length &&
@@ -587,5 +601,5 @@ void storvsp_execute(struct storvsp *s, struct storvsp_channel *sc,
 	moved = cmd->data_len < srb->data_transfer_length ?
 		cmd->data_len : srb->data_transfer_length;
 	storvsp_scatter(pkt, cmd->data, moved);
-	complete_command(&reply, cmd, moved);
+	complete_command(&reply, &nobody, cmd, moved);
 }

@@ -140,6 +140,7 @@ static void test_select(void)
 	CHECK(fault("clear") && fault("sense op=unmap lba=100 key=b asc=4400"),
 	      "%s", text_str(&why));
 	memset(buffer, 0, 24);
+	buffer[1] = 22;
 	buffer[3] = 16;
 	buffer[15] = 100;
 	buffer[19] = 8;
@@ -580,6 +581,9 @@ static void test_bad(void)
 		",lun=2,discard-granularity=100", ",lun=2,thin=maybe",
 		",lun=2,discard-granularity=8K,discard-alignment=8K",
 		",lun=2,delay-us=-1", ",lun=2,delay-us", ",lun=2,lbprz",
+		",lun=2,refuse", ",lun=2,refuse=", ",lun=2,refuse=b3",
+		",lun=2,refuse=b0+", ",lun=2,refuse=b0:maybe",
+		",lun=2,naa=0123456789abcdef0123456789abcdef",
 	};
 	unsigned int i;
 
