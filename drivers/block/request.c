@@ -243,7 +243,7 @@ static blk_status_t build(struct synd_disk *d, struct request *rq,
 		return BLK_STS_OK;
 
 	case REQ_OP_DISCARD:
-		if (d->id.unmap) {
+		if (d->id.can_unmap) {
 			bytes = unmap_list(d, rq);
 			if (!bytes)
 				return BLK_STS_RESOURCE;
@@ -454,6 +454,40 @@ static blk_status_t error_of(const struct synd_disk *d,
 	}
 }
 
+/* In the log, as far as somebody wants to know */
+static void report(const struct synd_disk *d, struct request *rq)
+{
+	const struct synd_cmd *cmd = blk_mq_rq_to_pdu(rq);
+	const struct sbc_verdict *v = &cmd->verdict;
+
+	/* that the host said nothing at all was told by whoever found out */
+	if (!v->srb_status || ((rq->rq_flags & RQF_QUIET) &&
+			       req_op(rq) != REQ_OP_FLUSH))
+		return;
+	dev_err_ratelimited(disk_to_dev(d->gd),
+			    "%s of %u bytes at sector %llu failed after %u retries: SRB status 0x%02x, SCSI status 0x%02x, sense key 0x%x, code 0x%04x\n",
+			    blk_op_str(req_op(rq)), blk_rq_bytes(rq),
+			    (u64)blk_rq_pos(rq), cmd->retries, v->srb_status,
+			    v->scsi_status, v->key, v->asc);
+}
+
+/*
+ * The disk does not know the command to flush its cache. Only one that never said
+ * that it has a cache can be taken for a disk without: returns whether it is.
+ */
+static bool flush_refused(struct synd_disk *d, struct request *rq)
+{
+	if (READ_ONCE(d->id.write_cache_told))
+		return false;
+	if (!xchg(&d->no_cache, true)) {
+		dev_warn(disk_to_dev(d->gd),
+			 "does not know SYNCHRONIZE CACHE, nor says that it has a write cache: it is not flushed any more\n");
+		schedule_work(&d->refused_work);
+	}
+	blk_mq_end_request(rq, BLK_STS_OK);
+	return true;
+}
+
 /*
  * The disk does not know what was asked for: it is not asked again. Returns true
  * if the request was dealt with.
@@ -462,51 +496,40 @@ static bool refused(struct synd_disk *d, struct request *rq)
 {
 	struct synd_cmd *cmd = blk_mq_rq_to_pdu(rq);
 
-	switch (req_op(rq)) {
-	case REQ_OP_FLUSH:
-		/* no command to flush it: no cache */
-		WRITE_ONCE(d->no_cache, true);
-		schedule_work(&d->refused_work);
-		blk_mq_end_request(rq, BLK_STS_OK);
-		return true;
-	case REQ_OP_DISCARD:
+	if (req_op(rq) == REQ_OP_DISCARD) {
 		WRITE_ONCE(d->no_discard, true);
-		break;
-	default:
-		if (cmd->zeroes_unmap) {
-			WRITE_ONCE(d->no_zeroes_unmap, true);
-			try_again(d, rq, 0);
-			return true;
-		}
+	} else if (cmd->zeroes_unmap) {
+		WRITE_ONCE(d->no_zeroes_unmap, true);
+		try_again(d, rq, 0);
+		return true;
+	} else {
 		WRITE_ONCE(d->no_write_zeroes, true);
 	}
 	schedule_work(&d->refused_work);
 	return false;
 }
 
-/* blk-mq's callback, and for what does not fit into a batch. Any context */
-static void synd_complete(struct request *rq)
+/* A command that the host did not carry out */
+static void failed(struct synd_disk *d, struct request *rq)
 {
 	struct synd_cmd *cmd = blk_mq_rq_to_pdu(rq);
-	const struct sbc_verdict *v = &cmd->verdict;
-	struct synd_disk *d = disk_of(rq);
+	struct sbc_verdict *v = &cmd->verdict;
 
-	if (unlikely(cmd->bounce) && v->outcome == SBC_OK &&
-	    req_op(rq) == REQ_OP_READ)
-		bounce_copy(rq, false);
-	release_extras(rq);
-
-	if (likely(v->outcome == SBC_OK)) {
-		blk_mq_end_request(rq, BLK_STS_OK);
-		return;
-	}
 	if (v->key == 6)
 		atomic64_inc(&d->attentions);
 	if (v->hints)
 		synd_scan(d->ctrl);
-	if (v->outcome == SBC_RETRY && cmd->retries < SYND_MAX_RETRIES) {
+	if (v->outcome == SBC_NOT_SUPPORTED && req_op(rq) == REQ_OP_FLUSH) {
+		if (flush_refused(d, rq))
+			return;
+		v->outcome = SBC_TARGET_ERROR;
+		v->retry = true;
+	}
+	if (v->retry && cmd->retries < SYND_MAX_RETRIES) {
 		cmd->retries++;
-		try_again(d, rq, 0);
+		/* where no reason is given it may need a moment to pass */
+		try_again(d, rq, v->key == 6 || v->key == 0xb ?
+				 0 : SYND_RETRY_DELAY);
 		return;
 	}
 	if (v->outcome == SBC_RETRY_LATER && !busy_too_long(cmd)) {
@@ -516,13 +539,27 @@ static void synd_complete(struct request *rq)
 	if (v->outcome == SBC_NOT_SUPPORTED) {
 		if (refused(d, rq))
 			return;
-	} else if (v->key && !(rq->rq_flags & RQF_QUIET)) {
-		dev_err_ratelimited(disk_to_dev(d->gd),
-				    "sense key 0x%x, code 0x%04x\n", v->key,
-				    v->asc);
+	} else {
+		report(d, rq);
 	}
 	atomic64_inc(&d->errors);
 	blk_mq_end_request(rq, error_of(d, rq));
+}
+
+/* blk-mq's callback, and for what does not fit into a batch. Any context */
+static void synd_complete(struct request *rq)
+{
+	struct synd_cmd *cmd = blk_mq_rq_to_pdu(rq);
+
+	if (unlikely(cmd->bounce) && cmd->verdict.outcome == SBC_OK &&
+	    req_op(rq) == REQ_OP_READ)
+		bounce_copy(rq, false);
+	release_extras(rq);
+
+	if (likely(cmd->verdict.outcome == SBC_OK))
+		blk_mq_end_request(rq, BLK_STS_OK);
+	else
+		failed(disk_of(rq), rq);
 }
 
 /* What came back is what was asked for, entirely */
@@ -541,16 +578,19 @@ static void judge(struct synd_chan *ch, u64 id, struct request *rq,
 		  const struct storvsp_packet *pkt, u32 len)
 {
 	struct synd_cmd *cmd = blk_mq_rq_to_pdu(rq);
-	bool optional = req_op(rq) != REQ_OP_READ &&
-			req_op(rq) != REQ_OP_WRITE;
+	enum sbc_command command = SBC_CMD_OPTIONAL;
 
+	if (req_op(rq) == REQ_OP_READ || req_op(rq) == REQ_OP_WRITE)
+		command = SBC_CMD_KNOWN;
+	else if (req_op(rq) == REQ_OP_FLUSH)
+		command = SBC_CMD_FLUSH;
 	if (len < offsetof(struct storvsp_packet, srb.sense_data) ||
 	    pkt->operation != STORVSP_COMPLETE_IO) {
 		synd_chan_bad(ch, "a malformed completion", id);
 		cmd->verdict = (struct sbc_verdict){ .outcome = SBC_IO_ERROR };
 		return;
 	}
-	cmd->verdict = synd_proto_judge(pkt, len, optional);
+	cmd->verdict = synd_proto_judge(pkt, len, command);
 	if (cmd->verdict.outcome == SBC_OK && cmd->expected &&
 	    pkt->srb.data_transfer_length != cmd->expected) {
 		synd_chan_bad(ch, "a completion of the wrong length", id);
