@@ -26,6 +26,7 @@ struct storvsp_request {
 	bool flushed;			/* a FUA read has done its flush */
 	struct scsi_extent *extents;	/* UNMAP: what is left */
 	unsigned int extent, extent_count;
+	uint8_t *pattern;		/* WRITE SAME, while it is held */
 	unsigned int iov_room;
 	struct iovec iov[];
 };
@@ -220,6 +221,7 @@ static struct storvsp_request *request_alloc(struct storvsp *s,
 static void request_free(struct storvsp_request *r)
 {
 	free(r->extents);
+	free(r->pattern);
 	if (r->iov_room == SPARE_IOVS) {
 		r->next = r->s->spare;
 		r->s->spare = r;
@@ -414,6 +416,16 @@ static void request_begin(struct storvsp *s, struct lun *lun,
 		memcpy(r->extents, cmd->extents,
 		       r->extent_count * sizeof(*r->extents));
 	}
+	/* when it begins later, the command's memory is another one's */
+	if (cmd->pattern && reply->fault) {
+		r->pattern = malloc(lun->disk.block_size);
+		if (!r->pattern) {
+			request_free(r);
+			storvsp_complete_srb(reply, STORVSP_SRB_BUSY);
+			return;
+		}
+		memcpy(r->pattern, cmd->pattern, lun->disk.block_size);
+	}
 	if (moves)
 		r->bio.iov_count = copy_iov(r->iov, pkt, moved);
 	r->lun = lun;
@@ -430,7 +442,7 @@ static void request_begin(struct storvsp *s, struct lun *lun,
 	r->bio.iov = r->iov;
 	r->bio.sync = cmd->fua || !lun->disk.write_cache;
 	r->bio.may_unmap = cmd->may_unmap;
-	r->bio.pattern = cmd->pattern;
+	r->bio.pattern = r->pattern ? r->pattern : cmd->pattern;
 	if (!r->reply.fault || !fault_holds(s, r))
 		storvsp_request_start(r);
 }

@@ -327,6 +327,36 @@ static void test_lost(void)
 	tear_down();
 }
 
+/* A WRITE SAME of a block of @byte to block 16, which is not waited for */
+static void start_same(uint8_t byte, uint32_t lba)
+{
+	uint8_t cdb[16] = { 0x93, [8] = lba >> 8, lba, [13] = 8 };
+	struct storvsp_packet p = srb(cdb, 16, 1, 0, 512);
+	struct iovec iov = { page, 512 };
+
+	memset(page, byte, 512);
+	post(&chan, PACKET_GPA_DIRECT, &p, sizeof(p), &iov, 1);
+}
+
+/* What is held is written as it came, whatever came after it */
+static void test_held_pattern(void)
+{
+	set_up();
+	CHECK(fault("lost op=write-same lba=16 count=2"), "%s", text_str(&why));
+	start_same('A', 16);
+	start_same('B', 24);
+	run_until(1);
+	CHECK(chan.completions == 1 && byte_of_file(24 * 512) == 'B',
+	      "the second one");
+	CHECK(fault("release"), "%s", text_str(&why));
+	run_until(2);
+	CHECK(chan.completions == 2 && byte_of_file(16 * 512) == 'A',
+	      "0x%02x", byte_of_file(16 * 512));
+	/* and one that never comes leaves nothing */
+	start_same('C', 16);
+	tear_down();
+}
+
 static void test_late(void)
 {
 	set_up();
@@ -626,6 +656,7 @@ int main(void)
 	tap_test("fault: sense data, SCSI and SRB status", test_sense);
 	tap_test("fault: other answers", test_answer);
 	tap_test("fault: lost", test_lost);
+	tap_test("fault: WRITE SAME that is held", test_held_pattern);
 	tap_test("fault: late", test_late);
 	tap_test("fault: no write after a reset, drain or removal",
 		 test_late_ends);
