@@ -21,6 +21,15 @@
 #define COMPAT_STS_RESERVED	BLK_STS_NEXUS
 #endif
 
+/* HDIO_GETGEO asks for a disk, or for whatever of it was opened */
+#ifdef HAVE_GETGEO_DISK
+#define COMPAT_GETGEO_ARG	struct gendisk
+#define compat_getgeo_disk(arg)	(arg)
+#else
+#define COMPAT_GETGEO_ARG	struct block_device
+#define compat_getgeo_disk(arg)	((arg)->bd_disk)
+#endif
+
 /* Newer kernels merge requests unless a driver says otherwise */
 #ifdef HAVE_MQ_SHOULD_MERGE_YES
 #define COMPAT_MQ_F_MERGE	BLK_MQ_F_SHOULD_MERGE

@@ -182,7 +182,7 @@ static int bring_up(struct synd_ctrl *c)
 	int ret;
 
 	/* the last close was confirmed */
-	synd_proto_forget(c);
+	synd_proto_forget(c, true);
 	ret = synd_chan_open_primary(c);
 	if (ret)
 		return ret;
@@ -539,12 +539,13 @@ err_free:
 
 static void ctrl_free(struct synd_ctrl *c)
 {
+	unsigned int kept;
+
 	destroy_workqueue(c->wq);
-	if (c->nr_unanswered && c->host_holds)
+	kept = synd_proto_forget(c, !c->host_holds);
+	if (kept)
 		synd_err(c, "%u pages are kept for ever, since the host may still write to them\n",
-			 c->nr_unanswered);
-	else
-		synd_proto_forget(c);
+			 kept);
 	synd_chan_free(c);
 	kfree(c);
 }

@@ -5,6 +5,7 @@
  */
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
+#include <linux/hdreg.h>
 #include <linux/idr.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
@@ -14,6 +15,8 @@
 
 #define MAX_UNMAP_DESCS		255	/* the list fits into a page */
 #define LETTERS			26
+#define GEO_HEADS		255	/* as hv_storvsc says it */
+#define GEO_SECTORS		63
 
 static DEFINE_IDA(letters);
 
@@ -45,8 +48,20 @@ static int synd_get_unique_id(struct gendisk *gd, u8 id[16],
 	return d->id.id_len;
 }
 
+static int synd_getgeo(COMPAT_GETGEO_ARG *arg, struct hd_geometry *geo)
+{
+	u64 sectors = get_capacity(compat_getgeo_disk(arg));
+
+	geo->heads = GEO_HEADS;
+	geo->sectors = GEO_SECTORS;
+	geo->cylinders = min_t(u64, div_u64(sectors, GEO_HEADS * GEO_SECTORS),
+			       U16_MAX);
+	return 0;
+}
+
 static const struct block_device_operations synd_fops = {
 	.owner		= THIS_MODULE,
+	.getgeo		= synd_getgeo,
 	.free_disk	= synd_free_disk,
 	.get_unique_id	= synd_get_unique_id,
 };
@@ -67,6 +82,8 @@ SYND_ATTR(vendor, "%s", d->id.vendor);
 SYND_ATTR(model, "%s", d->id.product);
 SYND_ATTR(firmware_rev, "%s", d->id.revision);
 SYND_ATTR(address, "%u:%u", d->target, d->lun);
+SYND_ATTR(cache_type, "%s", d->id.write_cache && !READ_ONCE(d->no_cache) ?
+	  "write back" : "write through");
 SYND_ATTR(retries, "%lld", atomic64_read(&d->retries));
 SYND_ATTR(timeouts, "%lld", atomic64_read(&d->timeouts));
 SYND_ATTR(io_errors, "%lld", atomic64_read(&d->errors));
@@ -78,6 +95,7 @@ static struct attribute *synd_attrs[] = {
 	&dev_attr_model.attr,
 	&dev_attr_firmware_rev.attr,
 	&dev_attr_address.attr,
+	&dev_attr_cache_type.attr,
 	&dev_attr_retries.attr,
 	&dev_attr_timeouts.attr,
 	&dev_attr_io_errors.attr,

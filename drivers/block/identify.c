@@ -50,8 +50,7 @@ static int get_vpds(struct sbc_asker *a, struct sbc_disk *d)
 		{ 0xb1, SBC_TOLD_ROTATION },
 		{ 0xb2, SBC_TOLD_PROVISIONING },
 	};
-	bool has[sizeof(pages) / sizeof(pages[0])];
-	const u32 count = sizeof(pages) / sizeof(pages[0]);
+	bool has[ARRAY_SIZE(pages)];
 	struct sbc_verdict v;
 	int n, ret;
 	u32 i;
@@ -60,9 +59,9 @@ static int get_vpds(struct sbc_asker *a, struct sbc_disk *d)
 	ret = optional_error(n, &v);
 	if (ret || (n < 0 && !refused(n, &v)))
 		return ret;
-	for (i = 0; i < count; i++)
+	for (i = 0; i < ARRAY_SIZE(pages); i++)
 		has[i] = n >= 0 && sbc_has_vpd(a->answer, n, pages[i].page);
-	for (i = 0; i < count; i++) {
+	for (i = 0; i < ARRAY_SIZE(pages); i++) {
 		if (has[i]) {
 			n = ask_vpd(a, pages[i].page, &v);
 			ret = optional_error(n, &v);
@@ -96,7 +95,7 @@ static int get_mode(struct sbc_asker *a, struct sbc_disk *d)
 	int n, ret;
 	u8 len;
 
-	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(ways); i++) {
 		u8 cdb[SBC_CDB_MAX] = { };
 
 		len = ways[i].ten ?

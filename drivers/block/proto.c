@@ -164,15 +164,15 @@ static void single_free(struct synd_single *s)
 	kfree(s);
 }
 
-/* Free what was put aside and has been answered; with @all, the rest as well */
-static void reap(struct synd_ctrl *c, bool all)
+/* Free what was put aside and has been answered */
+static void reap(struct synd_ctrl *c)
 {
 	struct synd_single *s, *next;
 	LIST_HEAD(done);
 
 	spin_lock_irq(&c->chans[0].rx_lock);
 	list_for_each_entry_safe(s, next, &c->unanswered, node) {
-		if (s->id && !all)
+		if (s->id)
 			continue;
 		list_move(&s->node, &done);
 		c->nr_unanswered--;
@@ -183,17 +183,32 @@ static void reap(struct synd_ctrl *c, bool all)
 }
 
 /**
- * synd_proto_forget() - no single command is on its way any more
- * @c: the host has confirmed that its channels are closed
+ * synd_proto_forget() - no answer to a single command will come any more
+ * @c: its channels are closed
+ * @safe: the host has confirmed that; else pages are kept that it may still
+ *	write
  *
  * Context: process; nobody sends single commands.
+ * Return: how many pages are kept.
  */
-void synd_proto_forget(struct synd_ctrl *c)
+unsigned int synd_proto_forget(struct synd_ctrl *c, bool safe)
 {
-	reap(c, true);
+	struct synd_single *s, *next;
+	unsigned int kept = 0;
+
+	list_for_each_entry_safe(s, next, &c->unanswered, node) {
+		if (!safe && s->id) {
+			s->buffer = NULL;
+			kept++;
+		}
+		single_free(s);
+	}
+	INIT_LIST_HEAD(&c->unanswered);
+	c->nr_unanswered = 0;
 	if (c->single)
 		single_free(c->single);
 	c->single = NULL;
+	return kept;
 }
 
 static struct synd_single *single_get(struct synd_ctrl *c)
@@ -240,7 +255,7 @@ static int transact(struct synd_ctrl *c, struct storvsp_packet *pkt, u32 room,
 	lockdep_assert_held(&c->mutex);
 	if (!ch->open)
 		return -ENODEV;
-	reap(c, false);
+	reap(c);
 	if (c->nr_unanswered >= MAX_UNANSWERED)
 		return -ETIMEDOUT;
 	s = single_get(c);

@@ -216,7 +216,7 @@ static bool take_away(struct synd_disk *d)
 
 /*
  * Do what discover() planned. Without the mutex: see synd_disk_add(). Nobody
- * else changes the list meanwhile. No disk is waited for for long, the others
+ * else changes the list meanwhile. The wait for any one disk is short: the others
  * have to come, too.
  */
 static void carry_out(struct synd_ctrl *c)

@@ -6,7 +6,9 @@
  *   identify.c		what a unit is asked, and what follows
  *   channel.c		channels of a controller: open, close, send, receive
  *   proto.c		what is said on them: initialisation, single commands
- *   request.c		requests of disks: to the host and back, with blk-mq
+ *   request.c		requests of disks: from blk-mq to the host
+ *   complete.c		and back
+ *   inflight.c		all that a disk has at the host
  *   disk.c		a logical unit as a disk
  *   scan.c		which units there are
  *   controller.c	the life of a controller: probe, reset, suspend, removal
@@ -194,7 +196,7 @@ struct sbc_verdict synd_proto_judge(const struct storvsp_packet *pkt, u32 len,
 				    enum sbc_command command);
 int synd_proto_initialise(struct synd_ctrl *c);
 int synd_proto_create_subchannels(struct synd_ctrl *c, u16 count);
-void synd_proto_forget(struct synd_ctrl *c);
+unsigned int synd_proto_forget(struct synd_ctrl *c, bool safe);
 void synd_proto_look(struct synd_ctrl *c);
 void synd_proto_single_done(struct synd_chan *ch, u64 id, const void *payload,
 			    u32 len);
@@ -331,6 +333,32 @@ int synd_disk_add(struct synd_disk *d);
 bool synd_disk_remove(struct synd_disk *d, bool surprise, unsigned long wait);
 bool synd_disk_update(struct synd_disk *d, struct sbc_disk *id,
 		      unsigned long wait);
+
+/* ---- request.c ------------------------------------------------------------ */
+
+extern const struct blk_mq_ops synd_mq_ops;
+
+static inline struct synd_disk *synd_disk_of(const struct request *rq)
+{
+	return rq->q->queuedata;
+}
+
+void synd_request_copy(struct request *rq, bool to_host);
+void synd_request_release(struct request *rq);
+int synd_request_init(void);
+void synd_request_exit(void);
+
+/* ---- complete.c ----------------------------------------------------------- */
+
+void synd_complete(struct request *rq);
+void synd_request_completed(struct synd_chan *ch, u64 id, const void *payload,
+			    u32 len, struct synd_batch *batch);
+void synd_request_finish_batch(struct synd_batch *batch);
+void synd_request_later(struct work_struct *work);
+void synd_request_refused(struct work_struct *work);
+
+/* ---- inflight.c ----------------------------------------------------------- */
+
 void synd_disk_quiesce(struct synd_disk *d);
 void synd_disk_unquiesce(struct synd_disk *d);
 void synd_disk_freeze(struct synd_disk *d);
@@ -339,19 +367,7 @@ void synd_disk_unfreeze(struct synd_disk *d);
 unsigned int synd_disk_in_flight(struct synd_disk *d);
 unsigned int synd_disk_requeue(struct synd_disk *d, const struct synd_chan *ch);
 unsigned int synd_disk_fail_all(struct synd_disk *d, bool safe);
-
-/* ---- request.c ------------------------------------------------------------ */
-
-extern const struct blk_mq_ops synd_mq_ops;
-
-void synd_request_completed(struct synd_chan *ch, u64 id, const void *payload,
-			    u32 len, struct synd_batch *batch);
-void synd_request_finish_batch(struct synd_batch *batch);
-void synd_request_later(struct work_struct *work);
-void synd_request_refused(struct work_struct *work);
 void synd_request_run_all(struct synd_ctrl *c);
-int synd_request_init(void);
-void synd_request_exit(void);
 
 /* ---- controller.c --------------------------------------------------------- */
 
