@@ -16,11 +16,17 @@ static const struct host_profile profiles[] = {
 			.guid_ids = true,
 			.exact_lists = true,
 		},
+		.synthvid = {
+			.accepted = 2,
+			.shape_part = 8192,
+			.dot = true,
+			.always_visible = true,
+		},
+		.mouse = { .descriptor_room = 128 },
 	},
 	{
 		.name = "openvmm",
 		.help = "OpenVMM: what its devices answer, refuse and leave out",
-		.pipe = { .max_packet = 16384 },
 		.storvsp = {
 			.max_version = STORVSP_VERSION_6_0,
 			.max_transfer = 256u << 10,
@@ -39,10 +45,27 @@ static const struct host_profile profiles[] = {
 			.bad_request = true,
 			.missing_check = true,
 		},
+		.pipe = {
+			.max_packet = 16384,
+			.bare_sizes = true,
+		},
+		.synthvid = {
+			.accepted = 2,
+			.no_features = true,
+		},
+		.mouse = {
+			.descriptor_room = 128,
+			.wide_wheel = true,
+		},
 	},
 	{
 		.name = "lenient",
 		.help = "no host in the field: accepts all that the protocols allow",
+		.synthvid = {
+			.accepted = 1,
+			.any_offset = true,
+			.few_resolutions = true,
+		},
 	},
 };
 

@@ -26,7 +26,8 @@ UNIT_SRCS_test_sbc := drivers/block/sbc.c
 UNIT_SRCS_test_identify := drivers/block/identify.c drivers/block/sbc.c \
 	$(UNIT_SCSI_SRCS)
 UNIT_SRCS_test_mouse := drivers/input/message.c
-UNIT_SRCS_test_video := drivers/video/message.c drivers/video/damage.c
+UNIT_SRCS_test_video := drivers/video/message.c drivers/video/damage.c \
+	drivers/video/pointer.c
 UNIT_SRCS_test_rndis := drivers/net/rndis.c
 UNIT_SRCS_stress_ring := channel/ring.c tests/host/ring.c
 
@@ -77,7 +78,7 @@ UNIT_NAMES := $(patsubst tests/unit/%.c,%,$(sort \
 UNIT_HDRS := $(wildcard tests/unit/*.h tests/unit/kernel/*/*.h \
 	channel/ring*.h channel/trace.h drivers/block/sbc*.h drivers/block/identify.h \
 	drivers/input/message*.h drivers/video/message*.h \
-	drivers/video/damage.h \
+	drivers/video/damage.h drivers/video/pointer.h \
 	drivers/net/rndis*.h tests/host/*.h \
 	include/synthio/*.h)
 UNIT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -g -Wall -Wextra -Werror -Iinclude
