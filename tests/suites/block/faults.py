@@ -669,7 +669,8 @@ def lies(g):
                 + ("" if "count=" in text or "lost" in text else
                    " count=forever")]
         if "=0x9e" in text and not works:
-            what.append(what[0].replace("0x9e", "0x25"))
+            what.append("answer op=0x25 lun=0 count=forever"
+                        " hex=0000100000000000")
         rc, _ = bind_with(g, path, name, what, keep=True)
         try:
             assert rc == 0, f"bind said {rc}"
@@ -786,9 +787,9 @@ def main():
             ("each error has its errno, or is tried again", errors("c0-0")),
             ("attention without end", endless),
             ("flushes refused", flush_refused),
-            ("UNMAP and WRITE SAME refused", refused),
             ("capacity has changed", capacity),
             ("all limits have changed", limits_change),
+            ("UNMAP and WRITE SAME refused", refused),
             ("completions that lie", bad_completions),
             ("packets that nobody asked for", unsolicited),
             ("lost, and found", lost_and_found),
