@@ -442,11 +442,13 @@ bool synd_disk_update(struct synd_disk *d, struct sbc_disk *id,
 		      unsigned long wait)
 {
 	const struct sbc_disk *old = &d->id;
-	bool ro = old->read_only;
+	bool ro = old->read_only, renamed;
 	u64 blocks = old->blocks;
 	int ret = 0;
 
 	sbc_fill_in(id, old);
+	renamed = strcmp(id->serial, old->serial) ||
+		  strcmp(id->wwid, old->wwid);
 	/* told now what was only taken for granted when it refused a flush */
 	if (id->write_cache_told)
 		WRITE_ONCE(d->no_cache, false);
@@ -473,5 +475,8 @@ bool synd_disk_update(struct synd_disk *d, struct sbc_disk *id,
 					(d->block_shift - SECTOR_SHIFT));
 	d->id.read_only = id->read_only;
 	d->id.blocks = id->blocks;
+	/* it did not tell them before: udev makes its links now */
+	if (renamed)
+		kobject_uevent(&disk_to_dev(d->gd)->kobj, KOBJ_CHANGE);
 	return true;
 }
