@@ -20,6 +20,7 @@ UNIT_SRCS_test_ring := channel/ring.c
 UNIT_SRCS_test_ring_api := channel/ring_api.c channel/ring.c
 UNIT_CFLAGS_test_ring_api := -Itests/unit/kernel -Ichannel \
 	-Wl,--wrap=ring_recv_peek
+UNIT_CFLAGS_test_handover := -Itests/unit/kernel -Ichannel
 UNIT_SRCS_test_sbc := drivers/block/sbc.c
 UNIT_SRCS_test_mouse := drivers/input/message.c
 UNIT_SRCS_test_video := drivers/video/message.c drivers/video/damage.c \
