@@ -9,6 +9,12 @@ static const struct host_profile profiles[] = {
 	{
 		.name = "hyperv",
 		.help = "Hyper-V: strict, and as awkward as it is known to be",
+		.bus = {
+			.overlay = true,
+			.modify_open_only = true,
+			.offers_beside = true,
+			.subchannel_ms = 20,
+		},
 		.pipe = { .max_packet = 16384 },
 		.synthvid = {
 			.accepted = 2,
@@ -21,6 +27,11 @@ static const struct host_profile profiles[] = {
 	{
 		.name = "openvmm",
 		.help = "OpenVMM: what its devices answer, refuse and leave out",
+		.bus = {
+			.overlay = true,
+			.modify_open_only = true,
+			.offers_beside = true,
+		},
 		.pipe = {
 			.max_packet = 16384,
 			.bare_sizes = true,

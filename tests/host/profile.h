@@ -15,6 +15,25 @@
 #include <stdint.h>
 
 /**
+ * struct profile_bus - the bus itself
+ * @overlay: message slots are the host's own memory, which the guest's page lies
+ *	under: what is left in one is there again when the guest shows a page
+ *	after it had taken the one before away
+ * @modify_open_only: modify-channel is not answered any more once the channel
+ *	is closed
+ * @offers_beside: a device that was rescinded is offered anew, under another
+ *	relid, while the guest has not released the old one yet
+ * @subchannel_ms: so long after they were asked for sub-channels are offered, one
+ *	after the other
+ */
+struct profile_bus {
+	bool overlay;
+	bool modify_open_only;
+	bool offers_beside;
+	uint32_t subchannel_ms;
+};
+
+/**
  * struct profile_pipe - packets of the mouse and the display
  * @max_packet: of this many bytes at most, headers of the pipe and of the
  *	message included; a longer one ends the device. 0: as long as the ring
@@ -61,6 +80,7 @@ struct profile_mouse {
  * struct host_profile - how one kind of host behaves
  * @name: as in --like
  * @help: for --help
+ * @bus: see struct profile_bus
  * @pipe: see struct profile_pipe
  * @synthvid: see struct profile_synthvid
  * @mouse: see struct profile_mouse
@@ -68,6 +88,7 @@ struct profile_mouse {
 struct host_profile {
 	const char *name;
 	const char *help;
+	struct profile_bus bus;
 	struct profile_pipe pipe;
 	struct profile_synthvid synthvid;
 	struct profile_mouse mouse;
