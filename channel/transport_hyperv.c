@@ -398,6 +398,7 @@ static int hyperv_cpu_offline(unsigned int cpu)
 	hyperv_mask_sint();
 	connection_drain(&hv->t, cpu);
 	hyperv_synic_off();
+	connection_cpu_gone(&hv->t, cpu);
 	return 0;
 }
 
@@ -474,6 +475,8 @@ static struct hyperv *hyperv_alloc(struct device *dev)
 	hv->t.ops = &hyperv_ops;
 	hv->t.dev = dev;
 	hv->t.connect_cpu_stays = true;
+	/* a host says so by the state S4 */
+	hv->t.hibernates = hv_is_hibernation_supported();
 	hv->cpus = alloc_percpu(struct hyperv_cpu);
 	if (!hv->cpus) {
 		kfree(hv);
