@@ -149,6 +149,7 @@ static int synv_probe(struct hv_device *hv, const struct hv_vmbus_device_id *id)
 	if (ret)
 		goto err_unmap;
 	WRITE_ONCE(v->registered, true);
+	compat_skip_unload(true);
 	compat_fbdev_setup(&v->drm);
 	return 0;
 
@@ -175,6 +176,7 @@ static compat_remove_t synv_remove(struct hv_device *hv)
 	/* from here on nobody is told of new modes, and nobody is doing it */
 	WRITE_ONCE(v->registered, false);
 	cancel_work_sync(&v->feature_work);
+	compat_skip_unload(false);
 	drm_dev_unplug(&v->drm);
 	synv_plane_exit(v);
 	drm_atomic_helper_shutdown(&v->drm);
