@@ -2,12 +2,17 @@
 /* Order of init and exit. */
 #include <linux/module.h>
 
+#include <synthio/confidential.h>
+
 #include "vmbus.h"
 
 static int __init channel_init(void)
 {
 	int ret;
 
+	ret = synthio_refuse_isolated();
+	if (ret)
+		return ret;
 	ret = connection_alloc();
 	if (ret)
 		return ret;

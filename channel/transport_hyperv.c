@@ -28,7 +28,6 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/acpi.h>
-#include <linux/cc_platform.h>
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/gfp.h>
@@ -507,11 +506,6 @@ static int hyperv_check(struct device *dev)
 	if (other) {
 		dev_info(dev, "Hyper-V's channel is left alone: %s is in use\n",
 			 other);
-		return -ENODEV;
-	}
-	if (hv_is_isolation_supported() ||
-	    cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT)) {
-		dev_err(dev, "isolated guests (SEV, SNP, TDX) are not supported: their memory is not the host's to read\n");
 		return -ENODEV;
 	}
 	if (compat_hv_root()) {

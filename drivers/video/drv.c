@@ -253,9 +253,12 @@ static struct hv_driver synv_driver = {
 
 static int __init synv_init(void)
 {
+	int ret;
+
 	if (drm_firmware_drivers_only())
 		return -ENODEV;
-	return vmbus_driver_register(&synv_driver);
+	ret = synthio_refuse_isolated();
+	return ret ?: vmbus_driver_register(&synv_driver);
 }
 module_init(synv_init);
 

@@ -9,6 +9,7 @@
 #include <linux/errno.h>
 #include <linux/hyperv.h>
 
+#include <synthio/confidential.h>
 #include <synthio/config.h>
 #include <synthio/handover.h>
 
