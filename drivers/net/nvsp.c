@@ -107,30 +107,16 @@ void synn_nvsp_completed(struct synn_chan *ch, u64 id, const void *payload,
 /* The host says where packets should go, by the hash of their flow */
 static void indirection_table(struct synn_chan *ch, const void *payload, u32 len)
 {
-	const u32 fixed = sizeof(u32) + sizeof(struct nvsp_indirection_table);
-	const struct nvsp_message *m = payload;
+	u32 table[NVSP_TABLE_ENTRIES], i;
 	struct synn_card *c = ch->card;
-	u32 i, offset;
 
-	if (len < fixed || m->table.count != NVSP_TABLE_ENTRIES) {
+	if (nvsp_parse_table(payload, len, c->link.version, table)) {
 		synn_bad(ch, "a bad indirection table", 0);
 		return;
 	}
-	offset = m->table.offset;
-	/* some hosts of version 6 and older count from somewhere else */
-	if (c->link.version <= NVSP_VERSION_6 && offset > len)
-		offset -= 2 * sizeof(u32);
-	if (offset % sizeof(u32) || offset < fixed || offset > len ||
-	    len - offset < NVSP_TABLE_ENTRIES * sizeof(u32)) {
-		synn_bad(ch, "a bad indirection table", 0);
-		return;
-	}
-	for (i = 0; i < NVSP_TABLE_ENTRIES; i++) {
-		u32 queue = ((const u32 *)(payload + offset))[i];
-
-		/* used modulo the number of queues that there are */
-		WRITE_ONCE(c->send_table[i], queue % SYNN_MAX_QUEUES);
-	}
+	/* used modulo the number of queues that there are */
+	for (i = 0; i < NVSP_TABLE_ENTRIES; i++)
+		WRITE_ONCE(c->send_table[i], table[i] % SYNN_MAX_QUEUES);
 }
 
 /**
