@@ -82,13 +82,12 @@ static void send_page(struct synn_card *c, u32 bytes, u64 id, int *ret)
 		.mpb.range.len = bytes,
 		.mpb.range.offset = 0,
 	};
-	struct nvsp_message m = {
-		.type = NVSP_SEND_RNDIS_PACKET,
-		.rndis.channel_type = NVSP_CHANNEL_CONTROL,
-		.rndis.section = NVSP_NO_SECTION,
-	};
+	struct nvsp_message m;
 	int tries;
 
+	synn_message(&m, NVSP_SEND_RNDIS_PACKET);
+	m.rndis.channel_type = NVSP_CHANNEL_CONTROL;
+	m.rndis.section = NVSP_NO_SECTION;
 	p.pfn = virt_to_hvpfn(c->control.page);
 	for (tries = 0; tries < 100; tries++) {
 		*ret = compat_send_ranges(c->hv->channel, &p.mpb, sizeof(p), &m,

@@ -164,11 +164,9 @@ int synn_nvsp_negotiate(struct synn_card *c)
 
 	for (i = 0; i < ARRAY_SIZE(versions); i++) {
 		version = versions[i];
-		m = (struct nvsp_message){
-			.type = NVSP_INIT,
-			.init.min_version = version,
-			.init.max_version = version,
-		};
+		synn_message(&m, NVSP_INIT);
+		m.init.min_version = version;
+		m.init.max_version = version;
 		ret = ask(c, &m, message_bytes(version));
 		if (ret)
 			return ret;
@@ -205,12 +203,10 @@ int synn_nvsp_negotiate(struct synn_card *c)
 	if (ret)
 		return ret;
 
-	m = (struct nvsp_message){
-		.type = NVSP_SEND_NDIS_VERSION,
-		.ndis_version.major = NVSP_NDIS_MAJOR,
-		.ndis_version.minor = version >= NVSP_VERSION_5 ?
-				      NVSP_NDIS_MINOR_30 : NVSP_NDIS_MINOR_1,
-	};
+	synn_message(&m, NVSP_SEND_NDIS_VERSION);
+	m.ndis_version.major = NVSP_NDIS_MAJOR;
+	m.ndis_version.minor = version >= NVSP_VERSION_5 ? NVSP_NDIS_MINOR_30 :
+							  NVSP_NDIS_MINOR_1;
 	return send(c, &m, bytes, 0, 0);
 }
 
@@ -242,13 +238,12 @@ static int make_buffer(struct synn_card *c, struct synn_buffer *b, u64 bytes)
 static int tell_buffer(struct synn_card *c, struct synn_buffer *b, u32 type,
 		       u16 id, u32 answer_type, size_t answer_bytes)
 {
-	struct nvsp_message m = {
-		.type = type,
-		.buffer.gpadl = b->gpadl.gpadl_handle,
-		.buffer.id = id,
-	};
+	struct nvsp_message m;
 	int ret;
 
+	synn_message(&m, type);
+	m.buffer.gpadl = b->gpadl.gpadl_handle;
+	m.buffer.id = id;
 	b->told = true;
 	ret = ask(c, &m, c->link.message_bytes);
 	if (ret)
@@ -333,11 +328,10 @@ int synn_nvsp_buffers(struct synn_card *c)
 
 static void revoke(struct synn_card *c, struct synn_buffer *b, u32 type, u16 id)
 {
-	struct nvsp_message m = {
-		.type = type,
-		.revoke.id = id,
-	};
+	struct nvsp_message m;
 
+	synn_message(&m, type);
+	m.revoke.id = id;
 	/* hosts need not confirm it, and the close that follows says the same */
 	if (b->told)
 		send(c, &m, c->link.message_bytes, 0, 0);
@@ -404,18 +398,17 @@ int synn_nvsp_free_buffers(struct synn_card *c, bool safe)
 int synn_nvsp_subchannels(struct synn_card *c, unsigned int count,
 			  unsigned int *granted)
 {
-	struct nvsp_message m = {
-		.type = NVSP_SUBCHANNEL,
-		.subchannel.op = NVSP_SUBCHANNEL_ALLOCATE,
-		.subchannel.count = count,
-	};
 	const struct nvsp_subchannel_complete *a =
 		&c->single.answer.subchannel_complete;
+	struct nvsp_message m;
 	int ret;
 
 	*granted = 0;
 	if (c->link.version < NVSP_VERSION_5)
 		return -EOPNOTSUPP;
+	synn_message(&m, NVSP_SUBCHANNEL);
+	m.subchannel.op = NVSP_SUBCHANNEL_ALLOCATE;
+	m.subchannel.count = count;
 	ret = ask(c, &m, c->link.message_bytes);
 	if (ret)
 		return ret;

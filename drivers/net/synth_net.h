@@ -71,6 +71,20 @@
 
 static_assert(SYNN_HEADER_ROOM >= RNDIS_PACKET_HEADER_MAX);
 
+/**
+ * synn_message() - begin an NVSP message
+ * @m: all of it is zero but for
+ * @type: NVSP_*
+ *
+ * An initializer need not clear what lies behind the member of the union that it
+ * names, and the host gets to see all of it.
+ */
+static inline void synn_message(struct nvsp_message *m, u32 type)
+{
+	memset(m, 0, sizeof(*m));
+	m->type = type;
+}
+
 struct synn_card;
 
 /* ---- transaction ids --------------------------------------------------------- */

@@ -139,14 +139,13 @@ static void die(struct synn_chan *ch, int ret)
 static bool send_held(struct synn_chan *ch)
 {
 	struct synn_tx *tx = &ch->tx;
-	struct nvsp_message m = {
-		.type = NVSP_SEND_RNDIS_PACKET,
-		.rndis.channel_type = NVSP_CHANNEL_DATA,
-		.rndis.section = NVSP_NO_SECTION,
-	};
 	u32 slot = tx->held_slot, bytes = ch->card->link.message_bytes;
+	struct nvsp_message m;
 	int ret;
 
+	synn_message(&m, NVSP_SEND_RNDIS_PACKET);
+	m.rndis.channel_type = NVSP_CHANNEL_DATA;
+	m.rndis.section = NVSP_NO_SECTION;
 	do {
 		u64 id = arm(tx, slot);
 
@@ -177,14 +176,13 @@ static bool send_pend(struct synn_chan *ch)
 {
 	struct synn_tx *tx = &ch->tx;
 	u32 slot = tx->pend, bytes = ch->card->link.message_bytes;
-	struct nvsp_message m = {
-		.type = NVSP_SEND_RNDIS_PACKET,
-		.rndis.channel_type = NVSP_CHANNEL_DATA,
-		.rndis.section = tx->first_section + slot,
-		.rndis.section_bytes = tx->pend_used,
-	};
+	struct nvsp_message m;
 	int ret;
 
+	synn_message(&m, NVSP_SEND_RNDIS_PACKET);
+	m.rndis.channel_type = NVSP_CHANNEL_DATA;
+	m.rndis.section = tx->first_section + slot;
+	m.rndis.section_bytes = tx->pend_used;
 	do {
 		u64 id = arm(tx, slot);
 
