@@ -189,11 +189,11 @@ int synn_nvsp_negotiate(struct synn_card *c)
 		l->max_ranges = min_t(u32, SYNN_MAX_RANGES,
 				      c->single.answer.init_complete.max_mdl_chain);
 
-	m = (struct nvsp_message){
-		.type = NVSP_SEND_NDIS_CONFIG,
-		.ndis_config.mtu = c->dev->mtu + ETH_HLEN,
-		.ndis_config.capabilities = NVSP_CAP_8021Q,
-	};
+	/* hosts have their own idea of an MTU that is less than any Ethernet's */
+	l->mtu = max_t(u32, c->dev->mtu, ETH_DATA_LEN);
+	synn_message(&m, NVSP_SEND_NDIS_CONFIG);
+	m.ndis_config.mtu = l->mtu + ETH_HLEN;
+	m.ndis_config.capabilities = NVSP_CAP_8021Q;
 	/* without that hosts don't tell of another speed */
 	if (version >= NVSP_VERSION_5)
 		m.ndis_config.capabilities |= NVSP_CAP_TEAMING;

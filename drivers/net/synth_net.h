@@ -426,6 +426,7 @@ struct synn_buffer {
  * @limits: of a transfer
  * @offloads: what the host can do
  * @rss: its queues
+ * @mtu: that the host was told
  * @max_mtu: that the host grants
  */
 struct synn_link {
@@ -439,6 +440,7 @@ struct synn_link {
 	struct rndis_limits limits;
 	struct rndis_offloads offloads;
 	struct rndis_rss rss;
+	u32 mtu;
 	u32 max_mtu;
 };
 
