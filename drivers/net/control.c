@@ -267,8 +267,7 @@ bool synn_control_alive(struct synn_card *c)
 	if (ret == -ENODEV)
 		return true;
 	if (!ret)
-		ret = ask(c, RNDIS_TYPE_QUERY, OID_GEN_MEDIA_CONNECT_STATUS,
-			  NULL, 0, &a);
+		ret = ask(c, RNDIS_TYPE_QUERY, OID_GEN_LINK_SPEED, NULL, 0, &a);
 	else
 		ret = -ETIMEDOUT;
 	return (ret != -ETIMEDOUT && ret != -EAGAIN) || host_reads(c);
@@ -432,12 +431,17 @@ static void indicate(struct synn_chan *ch, const u8 *msg, u32 len)
 		WRITE_ONCE(c->speed, speed);
 		break;
 	case NDIS_STATUS_MEDIA_DISCONNECT:
-	case NDIS_STATUS_NETWORK_CHANGE:
-		/* it may be back before anybody has asked */
+		WRITE_ONCE(c->connected, SYNN_LINK_OFF);
+		/* it may be back before anybody looks */
 		set_bit(SYNN_EVENT_LOST, &c->events);
-		fallthrough;
+		synn_event(c, SYNN_EVENT_LINK);
+		break;
+	case NDIS_STATUS_NETWORK_CHANGE:
+		set_bit(SYNN_EVENT_LOST, &c->events);
+		synn_event(c, SYNN_EVENT_LINK);
+		break;
 	case NDIS_STATUS_MEDIA_CONNECT:
-		/* which of them was the last one is asked, not guessed */
+		WRITE_ONCE(c->connected, SYNN_LINK_ON);
 		synn_event(c, SYNN_EVENT_LINK);
 		break;
 	case NDIS_STATUS_TASK_OFFLOAD:
@@ -559,8 +563,33 @@ int synn_filter_update(struct synn_card *c)
 	return ret;
 }
 
+/*
+ * Whether the card is connected is asked once in a session, and only while the host
+ * has not said so by itself: some answer "yes" whatever is the case, and indicate
+ * what is.
+ */
+static int ask_connected(struct synn_card *c)
+{
+	u32 off;
+	int ret;
+
+	if (READ_ONCE(c->connected) != SYNN_LINK_UNKNOWN)
+		return 0;
+	ret = synn_control_query_u32(c, OID_GEN_MEDIA_CONNECT_STATUS, &off);
+	if (ret == -EOPNOTSUPP) {
+		/* a host that can't tell is one whose links don't go */
+		off = 0;
+		ret = 0;
+	}
+	/* an indication that came meanwhile is newer than the answer */
+	if (!ret)
+		cmpxchg(&c->connected, SYNN_LINK_UNKNOWN,
+			off ? SYNN_LINK_OFF : SYNN_LINK_ON);
+	return ret;
+}
+
 /**
- * synn_link_update() - ask whether the card is connected, and how fast
+ * synn_link_update() - see whether the card is connected, and how fast
  * @c: card
  *
  * A link that was lost meanwhile, or leads to another network, has its carrier off
@@ -572,22 +601,23 @@ int synn_filter_update(struct synn_card *c)
 int synn_link_update(struct synn_card *c)
 {
 	bool lost = test_and_clear_bit(SYNN_EVENT_LOST, &c->events);
-	u32 off, speed;
+	u32 speed;
 	int ret;
 
-	ret = synn_control_query_u32(c, OID_GEN_MEDIA_CONNECT_STATUS, &off);
-	if (!ret)
-		c->connected = !off;
-	else if (lost)
+	ret = ask_connected(c);
+	if (ret && lost)
 		set_bit(SYNN_EVENT_LOST, &c->events);
 	if (!synn_control_query_u32(c, OID_GEN_LINK_SPEED, &speed))
 		WRITE_ONCE(c->speed, speed);
+	/* then the carrier is as it was in the session before */
+	if (ret)
+		return ret;
 
-	if (!c->connected) {
+	if (READ_ONCE(c->connected) == SYNN_LINK_OFF) {
 		netif_carrier_off(c->dev);
 		return ret;
 	}
-	if (lost && !ret && netif_carrier_ok(c->dev)) {
+	if (lost && netif_carrier_ok(c->dev)) {
 		netif_carrier_off(c->dev);
 		c->dark_until = jiffies + DARK_TIME;
 		c->dark = true;

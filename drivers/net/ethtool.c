@@ -32,9 +32,10 @@ static int synn_get_link_ksettings(struct net_device *dev,
 {
 	struct synn_card *c = synn_card(dev);
 	u32 speed = READ_ONCE(c->speed);
+	bool on = READ_ONCE(c->connected) == SYNN_LINK_ON;
 
-	k->base.speed = c->connected && speed ? speed / 10000 : SPEED_UNKNOWN;
-	k->base.duplex = c->connected ? DUPLEX_FULL : DUPLEX_UNKNOWN;
+	k->base.speed = on && speed ? speed / 10000 : SPEED_UNKNOWN;
+	k->base.duplex = on ? DUPLEX_FULL : DUPLEX_UNKNOWN;
 	k->base.port = PORT_OTHER;
 	return 0;
 }

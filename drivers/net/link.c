@@ -148,6 +148,7 @@ static int bring_up(struct synn_card *c)
 	int ret;
 
 	memset(&c->link, 0, sizeof(c->link));
+	WRITE_ONCE(c->connected, SYNN_LINK_UNKNOWN);
 	synn_control_begin(c);
 	c->filter = 0;
 	/* until the host says something else; used modulo the number of queues */

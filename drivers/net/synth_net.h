@@ -488,7 +488,7 @@ struct synn_control {
 
 /* What event_work is asked for */
 enum {
-	SYNN_EVENT_LINK,	/* connected or not, speed: ask */
+	SYNN_EVENT_LINK,	/* connected or not, speed: look */
 	SYNN_EVENT_FILTER,	/* what is received has changed */
 	SYNN_EVENT_KEEPALIVE,	/* the host wants an answer */
 	SYNN_EVENT_LOST,	/* the link was gone, or is another one: for LINK */
@@ -500,6 +500,13 @@ enum synn_host {
 	SYNN_HOST_THERE,
 	SYNN_HOST_STILL,	/* it neither answers nor reads: the card waits */
 	SYNN_HOST_BACK,		/* it goes on: see what is missing */
+};
+
+/* Whether the card is connected, as far as the host has said so in this session */
+enum synn_connected {
+	SYNN_LINK_UNKNOWN,
+	SYNN_LINK_OFF,
+	SYNN_LINK_ON,
 };
 
 enum synn_state {
@@ -539,7 +546,7 @@ enum synn_state {
  * @host: whether it is there; of @reset_work
  * @wq: for both works
  * @speed: 100 bit/s
- * @connected: the host says so
+ * @connected: what the host says
  * @dark: the carrier stays off for a while; under @mutex
  * @dark_until: jiffies, when that ends
  * @send_table: which queue a hash goes to, by the host
@@ -590,7 +597,7 @@ struct synn_card {
 	struct workqueue_struct *wq;
 
 	u32 speed;
-	bool connected;
+	enum synn_connected connected;
 	bool dark;
 	unsigned long dark_until;
 
