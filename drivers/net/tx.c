@@ -420,28 +420,39 @@ static int prepare_lso(struct sk_buff *skb, struct rndis_tx *t)
 	return 0;
 }
 
-/* What the host is asked to compute; false if it can't */
+/*
+ * What the host is asked to compute; false if it can't. Hosts expect IP right behind
+ * 14 bytes of Ethernet, and what the frame says of itself counts: the protocol of a
+ * packet socket is whatever its program says.
+ */
 static bool checksum_wish(const struct synn_card *c, const struct sk_buff *skb,
 			  struct rndis_tx *t)
 {
+	const struct ethhdr *eth = (const void *)skb->data;
 	u32 offset = skb_transport_offset(skb), wish, need;
 	bool tcp = skb->csum_offset == offsetof(struct tcphdr, check);
 	u8 proto;
 
-	if (skb_checksum_start_offset(skb) != offset ||
+	if (eth->h_proto != skb->protocol || skb_network_offset(skb) != ETH_HLEN ||
+	    skb_checksum_start_offset(skb) != offset ||
 	    offset > NDIS_TXCSUM_L4_OFFSET_MAX)
 		return false;
-	if (vlan_get_protocol(skb) == htons(ETH_P_IP)) {
+	if (skb->protocol == htons(ETH_P_IP)) {
 		const struct iphdr *ip = ip_hdr(skb);
 
+		if (offset < ETH_HLEN + sizeof(*ip) ||
+		    offset != ETH_HLEN + ip->ihl * 4)
+			return false;
 		proto = ip->protocol;
 		wish = NDIS_TXCSUM_IPV4;
 		need = tcp ? SYNN_CSUM_TCP4 : SYNN_CSUM_UDP4;
 		if (ip->ihl > 5)
 			need |= SYNN_CSUM_OPTIONS4;
-	} else if (vlan_get_protocol(skb) == htons(ETH_P_IPV6)) {
+	} else if (skb->protocol == htons(ETH_P_IPV6)) {
 		u8 next = ipv6_hdr(skb)->nexthdr;
 
+		if (offset < ETH_HLEN + sizeof(struct ipv6hdr))
+			return false;
 		proto = tcp ? IPPROTO_TCP : IPPROTO_UDP;
 		wish = NDIS_TXCSUM_IPV6;
 		need = tcp ? SYNN_CSUM_TCP6 : SYNN_CSUM_UDP6;
@@ -461,11 +472,37 @@ static bool checksum_wish(const struct synn_card *c, const struct sk_buff *skb,
 	return true;
 }
 
+/*
+ * A VLAN's tag goes beside the frame: hosts drop what has it inside. Packet sockets,
+ * and VLANs whose offload is off, have put it there. The skb may come once more
+ * (NETDEV_TX_BUSY), so it keeps the tag as the stack does.
+ */
+static int take_tag(struct sk_buff *skb)
+{
+	const struct ethhdr *eth = (const void *)skb->data;
+	u16 tci;
+	int ret;
+
+	if (skb_vlan_tag_present(skb) ||
+	    likely(eth->h_proto != htons(ETH_P_8021Q)) ||
+	    skb->len < VLAN_ETH_HLEN)
+		return 0;
+	skb_reset_mac_header(skb);
+	ret = __skb_vlan_pop(skb, &tci);
+	if (!ret)
+		__vlan_hwaccel_put_tag(skb, htons(ETH_P_8021Q), tci);
+	return ret;
+}
+
 /* Returns 0, or an error if the packet can't be sent at all */
 static int prepare(struct synn_chan *ch, struct sk_buff *skb, struct rndis_tx *t)
 {
 	struct synn_card *c = ch->card;
+	int ret = take_tag(skb);
 
+	if (unlikely(ret))
+		return ret;
+	t->len = skb->len;
 	if (skb_vlan_tag_present(skb)) {
 		t->vlan = rndis_vlan(skb_vlan_tag_get(skb));
 		t->has |= RNDIS_HAS_VLAN;
@@ -579,8 +616,8 @@ netdev_tx_t synn_start_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	struct synn_chan *ch = synn_card(dev)->chans[skb_get_queue_mapping(skb)];
 	struct synn_tx *tx = &ch->tx;
-	struct rndis_tx t = { .len = skb->len };
 	u32 header, bytes = skb->len, packets = 1;
+	struct rndis_tx t = { };
 	int ret;
 
 	if (unlikely(!tx->open || tx->blocked)) {
