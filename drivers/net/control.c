@@ -220,11 +220,41 @@ static int ask(struct synn_card *c, u32 type, u32 oid, const void *info,
 	return ret;
 }
 
+/*
+ * Whether the answer depends on the object alone. What is refused of the others
+ * may be the value: of hashes, offloads, filters.
+ */
+static bool same_for_all_values(u32 type, u32 oid)
+{
+	return type == RNDIS_TYPE_QUERY || oid == OID_802_3_MULTICAST_LIST ||
+	       oid == OID_GEN_RNDIS_CONFIG_PARAMETER;
+}
+
+static bool was_refused(const struct synn_link *l, u64 what)
+{
+	unsigned int i;
+
+	for (i = 0; i < l->nr_refused; i++) {
+		if (l->refused[i] == what)
+			return true;
+	}
+	return false;
+}
+
 static int request(struct synn_card *c, u32 type, u32 oid, const void *info,
 		   u32 info_len, struct rndis_answer *a)
 {
-	int ret = ask(c, type, oid, info, info_len, a);
+	struct synn_link *l = &c->link;
+	u64 what = (u64)type << 32 | oid;
+	int ret;
 
+	/* a host complains of each question that it does not know */
+	if (was_refused(l, what))
+		return -EOPNOTSUPP;
+	ret = ask(c, type, oid, info, info_len, a);
+	if (ret == -EOPNOTSUPP && same_for_all_values(type, oid) &&
+	    l->nr_refused < ARRAY_SIZE(l->refused))
+		l->refused[l->nr_refused++] = what;
 	if (READ_ONCE(c->control.stuck))
 		synn_reset(c);
 	return ret;

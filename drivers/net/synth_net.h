@@ -428,6 +428,8 @@ struct synn_buffer {
  * @rss: its queues
  * @mtu: that the host was told
  * @max_mtu: that the host grants
+ * @refused: questions that the host does not know: type << 32 | OID
+ * @nr_refused: how many
  */
 struct synn_link {
 	u32 version;
@@ -442,6 +444,8 @@ struct synn_link {
 	struct rndis_rss rss;
 	u32 mtu;
 	u32 max_mtu;
+	u64 refused[16];
+	unsigned int nr_refused;
 };
 
 /**
