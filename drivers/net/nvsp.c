@@ -140,7 +140,11 @@ void synn_nvsp_message(struct synn_chan *ch, const void *payload, u32 len)
 		indirection_table(ch, payload, len);
 		break;
 	case NVSP_SEND_VF_ASSOCIATION:
-		/* a second way for packets: not offered to the host, not used */
+	case NVSP_SWITCH_DATA_PATH:
+		/*
+		 * A second way for packets: not offered to the host, not used.
+		 * Hosts may ask for completions of these, and wait for none.
+		 */
 		break;
 	default:
 		synn_bad(ch, "an unknown message", 0);
