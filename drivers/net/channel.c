@@ -385,6 +385,9 @@ static void sub_channel(struct vmbus_channel *vc)
 	}
 	WRITE_ONCE(c->nr_open, c->nr_open + 1);
 	wake_up(&c->chan_wait);
+	/* where nobody waits any more */
+	if (READ_ONCE(c->state) == SYNN_LIVE)
+		synn_event(c, SYNN_EVENT_GROW);
 out:
 	mutex_unlock(&c->open_mutex);
 }

@@ -730,6 +730,12 @@ void synn_event_work(struct work_struct *work)
 			once_more(c, SYNN_EVENT_FILTER, synn_filter_update(c));
 	}
 	mutex_unlock(&c->mutex);
+	if (test_bit(SYNN_EVENT_GROW, &c->events)) {
+		rtnl_lock();
+		if (test_and_clear_bit(SYNN_EVENT_GROW, &c->events))
+			synn_link_grow(c);
+		rtnl_unlock();
+	}
 	if (test_and_clear_bit(SYNN_EVENT_ANNOUNCE, &c->events))
 		announce(c);
 }

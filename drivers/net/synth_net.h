@@ -497,6 +497,7 @@ enum {
 	SYNN_EVENT_KEEPALIVE,	/* the host wants an answer */
 	SYNN_EVENT_LOST,	/* the link was gone, or is another one: for LINK */
 	SYNN_EVENT_ANNOUNCE,	/* the carrier is back: tell the neighbours */
+	SYNN_EVENT_GROW,	/* a sub-channel came late: take it into use */
 };
 
 /* What reset_work knows of the host */
@@ -532,6 +533,7 @@ enum synn_state {
  * @chans: channels; once made they stay, for their statistics
  * @nr_open: channels that are open; grows under @open_mutex
  * @accept: channels in all that are wanted; under @open_mutex
+ * @granted: channels in all that the host has promised; under @mutex
  * @chan_wait: somebody waits for @nr_open to grow
  * @nr_queues: that the stack uses; under RTNL
  * @want_queues: of ethtool -L, or the default
@@ -580,6 +582,7 @@ struct synn_card {
 	struct synn_chan *chans[SYNN_MAX_QUEUES];
 	unsigned int nr_open;
 	unsigned int accept;
+	unsigned int granted;
 	wait_queue_head_t chan_wait;
 	unsigned int nr_queues;
 	unsigned int want_queues;
@@ -707,6 +710,7 @@ int synn_link_restart(struct synn_card *c);
 int synn_link_change(struct synn_card *c);
 int synn_link_suspend(struct synn_card *c);
 void synn_link_go(struct synn_card *c);
+void synn_link_grow(struct synn_card *c);
 void synn_reset_work(struct work_struct *work);
 void synn_reset(struct synn_card *c);
 
