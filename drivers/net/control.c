@@ -222,12 +222,12 @@ static int ask(struct synn_card *c, u32 type, u32 oid, const void *info,
 
 /*
  * Whether the answer depends on the object alone. What is refused of the others
- * may be the value: of hashes, offloads, filters.
+ * may be the value, of hashes, offloads and filters; or what the host's owner may
+ * allow at any time, as another address.
  */
 static bool same_for_all_values(u32 type, u32 oid)
 {
-	return type == RNDIS_TYPE_QUERY || oid == OID_802_3_MULTICAST_LIST ||
-	       oid == OID_GEN_RNDIS_CONFIG_PARAMETER;
+	return type == RNDIS_TYPE_QUERY || oid == OID_802_3_MULTICAST_LIST;
 }
 
 static bool was_refused(const struct synn_link *l, u64 what)

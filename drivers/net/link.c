@@ -277,10 +277,13 @@ void synn_link_go(struct synn_card *c)
 	set_state(c, SYNN_LIVE);
 	for (i = 0; i < c->nr_queues; i++)
 		synn_tx_start(c->chans[i]);
-	synn_link_update(c);
-	synn_filter_update(c);
+	/* what was not answered is asked again */
+	if (synn_link_update(c))
+		set_bit(SYNN_EVENT_LINK, &c->events);
+	if (synn_filter_update(c))
+		set_bit(SYNN_EVENT_FILTER, &c->events);
 	mutex_unlock(&c->mutex);
-	/* what came up meanwhile */
+	/* and what came up meanwhile */
 	if (c->granted > c->nr_queues)
 		set_bit(SYNN_EVENT_GROW, &c->events);
 	mod_delayed_work(c->wq, &c->event_work, 0);
