@@ -210,6 +210,7 @@ struct netvsp_rss {
  * @offered: subchannels that were asked for
  * @subchannel_ms: how long those are held back
  * @late: that time; at its end they are offered
+ * @held_back: it runs
  * @table_due: the send indirection table follows when those are open
  * @deaf: a buffer was revoked: nothing that comes is read
  * @headroom: where a frame begins in its slot
@@ -247,6 +248,7 @@ struct netvsp {
 	unsigned int offered;
 	unsigned int subchannel_ms;
 	struct loop_timer late;
+	bool held_back;
 	bool table_due;
 	bool deaf;
 	struct netvsp_channel *channels[1 + DEVICE_MAX_SUBCHANNELS];
@@ -338,8 +340,10 @@ void nvsp_switch_path(struct netvsp *n);
 
 /**
  * nvsp_late() - the timer @late: offer what was granted
+ * nvsp_set_late() - how long that is to be, from now on if it runs
  */
 void nvsp_late(struct loop_timer *timer);
+void nvsp_set_late(struct netvsp *n, unsigned int ms);
 
 /**
  * nvsp_release() - forget the buffers

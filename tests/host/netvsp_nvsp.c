@@ -261,15 +261,24 @@ static void offer_channels(struct netvsp *n, struct channel *ch,
 		n->table_due = true;
 	}
 	reply(n, ch, pkt, &rsp, POINT_SUBCHANNEL);
-	if (n->offered && n->subchannel_ms)
-		loop_set_timer(bus_loop(n->dev.bus), &n->late,
-			       n->subchannel_ms);
+	if (rsp.subchannel_complete.count && n->subchannel_ms) {
+		n->held_back = true;
+		nvsp_set_late(n, n->subchannel_ms);
+	}
+}
+
+void nvsp_set_late(struct netvsp *n, unsigned int ms)
+{
+	n->subchannel_ms = ms;
+	if (n->held_back)
+		loop_set_timer(bus_loop(n->dev.bus), &n->late, ms);
 }
 
 void nvsp_late(struct loop_timer *timer)
 {
 	struct netvsp *n = container_of(timer, struct netvsp, late);
 
+	n->held_back = false;
 	if (device_offer_subchannels(&n->dev, n->offered))
 		log_warn("%s: its sub-channels can't be offered", n->dev.id);
 }
@@ -466,6 +475,7 @@ void nvsp_release(struct netvsp *n)
 	struct netvsp_answer *a;
 
 	loop_clear_timer(&n->late);
+	n->held_back = false;
 	rx_stop(n);
 	slots_exit(n);
 	while ((a = n->answers)) {

@@ -328,11 +328,13 @@ static int late_command(struct bus *bus, int argc, char **argv,
 			struct text *out)
 {
 	struct netvsp *n = find_card(bus, argc, argv, 3, "net-late ID MS", out);
+	unsigned int ms = 0;
 
-	if (!n)
+	if (!n || parse_number("milliseconds", argv[2], 0, LATE_MAX_MS, &ms,
+			       out))
 		return -EINVAL;
-	return parse_number("milliseconds", argv[2], 0, LATE_MAX_MS,
-			    &n->subchannel_ms, out);
+	nvsp_set_late(n, ms);
+	return 0;
 }
 
 static int csum_command(struct bus *bus, int argc, char **argv,
@@ -456,7 +458,7 @@ const struct device_command netvsp_commands[] = {
 	  link_command },
 	{ "net-speed", "ID MBIT", "change the speed that it says", speed_command },
 	{ "net-late", "ID MS",
-	  "how long sub-channels are held back that it has granted",
+	  "how long sub-channels are held back that it has granted; also those that are now",
 	  late_command },
 	{ "net-rx-csum", "ID filled|stale|failed",
 	  "how checksums of frames to the guest are: right; not valid, as the guest is told; said to be wrong",

@@ -320,10 +320,12 @@ static void test_subchannels(void)
 	CHECK(chan.last.subchannel_complete.status == NVSP_STATUS_SUCCESS &&
 	      chan.last.subchannel_complete.count == 1 && !offered &&
 	      n->late.due_ns == 100, "granted, and not yet offered");
+	CHECK(!command("net-late n0 8000") && n->late.due_ns == 8000, "longer");
 	n->late.fired(&n->late);
 	CHECK(offered == 1, "later");
-	CHECK(!command("net-late n0 8000") && n->subchannel_ms == 8000,
-	      "or much later");
+	n->late.due_ns = 0;
+	CHECK(!command("net-late n0 50") && !n->late.due_ns &&
+	      n->subchannel_ms == 50, "the next ones");
 	n->late.due_ns = 1;
 	kind->ops->close(bus.devices, &chan);
 	CHECK(!n->late.due_ns, "not after the end of the session");
