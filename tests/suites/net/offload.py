@@ -378,6 +378,35 @@ def kept(g):
     alive(g)
 
 
+def late_channels(g):
+    """Sub-channels that come after the card has gone on without them."""
+    name, most = dev(g), channels(g)[1]
+    assert most == 4, most
+    # longer than it waits for them
+    g.ctl("net-late", "n0", "600000")
+    try:
+        g.run(f"ethtool --reset {name} all", 60)
+        assert channels(g)[1] == 1, channels(g)
+        up(g, g.nic())
+        alive(g)
+        g.ctl("net-late", "n0", "0")
+        wait_for(g, f"test $(ls -d /sys/class/net/{name}/queues/rx-* | wc -l)"
+                 f" = {most}", "they are not used")
+    finally:
+        g.ctl("net-late", "n0", "100")
+    assert channels(g)[1] == most, channels(g)
+    wanted, got = predicted(g), spread(g, flows(g))
+    assert all(0 <= y - x <= 6 for x, y in zip(wanted, got)), (wanted, got)
+    assert all(x > 10 for x in got), got
+    alive(g)
+    # and from the start in the session after it
+    g.run(f"ethtool --reset {name} all", 60)
+    assert channels(g)[1] == most, channels(g)
+    up(g, g.nic())
+    alive(g)
+    return f"{got}"
+
+
 def even(n, entries=128):
     """The table that nobody has set."""
     return [i % n for i in range(entries)]
@@ -698,6 +727,7 @@ PACKETS = (
 OURS = (
     ("table and key are kept", kept),
     ("a table that the host refuses", refused_table),
+    ("sub-channels that come late", late_channels),
     ("coalescing", coalescing), ("busy polling", busy_poll),
     ("what it says of itself", says),
 )
