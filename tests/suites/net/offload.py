@@ -260,6 +260,10 @@ def rings(g):
         load.flows()
     load.stop()
     assert g.sh(f"ethtool -G {name} rx {rx[0] * 4}").rc
+    if g.driver.synthetic:
+        for few in ("rx 0", "tx 0", "rx 255", "tx 63"):
+            assert g.sh(f"ethtool -G {name} {few}").rc, few
+        assert g.run(f"ethtool -g {name}").out == now
     alive(g)
     return out
 
