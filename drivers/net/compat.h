@@ -122,6 +122,19 @@ static inline void compat_free_buffer(void *data, bool safe)
 	vfree(data);
 }
 
+/* Where it may be, a NAPI instance has the same id in each session of a card */
+static inline void compat_napi_add(struct net_device *dev,
+				   struct napi_struct *napi,
+				   int (*poll)(struct napi_struct *, int),
+				   int index)
+{
+#ifdef HAVE_NAPI_CONFIG_YES
+	netif_napi_add_config(dev, napi, poll, index);
+#else
+	netif_napi_add(dev, napi, poll);
+#endif
+}
+
 /* The key and the table of receive side scaling come in one struct */
 #ifdef HAVE_RXFH_PARAM
 #define COMPAT_RXFH_PARAM 1

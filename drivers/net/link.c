@@ -40,6 +40,8 @@ static void open_subchannels(struct synn_card *c)
 	synn_chan_accept(c, want);
 	if (synn_nvsp_subchannels(c, want - 1, &granted)) {
 		synn_chan_accept(c, 0);
+		/* a host that did not say so may have offered some */
+		synn_chan_poll_all(c);
 		return;
 	}
 	c->granted = 1 + granted;
@@ -50,6 +52,7 @@ static void open_subchannels(struct synn_card *c)
 		netdev_warn(c->dev, "the host gave %u of %u sub-channels so far\n",
 			    READ_ONCE(c->nr_open) - 1, granted);
 	synn_chan_accept(c, c->granted);
+	synn_chan_poll_all(c);
 }
 
 /*
@@ -60,7 +63,7 @@ static void count_queues(struct synn_card *c)
 {
 	unsigned int n = 1;
 
-	while (n < SYNN_MAX_QUEUES && c->chans[n] && c->chans[n]->open)
+	while (n < SYNN_MAX_QUEUES && c->chans[n] && c->chans[n]->polled)
 		n++;
 	c->nr_queues = n;
 }
@@ -294,6 +297,7 @@ static int grow(struct synn_card *c)
 	unsigned int was = c->nr_queues, i;
 	int ret;
 
+	synn_chan_poll_all(c);
 	count_queues(c);
 	if (c->nr_queues == was)
 		return 0;

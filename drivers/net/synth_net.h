@@ -372,6 +372,7 @@ struct synn_rx {
  * @index: 0 is the primary
  * @vc: the channel; valid from its open to its close
  * @open: under RTNL, or open_mutex while sub-channels open
+ * @polled: NAPI is enabled; under RTNL
  * @ready: memory and NAPI are there; under RTNL
  * @napi: reads the ring
  * @tx: sending
@@ -387,6 +388,7 @@ struct synn_chan {
 	unsigned int index;
 	struct vmbus_channel *vc;
 	bool open;
+	bool polled;
 	bool ready;
 	struct napi_struct napi;
 	struct synn_tx tx;
@@ -651,6 +653,7 @@ int synn_chan_prepare(struct synn_card *c, unsigned int index);
 void synn_chan_unprepare(struct synn_chan *ch, bool safe);
 int synn_chan_open_primary(struct synn_card *c);
 void synn_chan_accept(struct synn_card *c, unsigned int wanted);
+void synn_chan_poll_all(struct synn_card *c);
 int synn_chan_close_all(struct synn_card *c);
 void synn_chan_stop(struct synn_card *c);
 void synn_chan_disown(struct synn_card *c);
