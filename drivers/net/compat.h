@@ -17,6 +17,12 @@
 
 #include <synthio/config.h>
 
+/* A card is asked for statistics of its queues */
+#ifdef HAVE_QUEUE_STATS_YES
+#include <net/netdev_queues.h>
+#define COMPAT_QUEUE_STATS 1
+#endif
+
 #ifdef HAVE_PAGE_POOL_HELPERS
 #include <net/page_pool/helpers.h>
 #else

@@ -11,6 +11,7 @@
  *   tx.c, rx.c, xdp.c	packets
  *   coalesce.c		fewer interrupts
  *   netdev.c		what the network stack calls
+ *   stats.c		how many packets there were
  *   ethtool.c		what ethtool calls
  *   card.c		the life of a card: probe, removal, hibernation
  *   debugfs.c, trace.h	what can be seen of it
@@ -769,6 +770,13 @@ void synn_coalesce_start(struct synn_chan *ch);
 void synn_coalesce_stop(struct synn_chan *ch);
 bool synn_coalesce_sleep(struct synn_chan *ch, int work);
 bool synn_coalesce_can_adapt(void);
+
+/* ---- stats.c ------------------------------------------------------------------------ */
+
+void synn_get_stats64(struct net_device *dev, struct rtnl_link_stats64 *st);
+#ifdef COMPAT_QUEUE_STATS
+extern const struct netdev_stat_ops synn_stat_ops;
+#endif
 
 /* ---- netdev.c, ethtool.c ------------------------------------------------------------ */
 
