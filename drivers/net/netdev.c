@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the network stack calls, but for packets (tx.c) and XDP (xdp.c). */
-#include <linux/ipv6.h>
-#include <linux/tcp.h>
-
 #include "synth_net.h"
 
 #define WATCHDOG	(5 * HZ)
@@ -116,38 +113,6 @@ static int synn_set_features(struct net_device *dev, netdev_features_t f)
 	ret = synn_offload_set(c, f);
 	mutex_unlock(&c->mutex);
 	return ret;
-}
-
-/*
- * Whether a tag stays in the frame after the outermost one of 802.1Q has been taken
- * out (tx.c). Hosts look for IP behind 14 bytes of Ethernet.
- */
-static bool has_tag_inside(const struct sk_buff *skb)
-{
-	const struct vlan_ethhdr *h = (const void *)skb->data;
-
-	if (skb_headlen(skb) < sizeof(*h) || skb_vlan_tag_present(skb) ||
-	    h->h_vlan_proto != htons(ETH_P_8021Q))
-		return eth_type_vlan(h->h_vlan_proto);
-	return eth_type_vlan(h->h_vlan_encapsulated_proto);
-}
-
-/* What of a packet the host can't do: the stack does it */
-static netdev_features_t synn_features_check(struct sk_buff *skb,
-					     struct net_device *dev,
-					     netdev_features_t f)
-{
-	if (unlikely(has_tag_inside(skb)))
-		return f & ~(NETIF_F_CSUM_MASK | NETIF_F_GSO_MASK);
-	if (!skb_is_gso(skb))
-		return f;
-	/* nothing between IP header and TCP, and the offset in 10 bits */
-	if (skb->encapsulation ||
-	    skb_transport_offset(skb) > NDIS_LSO_L4_OFFSET_MAX ||
-	    (skb_shinfo(skb)->gso_type & SKB_GSO_TCPV6 &&
-	     ipv6_hdr(skb)->nexthdr != IPPROTO_TCP))
-		f &= ~NETIF_F_GSO_MASK;
-	return f;
 }
 
 static u16 synn_select_queue(struct net_device *dev, struct sk_buff *skb,

@@ -11,7 +11,7 @@
  * is memory of any alignment: some hosts make the receive buffer's suballocations
  * of 1806 bytes.
  */
-static __always_inline void fetch(void *to, const void *at, u32 offset, size_t n)
+static inline void fetch(void *to, const void *at, u32 offset, size_t n)
 {
 	memcpy(to, (const u8 *)at + offset, n);
 	/* the compiler is not to read there again */

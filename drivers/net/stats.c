@@ -36,9 +36,10 @@ static void count(const struct synn_chan *ch, struct counts *n)
 	n->rx_no_memory = READ_ONCE(rx->no_memory);
 }
 
-/* NULL: it has never been there. Pairs with synn_chan_prepare() */
+/* NULL: it has never been there */
 static struct synn_chan *channel(const struct synn_card *c, unsigned int i)
 {
+	/* pairs with synn_chan_prepare() */
 	return smp_load_acquire(&c->chans[i]);
 }
 

@@ -6,9 +6,11 @@
  *   channel.c		channels of a card: open, close, NAPI, reading the ring
  *   nvsp.c		negotiation, the two buffers, sub-channels
  *   control.c		RNDIS requests, one at a time, and what the host tells
+ *   event.c		what is seen to in a process: link, filter, neighbours
  *   offload.c		what the host can do to packets, and what it is to do
  *   link.c		a session with the host: up, down, again
  *   tx.c, rx.c, xdp.c	packets
+ *   txinfo.c		what goes with a packet to the host
  *   coalesce.c		fewer interrupts
  *   netdev.c		what the network stack calls
  *   stats.c		how many packets there were
@@ -690,12 +692,16 @@ int synn_control_set(struct synn_card *c, u32 oid, const void *info, u32 len);
 void synn_control_completed(struct synn_chan *ch, u64 id, const void *payload,
 			    u32 len);
 void synn_control_message(struct synn_chan *ch, const u8 *msg, u32 len);
+void synn_control_keepalive(struct synn_card *c);
+bool synn_control_alive(struct synn_card *c);
 bool synn_wait(struct synn_card *c, struct completion *done);
+
+/* ---- event.c ------------------------------------------------------------------------ */
+
 void synn_event(struct synn_card *c, unsigned int event);
 void synn_event_work(struct work_struct *work);
 int synn_filter_update(struct synn_card *c);
 int synn_link_update(struct synn_card *c);
-bool synn_control_alive(struct synn_card *c);
 
 /* ---- offload.c ---------------------------------------------------------------------- */
 
@@ -742,6 +748,13 @@ void synn_tx_completed(struct synn_chan *ch, u64 id, const void *payload,
 		       u32 len, struct synn_tx_batch *batch, int budget);
 void synn_tx_poll_end(struct synn_chan *ch, struct synn_tx_batch *batch,
 		      int budget);
+
+/* ---- txinfo.c ----------------------------------------------------------------------- */
+
+int synn_tx_info(struct synn_chan *ch, struct sk_buff *skb, struct rndis_tx *t);
+netdev_features_t synn_features_check(struct sk_buff *skb,
+				      struct net_device *dev,
+				      netdev_features_t f);
 
 /* ---- rx.c --------------------------------------------------------------------------- */
 

@@ -191,8 +191,10 @@ struct nvsp_subchannel_complete {
 
 #define NVSP_TABLE_ENTRIES		16u
 
-/* where hosts put the entries up to version 6, whatever they say of it: behind
- * the largest of those versions' messages */
+/*
+ * Where hosts put the entries up to version 6, whatever they say of it: behind the
+ * largest of those versions' messages
+ */
 #define NVSP_TABLE_OLD_OFFSET		40u
 
 struct nvsp_indirection_table {
