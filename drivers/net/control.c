@@ -509,6 +509,8 @@ void synn_control_message(struct synn_chan *ch, const u8 *msg, u32 len)
 		return;
 	}
 	synthio_copy(copy, msg, n);
+	/* the compiler is not to read there again */
+	barrier();
 	switch (h->type) {
 	case RNDIS_TYPE_INDICATE:
 		indicate(ch, copy, n);
