@@ -12,6 +12,13 @@ static const struct host_profile profiles[] = {
 		.name = "hyperv",
 		.help = "Hyper-V: strict, and as awkward as it is known to be",
 		.pipe = { .max_packet = 16384 },
+		.synthvid = {
+			.accepted = 2,
+			.shape_part = 8192,
+			.dot = true,
+			.always_visible = true,
+		},
+		.mouse = { .descriptor_room = 128 },
 		.netvsp = {
 			.slot_head = 256,
 			.slot_tail = 36,
@@ -33,7 +40,18 @@ static const struct host_profile profiles[] = {
 	{
 		.name = "openvmm",
 		.help = "OpenVMM: what its devices answer, refuse and leave out",
-		.pipe = { .max_packet = 16384 },
+		.pipe = {
+			.max_packet = 16384,
+			.bare_sizes = true,
+		},
+		.synthvid = {
+			.accepted = 2,
+			.no_features = true,
+		},
+		.mouse = {
+			.descriptor_room = 128,
+			.wide_wheel = true,
+		},
 		.netvsp = {
 			.slot_head = 256,
 			.slot_tail = 36,
@@ -56,6 +74,11 @@ static const struct host_profile profiles[] = {
 	{
 		.name = "lenient",
 		.help = "no host in the field: accepts all that the protocols allow",
+		.synthvid = {
+			.accepted = 1,
+			.any_offset = true,
+			.few_resolutions = true,
+		},
 		.netvsp = { .unknown_oid = NDIS_STATUS_INVALID_OID },
 	},
 };
