@@ -7,6 +7,7 @@ checksum is right, or is left to who has been told where it is. What comes in
 with a wrong one is not taken.
 """
 
+import json
 import re
 import socket
 import struct
@@ -15,7 +16,7 @@ import time
 import far
 import packets
 from lib import (alive, BUSYBOX, Capture, carrier, channels, dev, digest_down,
-                 digest_up, ethtool_stats, features, iperf, Load, LONG,
+                 digest_up, ethtool_stats, features, INSIDE, iperf, Load, LONG,
                  NetGuest, Nic, OWN, ping, queue_packets, run_tests,
                  set_feature, Skip, stat, up, wait_for)
 
@@ -690,12 +691,22 @@ def says(g):
         assert 0.9 * seen <= total <= seen + 200, (way, total, seen)
     out = g.run(f"ls -d /sys/class/net/{name}/queues/[rt]x-* | wc -l").out
     assert int(out) >= 2 * channels(g)[1], out
+    told = json.loads(g.run(f"python3 {INSIDE}/qstats.py {name}").out)
+    if g.driver.synthetic and told["rx"]:
+        for way in ("rx", "tx"):
+            assert len(told[way]) == channels(g)[1], told
+            # others come and go meanwhile
+            assert all(0 <= y - x <= 20 for x, y in
+                       zip(told[way], queue_packets(g, way=way))), told
+    if g.driver.synthetic and told["napi"]:
+        assert len(told["napi"]) >= channels(g)[1], told
+        assert told["napi"] == sorted(told["napi"], reverse=True), told
     # BQL counts what is on its way
     out = g.run(f"grep -H . /sys/class/net/{name}/queues/tx-*/byte_queue_limits"
                 "/limit").out
     if g.driver.synthetic:
         assert re.search(r"limit:[1-9]", out), out
-    return f"{len(found)} counters"
+    return f"{len(found)} counters, netlink: {told}"
 
 
 def quiet_again(g):
