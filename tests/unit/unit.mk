@@ -55,12 +55,13 @@ $(foreach t,$(UNIT_STORVSP),\
 	$(eval UNIT_LIBS_$(t) := $(HOST_LIBS)))
 UNIT_SRCS_test_host_netframe := tests/host/netframe.c tests/host/toeplitz.c
 UNIT_LIBS_test_host_netframe :=
-UNIT_SRCS_test_host_netvsp := $(patsubst %,tests/host/%.c,netvsp \
-	netvsp_nvsp netvsp_rndis netvsp_oid netvsp_tx netvsp_rx netvsp_slots \
-	netvsp_options netvsp_fault netvsp_fault_command netvsp_fault_hold \
-	netframe toeplitz \
-	text log)
-UNIT_LIBS_test_host_netvsp :=
+UNIT_NETVSP_SRCS := tests/unit/fake_netvsp.c $(patsubst %,tests/host/%.c,\
+	netvsp netvsp_nvsp netvsp_rndis netvsp_oid netvsp_tx netvsp_rx \
+	netvsp_slots netvsp_options netvsp_fault netvsp_fault_command \
+	netvsp_fault_hold netframe toeplitz profile text log)
+$(foreach t,test_host_netvsp test_host_netvsp_like,\
+	$(eval UNIT_SRCS_$(t) := $(UNIT_NETVSP_SRCS))\
+	$(eval UNIT_LIBS_$(t) :=))
 UNIT_SRCS_test_host_moderate := tests/host/moderate.c
 UNIT_LIBS_test_host_moderate :=
 UNIT_SRCS_test_host_blockdev := $(patsubst %,tests/host/%.c,\
