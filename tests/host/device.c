@@ -303,6 +303,11 @@ struct loop *bus_loop(struct bus *bus)
 	return bus->loop;
 }
 
+const struct host_profile *bus_profile(const struct bus *bus)
+{
+	return bus->profile;
+}
+
 struct console *bus_console(struct bus *bus)
 {
 	return bus->console;

@@ -30,6 +30,7 @@
 #include "text.h"
 
 struct bus;
+struct host_profile;
 struct channel;
 struct console;
 struct device;
@@ -315,6 +316,11 @@ int device_retire(struct device *dev);
 int device_offer(struct device *dev);
 
 struct loop *bus_loop(struct bus *bus);
+
+/**
+ * bus_profile() - the kind of host to behave like
+ */
+const struct host_profile *bus_profile(const struct bus *bus);
 
 /**
  * bus_console() - the screen, keys and pointer that a person has (console.h)

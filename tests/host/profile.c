@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <synthio/rndis.h>
+#include <synthio/storvsp.h>
 
 #include "profile.h"
 
@@ -18,6 +19,10 @@ static const struct host_profile profiles[] = {
 			.subchannel_ms = 20,
 		},
 		.pipe = { .max_packet = 16384 },
+		.storvsp = {
+			.guid_ids = true,
+			.exact_lists = true,
+		},
 		.synthvid = {
 			.accepted = 2,
 			.shape_part = 8192,
@@ -50,6 +55,24 @@ static const struct host_profile profiles[] = {
 			.overlay = true,
 			.modify_open_only = true,
 			.offers_beside = true,
+		},
+		.storvsp = {
+			.max_version = STORVSP_VERSION_6_0,
+			.max_transfer = 256u << 10,
+			.write_same_max = 8u << 20,
+			.sense_room = STORVSP_SENSE_MAX,
+			.guid_ids = true,
+			.serial_if_given = true,
+			.pages_of_unmap = true,
+			.no_transfer_limit = true,
+			.plain_unmap = true,
+			.exact_lists = true,
+			.no_control_page = true,
+			.no_fua = true,
+			.fixed_cache = true,
+			.any_error = true,
+			.bad_request = true,
+			.missing_check = true,
 		},
 		.pipe = {
 			.max_packet = 16384,

@@ -136,11 +136,54 @@ struct profile_netvsp {
 };
 
 /**
+ * struct profile_storvsp - disks and their controller
+ * @max_version: newest version of the protocol, STORVSP_VERSION_*; 0: any
+ * @max_transfer: bytes, of a controller of which no option says it; 0: as it is
+ * @write_same_max: bytes of one WRITE SAME; 0: a gigabyte
+ * @sense_room: completions name so many bytes of sense data, there or not
+ * @guid_ids: page 83 has a GUID, and an NAA identifier of 16 bytes made of it
+ * @serial_if_given: page 80 is that of disks to which an option gives a serial
+ *	number, others have none
+ * @pages_of_unmap: so pages B0 and B1 of disks that do UNMAP
+ * @no_transfer_limit: page B0 names none
+ * @plain_unmap: UNMAP is the one way to discard, and promises no zeroes; WRITE
+ *	SAME wants its block of data
+ * @exact_lists: the lengths in an UNMAP list are those of the list
+ * @no_control_page: MODE SENSE knows the caching page only
+ * @no_fua: FUA is not understood
+ * @fixed_cache: MODE SELECT does not turn the write cache on or off
+ * @any_error: whatever fails behind a disk, the sense data are 3/0000
+ * @bad_request: SRB status 06 goes with every illegal request, not only with
+ *	unknown commands and fields
+ * @missing_check: I/O to a unit that is not there has status CHECK CONDITION
+ *	beside the SRB status, and no sense data
+ */
+struct profile_storvsp {
+	uint32_t max_version;
+	uint32_t max_transfer;
+	uint32_t write_same_max;
+	uint8_t sense_room;
+	bool guid_ids;
+	bool serial_if_given;
+	bool pages_of_unmap;
+	bool no_transfer_limit;
+	bool plain_unmap;
+	bool exact_lists;
+	bool no_control_page;
+	bool no_fua;
+	bool fixed_cache;
+	bool any_error;
+	bool bad_request;
+	bool missing_check;
+};
+
+/**
  * struct host_profile - how one kind of host behaves
  * @name: as in --like
  * @help: for --help
  * @bus: see struct profile_bus
  * @pipe: see struct profile_pipe
+ * @storvsp: see struct profile_storvsp
  * @synthvid: see struct profile_synthvid
  * @mouse: see struct profile_mouse
  * @netvsp: see struct profile_netvsp
@@ -150,6 +193,7 @@ struct host_profile {
 	const char *help;
 	struct profile_bus bus;
 	struct profile_pipe pipe;
+	struct profile_storvsp storvsp;
 	struct profile_synthvid synthvid;
 	struct profile_mouse mouse;
 	struct profile_netvsp netvsp;
