@@ -21,6 +21,7 @@ UNIT_SRCS_test_ring_api := channel/ring_api.c channel/ring.c
 UNIT_CFLAGS_test_ring_api := -Itests/unit/kernel -Ichannel \
 	-Wl,--wrap=ring_recv_peek
 UNIT_SRCS_test_sbc := drivers/block/sbc.c
+UNIT_SRCS_test_keyboard := drivers/input/keyboard_message.c
 UNIT_SRCS_test_mouse := drivers/input/message.c
 UNIT_SRCS_test_video := drivers/video/message.c drivers/video/damage.c \
 	drivers/video/pointer.c
@@ -73,7 +74,7 @@ UNIT_NAMES := $(patsubst tests/unit/%.c,%,$(sort \
 	$(wildcard tests/unit/test_*.c tests/unit/stress_*.c)))
 UNIT_HDRS := $(wildcard tests/unit/*.h tests/unit/kernel/*/*.h \
 	channel/ring*.h channel/trace.h drivers/block/sbc*.h \
-	drivers/input/message*.h drivers/video/message*.h \
+	drivers/input/*message*.h drivers/video/message*.h \
 	drivers/video/damage.h drivers/video/pointer.h \
 	drivers/net/rndis*.h tests/host/*.h \
 	include/synthio/*.h)
