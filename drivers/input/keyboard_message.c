@@ -81,6 +81,7 @@ static const struct {
 	{ 0x1c, "\r", "" },
 	{ 0x1c, "\n", "" },
 	{ 0x01, "\033", "" },
+	{ 0 }
 };
 
 /* 0: no key has it */
@@ -91,7 +92,7 @@ static u8 key_of(u16 c, bool *shift)
 
 	if (!c || c > 0x7f)
 		return 0;
-	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+	for (i = 0; rows[i].plain; i++) {
 		p = strchr(rows[i].plain, c);
 		*shift = !p;
 		if (p)

@@ -68,12 +68,15 @@ def prefixes(g):
     def give():
         g.ctl("scancode", *"e0 48 e0 c8 e0 1d e0 9d".split())
         g.ctl("scancode", *"e1 1d 45 e1 9d c5".split())
-        g.ctl("scancode", "1e", "1e", "9e")
+        g.ctl("scancode", "1e")
+        # atkbd takes what comes again at once for a key that bounces
+        time.sleep(1)
+        g.ctl("scancode", "1e", "9e")
 
     # up, right control, pause, and an A that repeats
-    assert read_keys(g, give) == [
-        (103, 1), (103, 0), (97, 1), (97, 0), (119, 1), (119, 0),
-        (30, 1), (30, 2), (30, 0)]
+    got = read_keys(g, give)
+    assert got == [(103, 1), (103, 0), (97, 1), (97, 0), (119, 1), (119, 0),
+                   (30, 1), (30, 2), (30, 0)], got
 
 
 def characters(g):
@@ -81,9 +84,9 @@ def characters(g):
     def give():
         g.ctl("unicode", *(str(ord(c)) for c in "Aa\u20ac1\0\n"))
 
-    assert read_keys(g, give) == [
-        (42, 1), (30, 1), (30, 0), (42, 0), (30, 1), (30, 0), (2, 1), (2, 0),
-        (28, 1), (28, 0)]
+    got = read_keys(g, give)
+    assert got == [(42, 1), (30, 1), (30, 0), (42, 0), (30, 1), (30, 0),
+                   (2, 1), (2, 0), (28, 1), (28, 0)], got
 
 
 def leds(g):
