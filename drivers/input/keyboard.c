@@ -7,10 +7,10 @@
  * device of it, with its keymap and its LEDs. What atkbd sends to its keyboard is
  * answered here (keyboard_message.c), and LEDs are told to the host.
  *
- * The channel's callback runs in a tasklet, with rx_lock held around each message:
- * bytes of two messages, or of an answer, don't mix. SysRq is done there, too, a
- * panic included: nothing that a panic needs waits for this lock. All else is in
- * process context, which the bus serialises, and atkbd's write.
+ * The channel's callback runs in a tasklet. It holds rx_lock for each message, and
+ * synk_write() holds it for each answer, so that their bytes do not mix. SysRq keys
+ * are handled under this lock, also one that panics: nothing in a panic takes it.
+ * Everything else runs in process context, serialised by the bus.
  */
 #include <linux/completion.h>
 #include <linux/device.h>
@@ -80,7 +80,7 @@ static void bad_message(struct synk *k, const char *what)
 
 /* --- the port ------------------------------------------------------------------ */
 
-/* To whoever has the port; rx_lock is held */
+/* Pass bytes to the driver of the port, if there is one; rx_lock is held */
 static void give(struct synk *k, const u8 *bytes, u32 count)
 {
 	u32 i;
@@ -89,7 +89,7 @@ static void give(struct synk *k, const u8 *bytes, u32 count)
 		serio_interrupt(k->serio, bytes[i], 0);
 }
 
-/* rx_lock is held: it is open, or this does nothing */
+/* Does nothing if the channel is not open; rx_lock is held */
 static void tell_leds(struct synk *k)
 {
 	struct synthkbd_led_indicators msg = {
@@ -162,7 +162,7 @@ static void take_event(struct synk *k, const struct synk_message *msg)
 	u8 bytes[SYNK_MAX_BYTES];
 
 	give(k, bytes, synk_bytes(msg, bytes));
-	/* a key that is let go was pressed to get here, and wakes nobody */
+	/* the release of the key that started a suspend must not end it */
 	if (!(msg->info & SYNTHKBD_BREAK))
 		pm_wakeup_hard_event(&k->hv->device);
 }
@@ -245,7 +245,7 @@ static int negotiate(struct synk *k)
 	return ret ?: wait_for_host(k);
 }
 
-/* It is closed already, or this is why keys stop to come */
+/* No event is taken afterwards. Harmless if the channel is closed */
 static void close_channel(struct synk *k)
 {
 	set_state(k, SYNK_CLOSED);
@@ -281,7 +281,7 @@ static int open_channel(struct synk *k)
 			"no answer from the host", ret);
 		return ret;
 	}
-	/* a host that has just begun has them all dark */
+	/* a host that has just accepted a version has all LEDs off */
 	spin_lock_irq(&k->rx_lock);
 	k->leds = 0;
 	tell_leds(k);
@@ -320,7 +320,7 @@ err_free:
 	return ret;
 }
 
-/* With the port keys that are down are let go; what still comes is dropped */
+/* The input core releases pressed keys when the port goes */
 static compat_remove_t synk_remove(struct hv_device *hv)
 {
 	struct synk *k = hv_get_drvdata(hv);
@@ -334,8 +334,8 @@ static compat_remove_t synk_remove(struct hv_device *hv)
 }
 
 /*
- * For hibernation; suspend to idle keeps the channel open, and is woken by it. The
- * port stays, and answers atkbd meanwhile
+ * For hibernation; suspend to idle keeps the channel open, and is ended by it. The
+ * port stays, and answers atkbd's commands while the channel is closed.
  */
 static int synk_suspend(struct hv_device *hv)
 {

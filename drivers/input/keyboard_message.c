@@ -35,7 +35,7 @@ static int parse_event(const void *packet, u32 len, struct synk_message *msg)
 	memcpy(&event, packet, sizeof(event));
 	msg->code = event.make_code;
 	msg->info = event.info;
-	/* what is no character is 7 bits of a byte that is not 0 */
+	/* a scan code has 7 bits, and 0 is none */
 	if (!(msg->info & SYNTHKBD_UNICODE) &&
 	    (!msg->code || msg->code >= RELEASED))
 		return -EINVAL;
@@ -136,7 +136,7 @@ u32 synk_bytes(const struct synk_message *msg, u8 *bytes)
 	return count;
 }
 
-/* A parameter of the command before, which parameters differ from */
+/* A parameter of the command before; commands are larger than any parameter */
 static u32 take_parameter(struct synk_ps2 *ps2, u8 byte, u8 *answer)
 {
 	u32 count = 0;
@@ -144,7 +144,7 @@ static u32 take_parameter(struct synk_ps2 *ps2, u8 byte, u8 *answer)
 	answer[count++] = PS2_ACK;
 	if (ps2->command == PS2_SET_LEDS)
 		ps2->leds = byte & SYNTHKBD_LED_ALL;
-	/* asked for, and not set */
+	/* 0 asks for the current set */
 	if (ps2->command == PS2_SCAN_SET && !byte)
 		answer[count++] = PS2_SET_2;
 	ps2->command = 0;
