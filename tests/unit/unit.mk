@@ -26,6 +26,7 @@ UNIT_SCSI_SRCS := $(patsubst %,tests/host/%.c,scsi scsi_inquiry scsi_mode \
 UNIT_SRCS_test_sbc := drivers/block/sbc.c
 UNIT_SRCS_test_identify := drivers/block/identify.c drivers/block/sbc.c \
 	$(UNIT_SCSI_SRCS)
+UNIT_SRCS_test_keyboard := drivers/input/keyboard_message.c
 UNIT_SRCS_test_mouse := drivers/input/message.c
 UNIT_SRCS_test_video := drivers/video/message.c drivers/video/damage.c \
 	drivers/video/pointer.c
@@ -79,7 +80,7 @@ UNIT_NAMES := $(patsubst tests/unit/%.c,%,$(sort \
 	$(wildcard tests/unit/test_*.c tests/unit/stress_*.c)))
 UNIT_HDRS := $(wildcard tests/unit/*.h tests/unit/kernel/*/*.h \
 	channel/ring*.h channel/trace.h drivers/block/sbc*.h drivers/block/identify.h \
-	drivers/input/message*.h drivers/video/message*.h \
+	drivers/input/*message*.h drivers/video/message*.h \
 	drivers/video/damage.h drivers/video/pointer.h \
 	drivers/net/rndis*.h tests/host/*.h \
 	include/synthio/*.h)
