@@ -134,11 +134,6 @@ def hot_plug(g):
               f"dd if=/dev/{dev} bs=1M count=2 iflag=direct 2>/dev/null | "
               "cmp - /run/data", 60)
         g.command(f"rm-disk --target 0 --path 0 --lun {lun}")
-        if not g.setup.ours:
-            # its driver asks again only when something fails, or is told to
-            g.sh(f"dd if=/dev/{dev} of=/dev/null count=1 iflag=direct; for x in"
-                 " /sys/class/scsi_host/*/scan; do echo - - - >$x; done; echo 1 "
-                 f">/sys/block/{dev}/device/delete")
         gone(g, ADDED, 60)
 
 
