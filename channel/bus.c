@@ -88,7 +88,10 @@ static int bus_probe(struct device *dev)
 
 	if (!drv->probe)
 		return -ENODEV;
+	channel_forget_driver(hv->channel);
 	ret = drv->probe(hv, find_id(drv, hv));
+	if (ret)
+		channel_forget_driver(hv->channel);
 	if (ret && ret != -ENODEV && ret != -EPROBE_DEFER)
 		dev_err(dev, "probe of %s failed (%d)\n", drv->name, ret);
 	return ret;
@@ -97,9 +100,11 @@ static int bus_probe(struct device *dev)
 static void bus_remove(struct device *dev)
 {
 	struct hv_driver *drv = compat_hv_drv(dev->driver);
+	struct hv_device *hv = compat_hv_dev(dev);
 
 	if (drv->remove)
-		drv->remove(compat_hv_dev(dev));
+		drv->remove(hv);
+	channel_forget_driver(hv->channel);
 }
 
 static void bus_shutdown(struct device *dev)

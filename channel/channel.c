@@ -134,6 +134,40 @@ void vmbus_reset_channel_cb(struct vmbus_channel *channel)
 	tasklet_enable(&channel->callback_event);
 }
 
+static void forget_driver(struct vmbus_channel *vc)
+{
+	vmbus_reset_channel_cb(vc);
+	vc->next_request_id_callback = NULL;
+	vc->request_addr_callback = NULL;
+	vc->change_target_cpu_callback = NULL;
+	vc->chn_rescind_callback = NULL;
+	vc->per_channel_state = NULL;
+	vc->rqstor_size = 0;
+	vc->max_pkt_size = 0;
+	vc->low_latency = false;
+	set_channel_read_mode(vc, HV_CALL_BATCHED);
+}
+
+/**
+ * channel_forget_driver() - leave nothing of a driver in a device's channels
+ * @primary: before probe, or after remove or a probe that failed
+ *
+ * A driver sets what it needs and takes the rest for granted: what the one before
+ * has left would be a callback into a module that may have gone.
+ *
+ * Context: process, sleeps; the device is locked.
+ */
+void channel_forget_driver(struct vmbus_channel *primary)
+{
+	struct vmbus_channel *sub;
+
+	mutex_lock(&connection.channel_mutex);
+	forget_driver(primary);
+	list_for_each_entry(sub, &primary->sc_list, sc_list)
+		forget_driver(sub);
+	mutex_unlock(&connection.channel_mutex);
+}
+
 /**
  * vmbus_set_event() - signal the host, at once
  * @channel: an open channel

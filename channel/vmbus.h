@@ -247,6 +247,7 @@ extern const struct vmbus_device vmbus_devs[];
 /* channel.c */
 void channel_interrupt(struct vmbus_channel *channel);
 void channel_event(unsigned long data);
+void channel_forget_driver(struct vmbus_channel *primary);
 int channel_move(struct vmbus_channel *channel, unsigned int cpu);
 void channel_rescind_wake(struct vmbus_channel *channel);
 

@@ -248,14 +248,11 @@ int synd_chan_send(struct synd_chan *ch, struct vmbus_packet_mpb_array *mpb,
 	return ret;
 }
 
-/* Open one channel. A primary that was open before has its ring still */
+/* Open a channel that was taken. A primary that was open before has its ring still */
 static int open_channel(struct synd_chan *ch, struct vmbus_channel *vc)
 {
 	int ret;
 
-	vc->max_pkt_size = MAX_PACKET;
-	vc->rqstor_size = 0;
-	set_channel_read_mode(vc, synthio_isr_mode());
 	if (!vc->ringbuffer_page) {
 		ret = synthio_alloc_ring(vc, synd_ring_size);
 		if (ret)
@@ -290,16 +287,6 @@ void synd_chan_disown(struct synd_ctrl *c)
 	synthio_disown(c->hv, &c->open_mutex);
 }
 
-/*
- * Leave the primary in the mode in which the bus had made it: another driver may
- * have it next, and hv_storvsc takes the mode as it is. In ours it would not look
- * again at what the host adds while it reads, and wait for that without end.
- */
-static void leave_primary(struct vmbus_channel *vc)
-{
-	set_channel_read_mode(vc, HV_CALL_BATCHED);
-}
-
 /* A sub-channel was offered. In a work of the bus, may sleep */
 static void sub_channel(struct vmbus_channel *vc)
 {
@@ -317,9 +304,11 @@ static void sub_channel(struct vmbus_channel *vc)
 	}
 	/* the queues of these disks may be quiet: see synd_ctrl_lock() */
 	noio = memalloc_noio_save();
+	synthio_take_channel(vc, MAX_PACKET, synthio_isr_mode(), NULL);
 	ret = open_channel(&c->chans[n], vc);
 	if (ret) {
 		synd_warn(c, "a sub-channel does not open: %d\n", ret);
+		synthio_leave_channel(vc);
 		if (vc->ringbuffer_page)
 			vmbus_free_ring(vc);
 	}
@@ -344,10 +333,11 @@ int synd_chan_open_primary(struct synd_ctrl *c)
 	int ret;
 
 	lockdep_assert_held(&c->mutex);
-	vmbus_set_sc_create_callback(c->hv->channel, sub_channel);
+	synthio_take_channel(c->hv->channel, MAX_PACKET, synthio_isr_mode(),
+			     sub_channel);
 	ret = open_channel(&c->chans[0], c->hv->channel);
 	if (ret)
-		leave_primary(c->hv->channel);
+		synthio_leave_channel(c->hv->channel);
 	else
 		WRITE_ONCE(c->nr_chans, 1);
 	return ret;
@@ -468,7 +458,7 @@ bool synd_chan_close_all(struct synd_ctrl *c)
 		c->chans[i].vc = NULL;
 	ret = vmbus_disconnect_ring(c->hv->channel);
 	compat_closed_ring(c->hv->channel, !ret);
-	leave_primary(c->hv->channel);
+	synthio_leave_channel(c->hv->channel);
 	if (ret) {
 		synd_err(c, "the host does not let go of its rings: %d\n", ret);
 		c->host_holds = true;

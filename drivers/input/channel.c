@@ -171,11 +171,12 @@ int synm_channel_open(struct synm *m)
 
 	reinit_completion(&m->answered);
 	set_state(m, SYNM_ASKED);
-	vc->max_pkt_size = PACKET_MAX;
+	synthio_take_channel(vc, PACKET_MAX, HV_CALL_BATCHED, NULL);
 	ret = vmbus_open(vc, RING_BYTES, RING_BYTES, NULL, 0, channel_callback,
 			 m);
 	if (ret) {
 		set_state(m, SYNM_CLOSED);
+		synthio_leave_channel(vc);
 		dev_err(&m->hv->device, "the channel does not open: %d\n", ret);
 		return ret;
 	}
@@ -199,4 +200,5 @@ void synm_channel_close(struct synm *m)
 {
 	set_state(m, SYNM_CLOSED);
 	vmbus_close(m->hv->channel);
+	synthio_leave_channel(m->hv->channel);
 }

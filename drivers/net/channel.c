@@ -310,14 +310,11 @@ void synn_chan_unprepare(struct synn_chan *ch, bool safe)
 	synn_rx_unprepare(ch);
 }
 
-/* Open one channel that is ready */
+/* Open one channel that is ready and taken */
 static int open_channel(struct synn_chan *ch, struct vmbus_channel *vc)
 {
 	int ret;
 
-	vc->max_pkt_size = MAX_PACKET;
-	vc->rqstor_size = 0;
-	set_channel_read_mode(vc, synthio_isr_mode());
 	if (!vc->ringbuffer_page) {
 		ret = synthio_alloc_ring(vc, synn_ring_size);
 		if (ret)
@@ -336,15 +333,6 @@ static int open_channel(struct synn_chan *ch, struct vmbus_channel *vc)
 	napi_enable(&ch->napi);
 	synn_chan_kick(ch);
 	return 0;
-}
-
-/*
- * Leave the primary in the mode in which the bus had made it: another driver may
- * have it next.
- */
-static void leave_primary(struct vmbus_channel *vc)
-{
-	set_channel_read_mode(vc, HV_CALL_BATCHED);
 }
 
 /**
@@ -375,10 +363,12 @@ static void sub_channel(struct vmbus_channel *vc)
 			    n);
 		goto out;
 	}
+	synthio_take_channel(vc, MAX_PACKET, synthio_isr_mode(), NULL);
 	ret = open_channel(c->chans[n], vc);
 	if (ret) {
 		netdev_warn(c->dev, "sub-channel %u does not open: %d\n", n,
 			    ret);
+		synthio_leave_channel(vc);
 		if (vc->ringbuffer_page)
 			vmbus_free_ring(vc);
 		goto out;
@@ -402,10 +392,10 @@ int synn_chan_open_primary(struct synn_card *c)
 	int ret;
 
 	lockdep_assert_held(&c->mutex);
-	vmbus_set_sc_create_callback(vc, sub_channel);
+	synthio_take_channel(vc, MAX_PACKET, synthio_isr_mode(), sub_channel);
 	ret = open_channel(c->chans[0], vc);
 	if (ret)
-		leave_primary(vc);
+		synthio_leave_channel(vc);
 	else
 		WRITE_ONCE(c->nr_open, 1);
 	return ret;
@@ -483,7 +473,7 @@ int synn_chan_close_all(struct synn_card *c)
 	WRITE_ONCE(c->nr_open, 0);
 	ret = vmbus_disconnect_ring(vc);
 	compat_closed_ring(vc, !ret);
-	leave_primary(vc);
+	synthio_leave_channel(vc);
 	for (i = 0; i < SYNN_MAX_QUEUES; i++) {
 		if (c->chans[i])
 			c->chans[i]->vc = NULL;

@@ -6,10 +6,24 @@
 
 /* ---- from the host: data ------------------------------------------------------ */
 
-/* One word of memory that may change: once, so that what is checked is used */
-static u32 word(const void *at, u32 offset)
+/*
+ * Memory that may change is read once, so that what is checked is what is used. It
+ * is memory of any alignment: some hosts make the receive buffer's suballocations
+ * of 1806 bytes.
+ */
+static __always_inline void fetch(void *to, const void *at, u32 offset, size_t n)
 {
-	return READ_ONCE(*(const u32 *)((const u8 *)at + offset));
+	memcpy(to, (const u8 *)at + offset, n);
+	/* the compiler is not to read there again */
+	barrier();
+}
+
+static u32 fetch_type(const void *msg)
+{
+	u32 type;
+
+	fetch(&type, msg, 0, sizeof(type));
+	return type;
 }
 
 /* Whether @len bytes at @offset lie between @from and @end */
@@ -20,36 +34,32 @@ static bool inside(u32 offset, u32 len, u32 from, u32 end)
 
 static int parse_infos(const u8 *at, u32 left, struct rndis_rx *rx)
 {
-	u32 n;
+	struct rndis_info info;
+	u32 n, value;
 
 	for (n = 0; left && n < RNDIS_MAX_INFOS; n++) {
-		u32 size, type, offset, value;
-
-		if (left < sizeof(struct rndis_info))
+		if (left < sizeof(info))
 			return -EINVAL;
-		size = word(at, offsetof(struct rndis_info, size));
-		type = word(at, offsetof(struct rndis_info, type));
-		if (unlikely(size < sizeof(struct rndis_info) || size > left ||
-			     size % 4))
+		fetch(&info, at, 0, sizeof(info));
+		if (unlikely(info.size < sizeof(info) || info.size > left))
 			return -EINVAL;
 
-		switch (type) {
+		switch (info.type) {
 		case NDIS_INFO_CHECKSUM:
 		case NDIS_INFO_8021Q:
 		case NDIS_INFO_HASH_VALUE:
 		case NDIS_INFO_PACKET_ID:
-			offset = word(at, offsetof(struct rndis_info, offset));
-			if (unlikely(!inside(offset, sizeof(value),
-					     sizeof(struct rndis_info), size)))
+			if (unlikely(!inside(info.offset, sizeof(value),
+					     sizeof(info), info.size)))
 				return -EINVAL;
-			value = word(at, offset);
-			if (type == NDIS_INFO_CHECKSUM) {
+			fetch(&value, at, info.offset, sizeof(value));
+			if (info.type == NDIS_INFO_CHECKSUM) {
 				rx->csum = value;
 				rx->has |= RNDIS_HAS_CSUM;
-			} else if (type == NDIS_INFO_8021Q) {
+			} else if (info.type == NDIS_INFO_8021Q) {
 				rx->vlan = value;
 				rx->has |= RNDIS_HAS_VLAN;
-			} else if (type == NDIS_INFO_HASH_VALUE) {
+			} else if (info.type == NDIS_INFO_HASH_VALUE) {
 				rx->hash = value;
 				rx->has |= RNDIS_HAS_HASH;
 			} else if ((value & 0xff) == NDIS_PACKET_ID_VERSION) {
@@ -60,15 +70,15 @@ static int parse_infos(const u8 *at, u32 left, struct rndis_rx *rx)
 			}
 			break;
 		}
-		at += size;
-		left -= size;
+		at += info.size;
+		left -= info.size;
 	}
 	return 0;
 }
 
 /**
  * rndis_parse_packet() - a data message from the host
- * @msg: may change while this looks
+ * @msg: may change while this looks; of any alignment
  * @room: bytes that belong to it
  * @rx: filled in
  *
@@ -76,38 +86,33 @@ static int parse_infos(const u8 *at, u32 left, struct rndis_rx *rx)
  */
 int rndis_parse_packet(const void *msg, u32 room, struct rndis_rx *rx)
 {
-	u32 len, data, data_len, info_len;
+	struct {
+		struct rndis_header h;
+		struct rndis_packet p;
+	} m;
+	u32 len;
 
-	if (unlikely(room < RNDIS_PACKET_HEADER))
-		return room < BODY || word(msg, 0) == RNDIS_TYPE_PACKET ?
+	if (unlikely(room < sizeof(m)))
+		return room < BODY || fetch_type(msg) == RNDIS_TYPE_PACKET ?
 		       -EINVAL : -ENOMSG;
-	if (unlikely(word(msg, 0) != RNDIS_TYPE_PACKET))
+	fetch(&m, msg, 0, sizeof(m));
+	if (unlikely(m.h.type != RNDIS_TYPE_PACKET))
 		return -ENOMSG;
-	len = word(msg, offsetof(struct rndis_header, len));
-	if (unlikely(len < RNDIS_PACKET_HEADER || len > room))
+	if (unlikely(m.h.len < sizeof(m) || m.h.len > room))
 		return -EINVAL;
-	len -= BODY;
+	len = m.h.len - BODY;
 
-	data = word(msg, BODY + offsetof(struct rndis_packet, data_offset));
-	data_len = word(msg, BODY + offsetof(struct rndis_packet, data_len));
-	if (unlikely(!inside(data, data_len, sizeof(struct rndis_packet), len)))
+	if (unlikely(!inside(m.p.data_offset, m.p.data_len, sizeof(m.p), len)))
 		return -EINVAL;
-	rx->data = BODY + data;
-	rx->len = data_len;
+	rx->data = BODY + m.p.data_offset;
+	rx->len = m.p.data_len;
 	rx->has = 0;
-
-	info_len = word(msg, BODY + offsetof(struct rndis_packet, info_len));
-	if (info_len) {
-		u32 info = word(msg, BODY +
-				offsetof(struct rndis_packet, info_offset));
-
-		if (unlikely(info % 4 ||
-			     !inside(info, info_len,
-				     sizeof(struct rndis_packet), len)))
-			return -EINVAL;
-		return parse_infos((const u8 *)msg + BODY + info, info_len, rx);
-	}
-	return 0;
+	if (!m.p.info_len)
+		return 0;
+	if (unlikely(!inside(m.p.info_offset, m.p.info_len, sizeof(m.p), len)))
+		return -EINVAL;
+	return parse_infos((const u8 *)msg + BODY + m.p.info_offset,
+			   m.p.info_len, rx);
 }
 
 /* ---- from the host: control; in memory of our own ------------------------------ */

@@ -3,8 +3,8 @@
  * RNDIS messages as bytes: what the driver says, and what a host says, checked.
  * No kernel service is used, so the same file is tested and fuzzed in user space.
  *
- * What is parsed may lie in memory that the host writes to meanwhile: each word
- * is read once, and only what was read is used.
+ * What is parsed may lie in memory that the host writes to meanwhile, at any
+ * address: headers and per-packet info are copied once, and only the copy is used.
  */
 #ifndef SYNTHIO_NET_RNDIS_H
 #define SYNTHIO_NET_RNDIS_H

@@ -529,7 +529,7 @@ int synn_rx_transfer(struct synn_chan *ch,
 		u32 bytes = h->ranges[i].byte_count;
 		int ret;
 
-		if (unlikely(at > size || bytes > size - at || at % 4)) {
+		if (unlikely(at > size || bytes > size - at)) {
 			rx->nr_pieces = 0;
 			bad++;
 			continue;

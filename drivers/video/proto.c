@@ -484,10 +484,12 @@ int synv_proto_open(struct synv *v)
 	memset(&v->position, 0, sizeof(v->position));
 	mutex_unlock(&v->out_lock);
 	set_open(v, true);
+	synthio_take_channel(v->hv->channel, 0, HV_CALL_BATCHED, NULL);
 	ret = vmbus_open(v->hv->channel, RING_BYTES, RING_BYTES, NULL, 0,
 			 channel_callback, v);
 	if (ret) {
 		set_open(v, false);
+		synthio_leave_channel(v->hv->channel);
 		dev_err(&v->hv->device, "the channel does not open: %d\n", ret);
 		return ret;
 	}
@@ -514,4 +516,5 @@ void synv_proto_close(struct synv *v)
 	set_open(v, false);
 	cancel_work_sync(&v->feature_work);
 	vmbus_close(v->hv->channel);
+	synthio_leave_channel(v->hv->channel);
 }

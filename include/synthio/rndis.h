@@ -168,9 +168,11 @@ _Static_assert(sizeof(struct rndis_info) == 12, "per-packet info");
 #define NDIS_RXCSUM_TCP_VALUE_INVALID	0x80u
 #define NDIS_RXCSUM_IP_VALUE_INVALID	0x100u
 
-/* NDIS_INFO_LSO, version 2. The TCP checksum field holds the pseudo header's
+/*
+ * NDIS_INFO_LSO, version 2. The TCP checksum field holds the pseudo header's
  * sum without a length; IPv4: total length and checksum are 0; IPv6: payload
- * length is 0. */
+ * length is 0.
+ */
 #define NDIS_LSO_MSS_MASK		0xfffffu
 #define NDIS_LSO_L4_OFFSET_SHIFT	20
 #define NDIS_LSO_L4_OFFSET_MAX		0x3ffu
@@ -394,8 +396,10 @@ _Static_assert(sizeof(struct ndis_offload_parameters) == 28, "offload parameters
 #define NDIS_PARAM_CSUM_RX		3u
 #define NDIS_PARAM_CSUM_BOTH		4u
 
-/* OID_GEN_RNDIS_CONFIG_PARAMETER: name and value are UTF-16. The name
- * "NetworkAddress" with a MAC of 12 hex digits sets the card's address. */
+/*
+ * OID_GEN_RNDIS_CONFIG_PARAMETER: name and value are UTF-16. The name
+ * "NetworkAddress" with a MAC of 12 hex digits sets the card's address.
+ */
 struct rndis_config_parameter {
 	__u32 name_offset;
 	__u32 name_bytes;

@@ -35,8 +35,10 @@ enum synthio_test_op {
 	SYNTHIO_TEST_GPADL_CRC	= 5,
 	/* fills the memory behind GPADL arg0 with pattern of seed arg1 */
 	SYNTHIO_TEST_GPADL_FILL	= 6,
-	/* rescinds the device after arg0 ms, offers it again arg1 ms later
-	 * (0xffffffff: never). Completed before the rescind. */
+	/*
+	 * rescinds the device after arg0 ms, offers it again arg1 ms later
+	 * (0xffffffff: never). Completed before the rescind.
+	 */
 	SYNTHIO_TEST_RESCIND	= 7,
 	/* offers subchannels until there are arg0, at most 8 */
 	SYNTHIO_TEST_SUBCHANNELS = 8,
@@ -48,9 +50,11 @@ enum synthio_test_op {
 	SYNTHIO_TEST_GPA_FILL	= 11,
 	/* posts @data (at most 240 bytes) as a raw channel message */
 	SYNTHIO_TEST_MESSAGE	= 12,
-	/* statistics of this channel as the host counts them, in value[]:
+	/*
+	 * statistics of this channel as the host counts them, in value[]:
 	 * packets in, packets out, signals received, signals sent, times the
-	 * outgoing ring was seen to stop being empty */
+	 * outgoing ring was seen to stop being empty
+	 */
 	SYNTHIO_TEST_STATS	= 13,
 	/* signals the guest arg0 times with nothing in the ring */
 	SYNTHIO_TEST_SPURIOUS	= 14,

@@ -266,8 +266,10 @@ VMBUS_WIRE_ASSERT(vmbus_wire_tl_connect_result, 44);
 #define VMBUS_WIRE_STATUS_NO_RESOURCES		0xc000009au
 #define VMBUS_WIRE_STATUS_REFUSED		0xc0000236u
 
-/* The ring's first page. Data follows. Each word's writer: "sender" is the
- * side that puts packets in, "receiver" the one that takes them out. */
+/*
+ * The ring's first page. Data follows. Each word's writer: "sender" is the
+ * side that puts packets in, "receiver" the one that takes them out.
+ */
 struct vmbus_wire_ring {
 	__u32 write_index;		/* sender; bytes, multiple of 8 */
 	__u32 read_index;		/* receiver; bytes, multiple of 8 */

@@ -79,9 +79,11 @@ int main(int argc, char **argv)
 			ret |= run_file(argv[i]);
 			continue;
 		}
-		sscanf(argv[i], "-seed=%lu", &seed);
-		sscanf(argv[i], "-max_total_time=%lu", &seconds);
-		sscanf(argv[i], "-max_len=%lu", &max_len);
+		/* libFuzzer's other options mean nothing here */
+		if (sscanf(argv[i], "-seed=%lu", &seed) != 1 &&
+		    sscanf(argv[i], "-max_total_time=%lu", &seconds) != 1 &&
+		    sscanf(argv[i], "-max_len=%lu", &max_len) != 1)
+			fprintf(stderr, "%s: ignored\n", argv[i]);
 	}
 	if (files || ret)
 		return ret;

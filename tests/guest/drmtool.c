@@ -749,12 +749,13 @@ static const struct {
 static void run(char *line)
 {
 	uint32_t n[80] = { 0 };
-	char *word = strtok(line, " \n"), *arg;
+	static const char blanks[] = "\n ";
+	char *word = strtok(line, blanks), *arg;
 	unsigned int i, count = 0;
 
 	if (!word)
 		return;
-	while ((arg = strtok(NULL, " \n")) && count < 80)
+	while ((arg = strtok(NULL, blanks)) && count < 80)
 		n[count++] = strtoul(arg, NULL, 0);
 	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
 		if (!strcmp(commands[i].name, word)) {

@@ -632,8 +632,10 @@ void bus_signal(struct bus *bus, uint32_t connection_id)
 	struct channel *ch = relid < VMBUS_WIRE_MAX_RELIDS ?
 			     bus->relid[relid] : NULL;
 
-	/* A signal may cross a rescind or follow a close: no error. But there
-	 * must have been such a channel */
+	/*
+	 * A signal may cross a rescind or follow a close: no error. But there
+	 * must have been such a channel
+	 */
 	if (ch)
 		channel_signalled(ch);
 	else if (relid >= VMBUS_WIRE_MAX_RELIDS || !bus->known[relid])
@@ -686,6 +688,7 @@ void bus_init(struct bus *bus, struct loop *loop, struct ram *ram,
 	bus->ram = ram;
 	bus->guest = guest;
 	bus->max_version = max_version;
+	bus->profile = profile_default();
 	bus->next_relid = 1;
 	bus->poller.poll = bus_poll;
 	bus->poller.prepare_sleep = bus_prepare_sleep;

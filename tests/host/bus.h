@@ -9,9 +9,11 @@
 #include "device.h"
 #include "gpadl.h"
 #include "guest.h"
+#include "profile.h"
 
 /**
  * struct bus - the server's state; one for the life of the program
+ * @profile: the kind of host that bus and devices behave like
  * @version: negotiated, 0 while there is no connection
  * @msg_conn_id: what the guest posts to
  * @target_vp: gets our messages
@@ -27,6 +29,7 @@ struct bus {
 	struct console *console;
 	struct device *devices;
 	uint32_t max_version;
+	const struct host_profile *profile;
 
 	uint32_t version;
 	uint32_t msg_conn_id;

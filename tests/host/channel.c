@@ -553,8 +553,10 @@ bool channel_unmask(struct channel *ch)
 	if (ch->mod.held)
 		return true;
 	if (!channel_may_receive(ch)) {
-		/* Nobody reads now: the ring may stay masked. But the guest
-		 * signals room in the other one whatever the mask says */
+		/*
+		 * Nobody reads now: the ring may stay masked. But the guest
+		 * signals room in the other one whatever the mask says
+		 */
 		ch->active = false;
 		return false;
 	}

@@ -333,8 +333,10 @@ void guest_event(struct guest *g, uint32_t vp, uint32_t flag)
 	if (!guest_usable(g) || vp >= g->nr_vps)
 		return;
 	word = &g->vp[vp].flags->word[flag / 64];
-	/* Who makes the word non-zero rings; the guest takes it with an
-	 * exchange and looks at all words for each interrupt */
+	/*
+	 * Who makes the word non-zero rings; the guest takes it with an
+	 * exchange and looks at all words for each interrupt
+	 */
 	if (!__atomic_fetch_or(word, bit, __ATOMIC_SEQ_CST)) {
 		g->doorbells_out++;
 		server_ring(g->server, vp % g->nr_vectors);

@@ -181,6 +181,16 @@ static int host_opt_max_version(struct host *h, const char *arg,
 	return ret;
 }
 
+static int host_opt_like(struct host *h, const char *arg, struct text *err)
+{
+	const struct host_profile *profile = profile_find(arg);
+
+	if (!profile)
+		return text_add(err, "'%s' is no kind of host; see --help", arg);
+	h->bus.profile = profile;
+	return 0;
+}
+
 static int host_opt_log(struct host *h, const char *arg, struct text *err)
 {
 	int ret = log_open(arg);
@@ -222,6 +232,8 @@ static const struct host_option_kind {
 	  host_opt_vnc_password },
 	{ "max-version", "X.Y", "newest VMBus version to accept (5.3)",
 	  host_opt_max_version },
+	{ "like", "KIND", "the kind of host to behave like, see below (hyperv)",
+	  host_opt_like },
 	{ "poll-us", "N", "busy-poll up to this long before sleeping, if that pays, microseconds (200)",
 	  host_opt_poll },
 	{ "log", "FILE", "append the log to a file, not to stderr",
@@ -319,6 +331,7 @@ static void host_help_line(struct text *out, const char *name,
 void host_help(struct text *out)
 {
 	const struct device_kind *kind;
+	const struct host_profile *profile;
 	const struct device_option *opt;
 	unsigned int i;
 
@@ -331,6 +344,9 @@ void host_help(struct text *out)
 	for (i = 0; i < HOST_OPTIONS; i++)
 		host_help_line(out, host_options[i].name, host_options[i].arg,
 			       host_options[i].help);
+	text_add(out, "\nkinds of host (--like):\n");
+	for (i = 0; (profile = profile_at(i)); i++)
+		text_add(out, "  %s: %s\n", profile->name, profile->help);
 	text_add(out, "\ndevices (each may be repeated):\n");
 	for (kind = device_kind_first(); kind; kind = kind->next) {
 		for (opt = kind->options; opt && opt->name; opt++)

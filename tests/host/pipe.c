@@ -7,6 +7,7 @@
 
 #include <synthio/pipe.h>
 
+#include "bus.h"
 #include "pipe.h"
 
 #define PIPE_ANY_TYPE	UINT32_MAX
@@ -161,7 +162,13 @@ bool pipe_parse(struct pipe *p, const struct packet *pkt,
 	const struct synthio_pipe *pipe = pkt->payload;
 	const struct message_header *h = (const void *)(pipe + 1);
 	size_t headers = sizeof(*pipe) + sizeof(*h);
+	uint32_t max = p->dev->bus->profile->pipe.max_packet;
 
+	if (max && pkt->len > max) {
+		channel_error(p->ch, "%s: packet of %u bytes, %u at most", name,
+			      pkt->len, max);
+		return false;
+	}
 	if (pkt->type != PACKET_INBAND || pkt->len < headers) {
 		channel_error(p->ch, "%s: packet of type %u with %u bytes", name,
 			      pkt->type, pkt->len);

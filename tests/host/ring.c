@@ -167,8 +167,10 @@ bool hring_in_commit(struct hring *r)
 	r->published = r->own;
 	if (!hring_guest_waits(r))
 		return false;
-	/* pairs with the guest's fence between pending_send_sz and its look at
-	 * read_index: one of us sees the other */
+	/*
+	 * pairs with the guest's fence between pending_send_sz and its look at
+	 * read_index: one of us sees the other
+	 */
 	ring_fence();
 	pending = ring_load(&r->ctl->pending_send_sz);
 	if (!pending)
@@ -189,8 +191,10 @@ void hring_in_mask(struct hring *r, bool mask)
 	ring_store(&r->ctl->interrupt_mask, mask);
 	if (!mask) {
 		r->armed = true;
-		/* pairs with the guest's fence between write_index and its look
-		 * at the mask */
+		/*
+		 * pairs with the guest's fence between write_index and its look
+		 * at the mask
+		 */
 		ring_fence();
 	}
 }
@@ -254,8 +258,10 @@ static int ring_out_reserve(struct hring *r, uint32_t need)
 			r->episodes++;
 		r->pending = need;
 		ring_store(&r->ctl->pending_send_sz, need);
-		/* pairs with the guest's fence between read_index and its look
-		 * at pending_send_sz */
+		/*
+		 * pairs with the guest's fence between read_index and its look
+		 * at pending_send_sz
+		 */
 		ring_fence();
 		room = ring_out_room(r);
 	}
@@ -276,8 +282,10 @@ bool hring_out_publish(struct hring *r)
 	/* release: the packets are whole before the guest sees the index */
 	ring_store(&r->ctl->write_index, r->own);
 	r->published = r->own;
-	/* pairs with the guest's fence between clearing the mask, or writing
-	 * read_index, and its last look at write_index */
+	/*
+	 * pairs with the guest's fence between clearing the mask, or writing
+	 * read_index, and its last look at write_index
+	 */
 	ring_fence();
 	if (ring_load(&r->ctl->read_index) != start)
 		return false;

@@ -581,6 +581,7 @@ static void test_options(void)
 	CHECK(try_options("--max-version", "5", NULL) == -EINVAL, "5");
 	CHECK(try_options("--max-version", "65541.3", NULL) == -EINVAL,
 	      "wraps");
+	CHECK(try_options("--like", "xen", NULL) == -EINVAL, "no such host");
 	CHECK(try_options("--verbose=1", NULL) == -EINVAL, "no argument");
 	log_set_level("error");
 	CHECK(try_options("--wrong", NULL) == -EINVAL, "unknown");

@@ -542,13 +542,12 @@ static void test_cancel(void)
 		chan.completions = 0;
 		post(&chan, PACKET_INBAND, &p, sizeof(p), NULL, 0);
 		CHECK(kind->ops->busy(bus.dev, &chan), "it runs");
-		if (how == 0) {
+		if (how == 0)
 			kind->ops->drain(bus.dev, &chan);
-		} else if (how == 1) {
+		else if (how == 1)
 			CHECK(!command("remove c0 1"), "remove");
-		} else {
+		else
 			post(&chan, PACKET_INBAND, &r, sizeof(r), NULL, 0);
-		}
 		if (how == 2)
 			wait_answer(2);
 		else

@@ -18,10 +18,13 @@ static struct synthvid *v;
 static const char *const devices[] = { "--video", "v,size=800x600,vram=4M",
 				       NULL };
 
+static const char *const lenient[] = { "--video", "v,size=800x600,vram=4M",
+				       "--like", "lenient", NULL };
+
 /* Attached with a BAR whose address was told */
-static void start(void)
+static void start_like(const char *const *options)
 {
-	CHECK(fake_start(&f, devices), "start");
+	CHECK(fake_start(&f, options), "start");
 	fake_fill_boot(&f);
 	f.boot->bar_gpa = BAR_GPA;
 	CHECK(fake_command(&f, SYNTHIO_CMD_ATTACH) == SYNTHIO_OK &&
@@ -30,6 +33,11 @@ static void start(void)
 	CHECK(f.offer_count == 1 && f.offers[0].mmio_megabytes == 4, "offer");
 	CHECK(!fake_open(&f, &f.offers[0], 20, &ch), "open");
 	v = to_synthvid(device_find(&f.host.bus, &synthvid_kind, NULL));
+}
+
+static void start(void)
+{
+	start_like(devices);
 }
 
 static void say(uint32_t type, const void *payload, uint32_t len)
@@ -98,11 +106,11 @@ static void show(uint8_t active, uint32_t offset, uint8_t depth,
 	say(SYNTHVID_SITUATION_UPDATE, &s, sizeof(s));
 }
 
-static void ready(void)
+static void ready_like(const char *const *options)
 {
 	const struct synthvid_ack *ack;
 
-	start();
+	start_like(options);
 	CHECK_OK();
 	negotiate(SYNTHVID_VERSION_3_5);
 	CHECK_OK();
@@ -113,6 +121,11 @@ static void ready(void)
 	show(1, 0, 32, 800, 600, 3200);
 	ack = hear(SYNTHVID_SITUATION_UPDATE_ACK);
 	CHECK(ack && ack->context == 5 && v->active, "situation");
+}
+
+static void ready(void)
+{
+	ready_like(devices);
 }
 
 static void test_start(void)
@@ -316,7 +329,7 @@ static void test_pointer(void)
 		{ SYNTHVID_POINTER_COMPLETE, 1, 96, 96, 95, 0 }, { 0x80123456 }
 	};
 
-	ready();
+	ready_like(lenient);
 	CHECK_OK();
 	say(SYNTHVID_POINTER_SHAPE, &shape, sizeof(shape));
 	say(SYNTHVID_POINTER_POSITION, &p, sizeof(p));
@@ -326,6 +339,12 @@ static void test_pointer(void)
 	shape.s.width = 97;
 	say(SYNTHVID_POINTER_SHAPE, &shape, sizeof(shape));
 	CHECK(fake_broken(&f, "video:"), "too wide");
+	fake_stop(&f);
+	shape.s.width = 96;
+	ready();
+	CHECK_OK();
+	say(SYNTHVID_POINTER_SHAPE, &shape, sizeof(shape));
+	CHECK(fake_broken(&f, "video: packet of 36"), "over 16384 bytes");
 	fake_stop(&f);
 }
 

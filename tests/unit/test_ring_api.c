@@ -33,7 +33,8 @@ void *vmap(struct page **list, unsigned int count, unsigned long flags, int prot
 		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	unsigned int i;
 
-	(void)flags, (void)prot;
+	(void)flags;
+	(void)prot;
 	mapped++;
 	for (i = 0; i < count; i++)
 		if (mmap(at + i * PAGE_SIZE, PAGE_SIZE, PROT_READ | PROT_WRITE,
@@ -59,7 +60,8 @@ void vmbus_setevent(struct vmbus_channel *channel)
 
 static u64 id_new(struct vmbus_channel *channel, u64 addr)
 {
-	(void)channel, (void)addr;
+	(void)channel;
+	(void)addr;
 	if (!next_id)
 		return VMBUS_RQST_ERROR;
 	ids_out++;

@@ -146,13 +146,24 @@ static const u32 whole[] = {
 	0x11111111, 0x22222222,
 };
 
-static int parse(const u32 *words, u32 len, struct rndis_rx *rx)
+/* The message lies @shift bytes behind an aligned address, and ends its memory */
+static int parse_at(unsigned int shift, const void *msg, u32 len,
+		    struct rndis_rx *rx)
 {
-	void *b = exact(words, len);
-	int ret = rndis_parse_packet(b, len, rx);
+	u8 *b = malloc(shift + len + !(shift + len));
+	int ret;
 
+	if (!b)
+		abort();
+	memcpy(b + shift, msg, len);
+	ret = rndis_parse_packet(b + shift, len, rx);
 	free(b);
 	return ret;
+}
+
+static int parse(const u32 *words, u32 len, struct rndis_rx *rx)
+{
+	return parse_at(0, words, len, rx);
 }
 
 static void good_packets(void)
@@ -171,6 +182,54 @@ static void good_packets(void)
 	CHECK(parse(WORDS(7, 8), 8, &rx) == -ENOMSG, "another message");
 	CHECK(!parse(WORDS(1, 44, 36, 0, 0, 0, 0, 0, 0, 0, 0), 44, &rx) &&
 	      !rx.len && !rx.has, "no data");
+}
+
+/* Suballocations of the receive buffer are 1806 bytes apart on some hosts */
+static void any_alignment(void)
+{
+	struct rndis_rx rx;
+	unsigned int shift;
+	u32 len;
+
+	for (shift = 1; shift < 16; shift++) {
+		memset(&rx, 0, sizeof(rx));
+		CHECK(!parse_at(shift, whole, sizeof(whole), &rx),
+		      "refused at address %u", shift);
+		CHECK(rx.data == sizeof(whole) - 8 && rx.len == 8 &&
+		      rx.csum == 0x28 && rx.vlan == 0x51 &&
+		      rx.hash == 0x12345678 && rx.piece_flags == 3 &&
+		      rx.piece_id == 0xbeef, "values at address %u", shift);
+		for (len = 0; len < sizeof(whole); len++)
+			CHECK(parse_at(shift, whole, len, &rx) == -EINVAL,
+			      "%u bytes of it at address %u", len, shift);
+		CHECK(parse_at(shift, WORDS(7, 8), 8, &rx) == -ENOMSG,
+		      "another message at address %u", shift);
+	}
+}
+
+/* Info of a type that nobody knows may have any size, and sets off what follows */
+static void odd_infos(void)
+{
+	static const u32 tail[] = { 16, NDIS_INFO_HASH_VALUE, 12, 0x12345678 };
+	u32 head[] = { 1, 0, 36, 0, 0, 0, 0, 36, 0, 0, 0, 0, 0x77, 12 };
+	u8 msg[sizeof(head) + 32 + sizeof(tail)];
+	struct rndis_rx rx;
+	u32 size, at, len;
+
+	for (size = 12; size < 12 + 32; size++) {
+		at = sizeof(head) - 12 + size;
+		len = at + sizeof(tail);
+		head[1] = len;
+		head[2] = len - RNDIS_HEADER;
+		head[8] = size + sizeof(tail);
+		head[11] = size;
+		memset(msg, 0xee, sizeof(msg));
+		memcpy(msg, head, sizeof(head));
+		memcpy(msg + at, tail, sizeof(tail));
+		CHECK(!parse_at(0, msg, len, &rx), "%u bytes of info", size);
+		CHECK(rx.has == RNDIS_HAS_HASH && rx.hash == 0x12345678,
+		      "behind %u bytes of info: has 0x%x", size, rx.has);
+	}
 }
 
 /* @whole with one word that is different */
@@ -353,6 +412,8 @@ int main(void)
 	tap_test("rndis: requests", requests);
 	tap_test("rndis: objects", objects);
 	tap_test("rndis: packets of a host", good_packets);
+	tap_test("rndis: packets at any address", any_alignment);
+	tap_test("rndis: unknown info of any size", odd_infos);
 	tap_test("rndis: malformed packets are refused", bad_packets);
 	tap_test("rndis: answers", answers);
 	tap_test("rndis: limits of a transfer", limits);

@@ -335,6 +335,8 @@ class Guest:
                 self.machine, self.ram):
             argv += ["--ram", f"file={self.ram_file},offset={offset:#x},"
                      f"gpa={gpa:#x},size={length:#x}"]
+        if "HOST_LIKE" in os.environ:
+            argv += ["--like", os.environ["HOST_LIKE"]]
         argv += self.host_args
         env = dict(os.environ)
         env.setdefault("ASAN_OPTIONS", "detect_leaks=1:abort_on_error=0")

@@ -57,8 +57,6 @@ CPU = ("host,kvm=off,hv-relaxed,hv-vapic,hv-vpindex,hv-runtime,hv-time,"
 
 LIBRARIES = "/usr/lib/x86_64-linux-gnu"
 PYTHON = "/usr/bin/python3"     # Debian's
-# all CPUs of the outer guest but the first
-PINNED = ("taskset", "-c", "1-")
 
 # What an oops of x86 says of GS: in the kernel it is the kernel's, an address in
 # the upper half. An interrupt that came twice leaves the user's there.
@@ -102,6 +100,8 @@ class Outer(Guest):
         kw.setdefault("limit", 3600)
         super().__init__(name, kernel="distro", smp=3, qemu=devices, **kw)
         self.program = os.environ.get("QEMU") or self.program
+        # runs something on all CPUs but the first
+        self.pinned = ["taskset", "-c", f"1-{self.smp - 1}"]
         self.nested = nested()
         self.slots = list(range(slots))     # which are free
         self.ports = {}
@@ -353,7 +353,8 @@ class Inner(Guest):
         self.outer.run(
             f"cd {self.there} && "
             f"(LD_LIBRARY_PATH={n}{LIBRARIES} "
-            f"setsid {shlex.join([*PINNED, *argv])} >qemu.log 2>&1 </dev/null & "
+            f"setsid {shlex.join([*self.outer.pinned, *argv])} "
+            ">qemu.log 2>&1 </dev/null & "
             "echo $! >pid)")
         sock.settimeout(30 * self.scale)
         try:

@@ -26,7 +26,7 @@ import time
 
 from guest import GuestError, GuestTimeout
 from kernels import BUILD, TOP
-from nested import Inner, PINNED, add_kexec, add_program, begin_initramfs
+from nested import Inner, add_kexec, add_program, begin_initramfs
 from outers import Outers
 
 sys.path.insert(0, os.path.join(TOP, "tests/bench"))
@@ -172,7 +172,8 @@ class OpenVmm(Inner):
                    "cryptomgr.notests rcupdate.rcu_cpu_stall_timeout=120 "
                    "VM_AGENT=/dev/ttyS1 " + self.cmdline)
         base = os.path.basename(os.path.abspath(program()))
-        argv = [*PINNED, f"/openvmm/{base}", "--hypervisor", "kvm", "--hv",
+        argv = [*self.outer.pinned, f"/openvmm/{base}",
+                "--hypervisor", "kvm", "--hv",
                 "-p", str(self.smp), "-m", f"{self.ram >> 20}MB",
                 "-k", where, "-r", "initramfs", "-c", cmdline.strip(),
                 "--com1", "file=com1.log", "--com2", "listen=/run/com2",

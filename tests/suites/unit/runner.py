@@ -233,6 +233,8 @@ def slowest():
         _, out = t.run(SLOWEST="2")
         assert re.findall(r"^ *[\d.]+ s  (.*)$", out, re.M) == [
             "unit/a.py: b", "unit/a.py: c"], out
+        assert re.findall(r"^ *[\d.]+ s, +[\d.]+ s of CPU time  (.*)$", out,
+                          re.M) == ["unit/a.py", "block/d.py"], out
         assert " s  unit" not in t.run()[1]
         assert t.run(SLOWEST="none")[0] == 2
 

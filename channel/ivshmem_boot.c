@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The bootstrap page of the shared-memory transport: what the host says of
+ * itself, commands and their answers, and whether the host is alive.
+ */
+#include <linux/delay.h>
+#include <linux/io.h>
+#include <linux/io-64-nonatomic-lo-hi.h>
+#include <linux/jiffies.h>
+#include <linux/kernel.h>
+#include <linux/random.h>
+
+#include "transport_ivshmem.h"
+
+/* How long a command may take; less where the host is known to be gone */
+#define IVSHMEM_COMMAND_MS	5000
+#define IVSHMEM_COMMAND_GONE_MS	500
+
+/* So many heartbeats missed in a row, and the host counts as gone */
+#define IVSHMEM_BEATS		5
+
+static int ivshmem_status_error(struct ivshmem *iv, u32 status)
+{
+	struct device *dev = &iv->pdev->dev;
+
+	switch (status) {
+	case SYNTHIO_OK:
+		return 0;
+	case SYNTHIO_ERR_ABI:
+		dev_err(dev, "host refuses ABI version %u or its features\n",
+			readl(&iv->boot->guest_abi_version));
+		return -EPROTO;
+	case SYNTHIO_ERR_COMMAND:
+		dev_err(dev, "host does not know command %u\n",
+			readl(&iv->boot->command));
+		return -EPROTO;
+	case SYNTHIO_ERR_GPA:
+		dev_err(dev, "host finds an address of ours outside of the RAM that it was told of: check its RAM ranges\n");
+		return -EFAULT;
+	case SYNTHIO_ERR_COOKIE:
+		dev_err(dev, "host does not find our cookies at %#llx and %#llx: the RAM ranges that it was told are not this guest's\n",
+			(u64)virt_to_phys(iv->cookies[COOKIE_LOW]),
+			(u64)virt_to_phys(iv->cookies[COOKIE_HIGH]));
+		return -EFAULT;
+	case SYNTHIO_ERR_COUNT:
+		dev_err(dev, "host does not take %u CPUs on %u vectors\n",
+			iv->nr_vps, iv->nr_vectors);
+		return -E2BIG;
+	default:
+		dev_err(dev, "host answers with unknown status %u\n", status);
+		return -EPROTO;
+	}
+}
+
+/* Give a command, and wait for its answer for a bounded time */
+static int ivshmem_command(struct ivshmem *iv, u32 command)
+{
+	unsigned int ms = iv->gone ? IVSHMEM_COMMAND_GONE_MS : IVSHMEM_COMMAND_MS;
+	unsigned long end;
+	u32 seq;
+
+	mutex_lock(&iv->command_lock);
+	/*
+	 * The count goes on from where the host is. A command that it has not
+	 * answered yet, ours or that of the kernel before us, is not to be
+	 * taken for this one.
+	 */
+	seq = readl(&iv->boot->ack_seq) + 1;
+	if (seq == readl(&iv->boot->command_seq))
+		seq++;
+	writel(command, &iv->boot->command);
+	/*
+	 * Pairs with the host's read barrier after command_seq: it must not
+	 * see the new number with the old command.
+	 */
+	wmb();
+	writel(seq, &iv->boot->command_seq);
+	/* The same for the doorbell, which wakes a host that sleeps */
+	wmb();
+	ivshmem_ring(iv, 0);
+
+	end = jiffies + msecs_to_jiffies(ms);
+	while (readl(&iv->boot->ack_seq) != seq) {
+		if (time_after(jiffies, end)) {
+			mutex_unlock(&iv->command_lock);
+			dev_err(&iv->pdev->dev,
+				"host does not answer command %u within %u ms\n",
+				command, ms);
+			return -ETIMEDOUT;
+		}
+		usleep_range(1000, 2000);
+	}
+	/* Pairs with the host's write barrier between status and ack_seq */
+	rmb();
+	seq = readl(&iv->boot->status);
+	mutex_unlock(&iv->command_lock);
+	return ivshmem_status_error(iv, seq);
+}
+
+bool ivshmem_has_magic(struct ivshmem *iv)
+{
+	return readq(&iv->boot->magic) == SYNTHIO_MAGIC;
+}
+
+/* Read the host's half of the bootstrap once, and check it */
+static int ivshmem_read_host(struct ivshmem *iv)
+{
+	resource_size_t bar = pci_resource_start(iv->pdev, IVSHMEM_BAR_SHARED);
+	resource_size_t len = pci_resource_len(iv->pdev, IVSHMEM_BAR_SHARED);
+	struct device *dev = &iv->pdev->dev;
+	u32 abi, peer, vectors, position;
+	resource_size_t start;
+	u64 offset, size;
+
+	if (!ivshmem_has_magic(iv)) {
+		dev_err(dev, "the host's bootstrap page has lost its magic\n");
+		return -ENODEV;
+	}
+	abi = readl(&iv->boot->abi_version);
+	peer = readl(&iv->boot->host_peer);
+	vectors = readl(&iv->boot->host_vectors);
+	offset = readq(&iv->boot->aperture_offset);
+	size = readq(&iv->boot->aperture_size);
+	position = readl(iv->regs + SYNTHIO_IVSHMEM_IVPOSITION);
+
+	if (!abi) {
+		dev_err(dev, "host speaks no ABI version\n");
+		return -EPROTO;
+	}
+	if (position > U16_MAX) {
+		dev_err(dev, "no peer id yet: is the host's server running?\n");
+		return -ENODEV;
+	}
+	if (peer > U16_MAX || peer == position) {
+		dev_err(dev, "host claims to be peer %u\n", peer);
+		return -EPROTO;
+	}
+	if (!vectors || vectors > SYNTHIO_MAX_HOST_VECTORS) {
+		dev_err(dev, "host claims %u doorbell vectors\n", vectors);
+		return -EPROTO;
+	}
+	if (size && (offset < SYNTHIO_PAGE_SIZE || offset > len ||
+		     size > len - offset ||
+		     (offset | size) & (SYNTHIO_PAGE_SIZE - 1))) {
+		dev_err(dev, "aperture %#llx + %#llx does not fit BAR of %pa\n",
+			offset, size, &len);
+		return -EPROTO;
+	}
+
+	start = size ? bar + offset : 1;
+	if (iv->t.aperture.child && (iv->t.aperture.start != start ||
+				     resource_size(&iv->t.aperture) != size)) {
+		dev_err(dev, "aperture moved while parts of it are in use\n");
+		return -EPROTO;
+	}
+	iv->t.aperture.start = start;
+	iv->t.aperture.end = start + size - 1;
+	iv->host_peer = peer;
+	iv->host_vectors = vectors;
+
+	writel(min(abi, SYNTHIO_ABI_VERSION), &iv->boot->guest_abi_version);
+	writel(position, &iv->boot->guest_peer);
+	writeq(0, &iv->boot->guest_features);
+	writeq(bar, &iv->boot->bar_gpa);
+	return 0;
+}
+
+int ivshmem_attach(struct ivshmem *iv)
+{
+	struct synthio_bootstrap __iomem *boot = iv->boot;
+	unsigned int i;
+	int ret;
+
+	ret = ivshmem_read_host(iv);
+	if (ret)
+		return ret;
+
+	memset(iv->control, 0, SYNTHIO_PAGE_SIZE);
+	memset(iv->post, 0, SYNTHIO_PAGE_SIZE);
+	memset(iv->signal, 0, SYNTHIO_PAGE_SIZE);
+	iv->post_prod = 0;
+	iv->broken = false;
+
+	for (i = 0; i < iv->nr_vps; i++) {
+		memset(iv->vps[i].message, 0, SYNTHIO_PAGE_SIZE);
+		memset(iv->vps[i].event, 0, SYNTHIO_PAGE_SIZE);
+		writeq(virt_to_phys(iv->vps[i].message),
+		       &boot->vps[i].message_gpa);
+		writeq(virt_to_phys(iv->vps[i].event), &boot->vps[i].event_gpa);
+	}
+	for (i = 0; i < COOKIES; i++) {
+		*iv->cookies[i] = get_random_u64();
+		writeq(virt_to_phys(iv->cookies[i]), &boot->cookies[i].gpa);
+		writeq(*iv->cookies[i], &boot->cookies[i].value);
+	}
+	writel(COOKIES, &boot->nr_cookies);
+	writel(iv->nr_vps, &boot->nr_vps);
+	writel(iv->nr_vectors, &boot->nr_vectors);
+	writeq(virt_to_phys(iv->control), &boot->control_gpa);
+	writeq(virt_to_phys(iv->post), &boot->post_gpa);
+	writeq(virt_to_phys(iv->signal), &boot->signal_gpa);
+
+	ret = ivshmem_command(iv, SYNTHIO_CMD_ATTACH);
+	/* Unanswered, it may yet be obeyed: only a refusal leaves us alone */
+	if (ret && ret != -ETIMEDOUT)
+		return ret;
+	iv->exposed = true;
+	if (ret)
+		return ret;
+	WRITE_ONCE(iv->attached, true);
+	return 0;
+}
+
+int ivshmem_detach(struct ivshmem *iv)
+{
+	int ret;
+
+	WRITE_ONCE(iv->attached, false);
+	if (!iv->exposed)
+		return 0;
+	ret = ivshmem_command(iv, SYNTHIO_CMD_DETACH);
+	if (!ret) {
+		iv->exposed = false;
+		connection_released();
+	}
+	return ret;
+}
+
+/* The heartbeat */
+
+/*
+ * Time that the guest did not get is not held against the host: only a second
+ * after which this work ran when it should have counts. A guest that was
+ * stopped, or starved by its host, misses those.
+ */
+static void ivshmem_watch(struct work_struct *work)
+{
+	struct ivshmem *iv = container_of(to_delayed_work(work), struct ivshmem,
+					  watch);
+	u32 beat = READ_ONCE(iv->control->heartbeat);
+	unsigned long passed = jiffies - iv->watch_last;
+	u64 irqs = ivshmem_interrupts(iv);
+
+	if (beat != iv->watch_beat || irqs != iv->watch_irqs)
+		iv->watch_missed = 0;
+	else if (passed < 2 * HZ && iv->watch_missed < IVSHMEM_BEATS)
+		iv->watch_missed++;
+
+	if (!iv->gone && iv->watch_missed >= IVSHMEM_BEATS) {
+		dev_err(&iv->pdev->dev,
+			"host does not respond, no heartbeat for %u s\n",
+			IVSHMEM_BEATS);
+		WRITE_ONCE(iv->gone, true);
+		connection_host_gone(&iv->t, true);
+	} else if (iv->gone && !iv->watch_missed) {
+		dev_notice(&iv->pdev->dev,
+			   "host responds again (worker %u)\n",
+			   readl(&iv->boot->generation));
+		WRITE_ONCE(iv->gone, false);
+		connection_host_gone(&iv->t, false);
+	}
+	iv->watch_beat = beat;
+	iv->watch_irqs = irqs;
+	iv->watch_last = jiffies;
+	schedule_delayed_work(&iv->watch, HZ);
+}
+
+void ivshmem_watch_start(struct ivshmem *iv)
+{
+	iv->watch_missed = 0;
+	iv->watch_last = jiffies;
+	iv->watch_beat = READ_ONCE(iv->control->heartbeat);
+	iv->watch_irqs = ivshmem_interrupts(iv);
+	schedule_delayed_work(&iv->watch, HZ);
+}
+
+void ivshmem_watch_stop(struct ivshmem *iv)
+{
+	cancel_delayed_work_sync(&iv->watch);
+}
+
+void ivshmem_watch_init(struct ivshmem *iv)
+{
+	INIT_DELAYED_WORK(&iv->watch, ivshmem_watch);
+}
