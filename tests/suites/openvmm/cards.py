@@ -27,7 +27,7 @@ def names(g):
 
 def address(g, name):
     """An interface gets one by DHCP, within a few tries."""
-    g.run(f"ip link set {name} up")
+    g.run(f"/prog/ip link set {name} up")
     done = g.sh(f"udhcpc -i {name} -n -q -f -t 4 -T 3 -s /etc/udhcpc", 90)
     m = re.search(r"lease of ([\d.]+) obtained", done.out)
     return m and m[1]
@@ -43,15 +43,15 @@ def up(g):
     used = {driver_of(g, d) for d in found}
     assert used == {CLASSES["net"][1 if g.setup.ours else 0]}, used
     for name in found.values():
-        g.run(f"ip link set {name} up")
+        g.run(f"/prog/ip link set {name} up")
     for name in found.values():
-        g.run(f"ip addr add {NEAR}/24 dev {name}")
-        if g.sh(f"ping -n -q -c 1 -w 10 {FAR}", 30).rc == 0:
+        g.run(f"/prog/ip addr add {NEAR}/24 dev {name}")
+        if g.sh(f"/prog/ping -n -q -c 1 -w 10 {FAR}", 30).rc == 0:
             g.notes["tap"] = name
             g.notes["own"] = next(x for x in found.values() if x != name)
             return name
-        g.run(f"ip addr del {NEAR}/24 dev {name}")
-    raise AssertionError(f"no card reaches {FAR}:\n" + g.run("ip addr").out)
+        g.run(f"/prog/ip addr del {NEAR}/24 dev {name}")
+    raise AssertionError(f"no card reaches {FAR}:\n" + g.run("/prog/ip addr").out)
 
 
 def dhcp(g):
@@ -60,14 +60,14 @@ def dhcp(g):
     got = address(g, g.notes["own"])
     assert got, "no answer from the DHCP server"
     gateway = got.rsplit(".", 1)[0] + ".1"
-    g.run(f"ping -n -q -c 2 -w 20 {gateway}", 40)
-    g.run(f"ip addr flush dev {g.notes['own']}")
+    g.run(f"/prog/ping -n -q -c 2 -w 20 {gateway}", 40)
+    g.run(f"/prog/ip addr flush dev {g.notes['own']}")
     return got
 
 
 def ping(g, size=56, count=3, opts=""):
     """So many pings of a size are answered."""
-    return g.run(f"ping -n -q -i 0.2 -c {count} -w {int(20 * g.scale)} "
+    return g.run(f"/prog/ping -n -q -i 0.2 -c {count} -w {int(20 * g.scale)} "
                  f"-s {size} {opts} {FAR}", 60).out
 
 
@@ -78,18 +78,20 @@ def pings(g):
         ping(g, size, 2)
 
 
-def listener(g, port, command):
-    """A far end that talks to the first one who comes, in the background."""
-    g.outer.run(f"(setsid socat TCP-LISTEN:{port},reuseaddr,bind={FAR} "
-                f"{command} >/dev/null 2>&1 </dev/null & echo $! >/run/listen) "
-                f"&& until ss -Hltn sport = :{port} | grep -q .; do sleep .1; "
-                "done", 30)
+def listener(g, port, left, right):
+    """A far end that talks to the first one who comes, in the background: what
+    comes from "left" goes to "right", one of which is {tcp}."""
+    tcp = f"TCP-LISTEN:{port},reuseaddr,bind={FAR}"
+    g.outer.run(f"(setsid socat -u {left.format(tcp=tcp)} "
+                f"{right.format(tcp=tcp)} >/dev/null 2>&1 </dev/null &) && "
+                f"until ss -Hltn sport = :{port} | grep -q .; do sleep .1; done",
+                30)
 
 
 def bytes_arrive(g):
     """TCP each way: what arrives is what was sent, by checksums of both ends."""
     up(g)
-    listener(g, DIGEST, "CREATE:/run/far")
+    listener(g, DIGEST, "{tcp}", "CREATE:/run/far")
     out = g.run(f"head -c {AMOUNT} /dev/urandom >/run/near; nc {FAR} {DIGEST} "
                 "</run/near; sha256sum /run/near", 180).out
     far = g.outer.run("for i in $(seq 100); do "
@@ -97,7 +99,7 @@ def bytes_arrive(g):
                       "sleep .2; done; sha256sum /run/far", 60).out
     assert out.split()[0] == far.split()[0], (out, far)
     g.outer.run(f"head -c {AMOUNT} /dev/urandom >/run/far")
-    listener(g, SOURCE, "OPEN:/run/far")
+    listener(g, SOURCE, "OPEN:/run/far,rdonly", "{tcp}")
     out = g.run(f"nc {FAR} {SOURCE} </dev/null | sha256sum", 180).out
     far = g.outer.run("sha256sum /run/far").out
     assert out.split()[0] == far.split()[0], (out, far)
@@ -148,12 +150,12 @@ def jumbo(g):
     """An MTU of 9000: the largest packet passes unfragmented, one more byte does
     not; then 1500 again."""
     name = up(g)
-    done = g.sh(f"ip link set {name} mtu 9000")
+    done = g.sh(f"/prog/ip link set {name} mtu 9000")
     assert done.rc == 0, done.out
     ping(g, 9000 - 28, 3, "-M do")
-    assert g.sh(f"ping -c 1 -w 5 -M do -s {9000 - 27} {FAR}").rc
+    assert g.sh(f"/prog/ping -c 1 -w 5 -M do -s {9000 - 27} {FAR}").rc
     bytes_arrive(g)
-    g.run(f"ip link set {name} mtu 1500")
+    g.run(f"/prog/ip link set {name} mtu 1500")
     ping(g)
 
 
@@ -161,7 +163,7 @@ def down_and_up(g):
     """The link goes down and comes up, five times; traffic goes on after it."""
     name = up(g)
     for _ in range(5):
-        g.run(f"ip link set {name} down && ip link set {name} up")
+        g.run(f"/prog/ip link set {name} down && /prog/ip link set {name} up")
         wait_for(g, f"grep -q 1 /sys/class/net/{name}/carrier", "no carrier")
         ping(g, 1000, 2)
 
@@ -175,7 +177,7 @@ def refused_once(g):
     text = r"0x0?1010103|MULTICAST_LIST"
     before = len(re.findall(text, g.log()))
     for i in range(5):
-        g.run(f"ip maddr add 33:33:00:00:00:0{i} dev {name}")
+        g.run(f"/prog/ip maddr add 33:33:00:00:00:0{i} dev {name}")
     ping(g)
     asked = len(re.findall(text, g.log())) - before
     assert asked <= 1, f"asked {asked} times more:\n{g.log()[-1000:]}"
@@ -187,7 +189,7 @@ def unload_busy(g):
     name = up(g)
     g.notes["down"] = name
     module = CLASSES["net"][1 if g.setup.ours else 0]
-    job = g.spawn(f"ping -n -q -f -w 60 {FAR}", 120)
+    job = g.spawn(f"/prog/ping -n -q -f -w 60 {FAR}", 120)
     g.run(f"until grep -q . /sys/class/net/{name}/statistics/rx_packets; do "
           "sleep .1; done; sleep 1")
     g.run(f"rmmod {module} && insmod {g.setup.module(module)}", 120)

@@ -83,7 +83,7 @@ def discard(g):
           "oflag=direct 2>/dev/null", 90)
     rest = far_sum(g, DISK, 316, 16)
     before = blocks(g, DISK)
-    g.run(f"blkdiscard -o {300 * MB} -l {16 * MB} /dev/{dev}", 90)
+    g.run(f"/prog/blkdiscard -o {300 * MB} -l {16 * MB} /dev/{dev}", 90)
     after = blocks(g, DISK)
     assert before - after == 16 * MB, (before, after)
     assert far_sum(g, DISK, 316, 16) == rest
@@ -94,7 +94,7 @@ def zeroes(g):
     """blkdiscard -z: zeroes on both sides."""
     dev = disk(g, DISK)
     g.run(f"dd if=/dev/urandom of=/dev/{dev} bs=1M seek=350 count=4 "
-          f"oflag=direct 2>/dev/null; blkdiscard -z -o {350 * MB} -l {4 * MB} "
+          f"oflag=direct 2>/dev/null; /prog/blkdiscard -z -o {350 * MB} -l {4 * MB} "
           f"/dev/{dev}", 90)
     zero = g.run(f"head -c {4 * MB} /dev/zero | sha256sum").out.split()[0]
     assert near_sum(g, dev, 350, 4) == zero == far_sum(g, DISK, 350, 4)

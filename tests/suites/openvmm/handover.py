@@ -52,7 +52,7 @@ def released(g, kind):
     if kind == "net":
         for d in devices(g, "net"):
             g.sh(f"for x in $(ls {g.setup.sysfs}/devices/{d}/net); do "
-                 "ip link set $x down; done")
+                 "/prog/ip link set $x down; done")
 
 
 class Others:
@@ -71,7 +71,7 @@ class Others:
                 "--runtime=3000 --size=8m --allow_file_create=0", 3600))
         if kind != "net":
             cards.up(g)
-            self.jobs.append(g.spawn(f"exec ping -n -q -i 0.2 {cards.FAR}",
+            self.jobs.append(g.spawn(f"exec /prog/ping -n -q -i 0.2 {cards.FAR}",
                                      3600))
 
     def end(self):

@@ -26,7 +26,7 @@ class Load:
             "--bs=8k --verify=crc32c --verify_backlog=16 --do_verify=1 "
             "--direct=1 --ioengine=libaio --iodepth=8 --time_based "
             "--runtime=3000 --size=8m --allow_file_create=0", 3600)
-        self.ping = g.spawn(f"exec ping -n -q -i 0.1 {cards.FAR}", 3600)
+        self.ping = g.spawn(f"exec /prog/ping -n -q -i 0.1 {cards.FAR}", 3600)
         self.flows()
 
     def flows(self, more=50):

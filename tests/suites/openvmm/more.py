@@ -3,7 +3,7 @@
 """Other kernels and other numbers of CPUs on OpenVMM: our drivers on the kernel's
 own VMBus, and on our channel where the kernel leaves it the host.
 
-kernels.py [GUEST]... runs only those; without one, all.
+more.py [GUEST]... runs only those; without one, all.
 """
 
 import cards
