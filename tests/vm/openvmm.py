@@ -158,7 +158,7 @@ class OpenVmm(Inner):
             add_program(c, os.path.realpath(where), f"prog/{name}")
         add_program(c, os.path.join(BUILD, "guest/drmtool"), "prog/drmtool")
         add_program(c, "/usr/bin/tail")     # where screen.Tool has it
-        c.regular("etc/mke2fs.conf", b"[defaults]\n\tblocksize = 4096\n")
+        c.tree("etc/mke2fs.conf", self.userland.path("/etc/mke2fs.conf"))
         c.regular("etc/udhcpc", b"#!/bin/sh\n[ \"$1\" != bound ] || "
                   b"ifconfig $interface $ip netmask $subnet\n", 0o755)
         if self.kexec:
