@@ -19,10 +19,6 @@
 #include <synthio/config.h>
 #include <synthio/driver.h>
 
-#ifdef CONFIG_X86
-#include <asm/hypervisor.h>
-#endif
-
 #if defined(HAVE_DRM_FBDEV_CLIENTS_SETUP)
 #include <drm/clients/drm_client_setup.h>
 #include <drm/drm_fbdev_shmem.h>
@@ -81,16 +77,6 @@ static inline void compat_fbdev_setup(struct drm_device *dev)
 #include <linux/screen_info.h>
 #define compat_screen_info()	(&screen_info)
 #endif
-
-/* Whether the host may be Hyper-V itself */
-static inline bool compat_on_hyperv(void)
-{
-#ifdef CONFIG_X86
-	return hypervisor_is_type(X86_HYPER_MS_HYPERV);
-#else
-	return true;
-#endif
-}
 
 /* The lock of a GEM object: on older kernels vmap and vunmap do without */
 static inline void compat_gem_lock(struct drm_gem_object *obj)
@@ -160,15 +146,19 @@ static inline void compat_hrtimer_setup(struct hrtimer *timer,
 }
 
 /*
- * The hot spot: of the framebuffer that a legacy call made; later of the plane, of
- * drivers that say that somebody else draws the pointer
+ * The hot spot: of the plane, of drivers that say that somebody else draws the
+ * pointer; DRM hides the plane from programs that don't know of that. On older
+ * kernels it is of the framebuffer that the call of old makes for itself, which is
+ * in no program's list. Nothing says it of a framebuffer that a program has made.
  */
 #ifdef HAVE_DRM_HOTSPOT_PLANE
 #define COMPAT_CURSOR_HOTSPOT	DRIVER_CURSOR_HOTSPOT
+#define compat_hot_known(state)	true
 #define compat_hot_x(state)	((state)->hotspot_x)
 #define compat_hot_y(state)	((state)->hotspot_y)
 #else
 #define COMPAT_CURSOR_HOTSPOT	0
+#define compat_hot_known(state)	list_empty(&(state)->fb->filp_head)
 #define compat_hot_x(state)	((state)->fb->hot_x)
 #define compat_hot_y(state)	((state)->fb->hot_y)
 #endif

@@ -4,6 +4,8 @@
  * is, and, when that changes, what it looks like. No pixel of the VRAM changes.
  */
 #include <linux/iosys-map.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
 
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
@@ -11,6 +13,7 @@
 #include <drm/drm_framebuffer.h>
 #include <drm/drm_gem_atomic_helper.h>
 #include <drm/drm_gem_framebuffer_helper.h>
+#include <drm/drm_managed.h>
 
 #include "video.h"
 
@@ -28,6 +31,9 @@ static int synv_cursor_check(struct drm_plane *plane, compat_atomic *state)
 	    new->src_x || new->src_y ||
 	    new->src_w != new->fb->width << 16 ||
 	    new->src_h != new->fb->height << 16)
+		return -EINVAL;
+	/* better a pointer that the program draws than one that points elsewhere */
+	if (!compat_hot_known(new))
 		return -EINVAL;
 	crtc_state = drm_atomic_get_new_crtc_state(state, new->crtc);
 	return drm_atomic_helper_check_plane_state(new, crtc_state,
@@ -61,59 +67,31 @@ static void synv_cursor_cleanup(struct drm_plane *plane,
 		drm_gem_fb_vunmap(state->fb, shadow->map);
 }
 
-/* DRM's pixels have alpha multiplied in, the host's have not */
-static u32 straight(u32 argb)
-{
-	u32 alpha = argb >> 24, out = argb & 0xff000000;
-	int shift;
-
-	if (alpha == 0xff)
-		return argb;
-	if (!alpha)
-		return 0;
-	for (shift = 16; shift >= 0; shift -= 8)
-		out |= min(255u, ((argb >> shift & 0xff) * 255 + alpha / 2) /
-				 alpha) << shift;
-	return out;
-}
-
 static u32 hot(int at, u32 size)
 {
 	return at < 0 ? 0 : min_t(u32, at, size - 1);
 }
 
-/* Make the shape's message of a buffer; out_lock is held. Whether it is another one */
-static bool take_shape(struct synv *v, const struct drm_plane_state *state)
+/* Look at a buffer; out_lock is held */
+static void take_shape(struct synv *v, const struct drm_plane_state *state)
 {
-	const struct synthvid_pointer_shape shape = {
-		.part = SYNTHVID_POINTER_COMPLETE,
-		.argb = 1,
-		.width = state->fb->width,
-		.height = state->fb->height,
-		.hot_x = hot(compat_hot_x(state), state->fb->width),
-		.hot_y = hot(compat_hot_y(state), state->fb->height),
-	};
-	bool differs = memcmp(&v->pointer.shape, &shape, sizeof(shape));
 	struct drm_shadow_plane_state *shadow =
 		to_drm_shadow_plane_state((struct drm_plane_state *)state);
-	u32 width = state->fb->width, height = state->fb->height, x, y;
-	u32 line[SYNTHVID_POINTER_MAX];
-	u32 *to = v->pointer.argb;
+	struct synv_pointer *p = &v->shapes->wanted;
+	u32 line[SYNTHVID_POINTER_MAX], y;
 
-	for (y = 0; y < height; y++) {
+	p->width = state->fb->width;
+	p->height = state->fb->height;
+	p->hot_x = hot(compat_hot_x(state), p->width);
+	p->hot_y = hot(compat_hot_y(state), p->height);
+	for (y = 0; y < p->height; y++) {
 		iosys_map_memcpy_from(line, &shadow->map[0],
 				      state->fb->offsets[0] +
 				      (size_t)y * state->fb->pitches[0],
-				      width * SYNV_BPP);
-		for (x = 0; x < width; x++) {
-			u32 argb = straight(line[x]);
-
-			differs |= *to != argb;
-			*to++ = argb;
-		}
+				      p->width * SYNV_BPP);
+		synv_pointer_line(p, y, line);
 	}
-	v->pointer.shape = shape;
-	return differs;
+	synv_pointer_crop(p);
 }
 
 /* A plain move, as most are: who draws anew, or has another hot spot, says so */
@@ -133,7 +111,6 @@ static void synv_cursor_update(struct drm_plane *plane, compat_atomic *state)
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state,
 								     plane);
 	struct synv *v = to_synv(plane->dev);
-	bool differs = false;
 	int idx;
 
 	if (!new->fb || !drm_dev_enter(&v->drm, &idx))
@@ -141,13 +118,12 @@ static void synv_cursor_update(struct drm_plane *plane, compat_atomic *state)
 	if (!is_move(state, old, new) &&
 	    !drm_gem_fb_begin_cpu_access(new->fb, DMA_FROM_DEVICE)) {
 		mutex_lock(&v->out_lock);
-		differs = take_shape(v, new);
+		take_shape(v, new);
 		mutex_unlock(&v->out_lock);
 		drm_gem_fb_end_cpu_access(new->fb, DMA_FROM_DEVICE);
 	}
-	if (differs || !v->pointer_known)
-		synv_proto_shape(v);
-	synv_proto_position(v, true, new->crtc_x, new->crtc_y);
+	synv_proto_shape(v);
+	synv_proto_position(v, new->crtc_x, new->crtc_y);
 	drm_dev_exit(idx);
 }
 
@@ -158,7 +134,10 @@ static void synv_cursor_disable(struct drm_plane *plane, compat_atomic *state)
 
 	if (!drm_dev_enter(&v->drm, &idx))
 		return;
-	synv_proto_position(v, false, 0, 0);
+	mutex_lock(&v->out_lock);
+	synv_pointer_hide(&v->shapes->wanted);
+	mutex_unlock(&v->out_lock);
+	synv_proto_shape(v);
 	drm_dev_exit(idx);
 }
 
@@ -179,14 +158,26 @@ static const struct drm_plane_funcs synv_cursor_funcs = {
 
 static const u32 synv_cursor_formats[] = { DRM_FORMAT_ARGB8888 };
 
+static void free_shapes(struct drm_device *drm, void *shapes)
+{
+	kvfree(shapes);
+}
+
 /**
- * synv_cursor_init() - make the plane of the pointer
+ * synv_cursor_init() - make the plane of the pointer, which is hidden
  * @v: the display
  */
 int synv_cursor_init(struct synv *v)
 {
 	int ret;
 
+	v->shapes = kvzalloc(sizeof(*v->shapes), GFP_KERNEL);
+	if (!v->shapes)
+		return -ENOMEM;
+	synv_pointer_hide(&v->shapes->wanted);
+	ret = drmm_add_action_or_reset(&v->drm, free_shapes, v->shapes);
+	if (ret)
+		return ret;
 	ret = drm_universal_plane_init(&v->drm, &v->cursor, 0,
 				       &synv_cursor_funcs, synv_cursor_formats,
 				       ARRAY_SIZE(synv_cursor_formats), NULL,

@@ -102,7 +102,8 @@ static void receive(struct synv *v, const struct vmpacket_descriptor *desc)
 			    "a malformed message");
 		return;
 	}
-	if (msg->type == SYNTHVID_SITUATION_UPDATE_ACK)
+	if (msg->type == SYNTHVID_SITUATION_UPDATE_ACK ||
+	    (msg->type == SYNTHVID_VRAM_LOCATION_ACK && msg->type != v->asked))
 		return;
 	if (msg->type == SYNTHVID_FEATURE_CHANGE) {
 		v->features = msg->features;
@@ -214,39 +215,6 @@ static int negotiate(struct synv *v)
 	return ret;
 }
 
-/**
- * synv_proto_start() - tell the host where its picture is, and go on from there
- * @v: VRAM and modes are set up. Before that nothing the host says unasked counts
- *
- * Return: 0; -EPROTO: the host says something else; -EBADMSG, -ETIMEDOUT, -ENODEV.
- */
-int synv_proto_start(struct synv *v)
-{
-	struct synv_out out = { .vram = {
-		.context = v->window->start,
-		.gpa_given = 1,
-		.gpa = v->window->start,
-	} };
-	int ret;
-
-	mutex_lock(&v->ask_lock);
-	ret = ask(v, &out, SYNTHVID_VRAM_LOCATION, sizeof(out.vram),
-		  SYNTHVID_VRAM_LOCATION_ACK);
-	if (!ret && v->answer.context != v->window->start)
-		ret = -EPROTO;
-	/* a feature change that follows the answer finds us connected */
-	if (!ret) {
-		mutex_lock(&v->out_lock);
-		v->connected = true;
-		mutex_unlock(&v->out_lock);
-	}
-	mutex_unlock(&v->ask_lock);
-	if (ret)
-		dev_err(&v->hv->device, "the host does not take its VRAM: %d\n",
-			ret);
-	return ret;
-}
-
 /* --- what the host is told --------------------------------------------------------- */
 
 /* out_lock is held */
@@ -265,21 +233,46 @@ static void tell_position(struct synv *v)
 {
 	struct synv_out out = { .position = v->position };
 
-	if (v->connected && READ_ONCE(v->features.pointer_position))
-		tell(v, &out, SYNTHVID_POINTER_POSITION, sizeof(out.position));
+	v->position_known = v->connected &&
+		READ_ONCE(v->features.pointer_position) &&
+		!tell(v, &out, SYNTHVID_POINTER_POSITION, sizeof(out.position));
 }
 
+/*
+ * Send what the host lacks of shapes->told: all of it, or what it did not get
+ * when there was no room in the ring
+ */
+static int tell_parts(struct synv *v)
+{
+	struct synv_shapes *s = v->shapes;
+	u32 bytes;
+	int ret;
+
+	while ((bytes = synv_pointer_part(&s->told, s->part, &s->out.shape,
+					  s->out.pixels))) {
+		fill_header(&s->out.pipe, &s->out.header,
+			    SYNTHVID_POINTER_SHAPE,
+			    sizeof(s->out.shape) + bytes);
+		ret = send(v, &s->out);
+		if (ret)
+			return ret;
+		s->part++;
+	}
+	s->part = 0;
+	return 0;
+}
+
+/* A host that has got the first parts of another picture gets all of that before */
 static void tell_shape(struct synv *v)
 {
-	struct synv_pointer *p = &v->pointer;
+	struct synv_shapes *s = v->shapes;
 
-	if (!v->connected || !p->shape.width ||
-	    !READ_ONCE(v->features.pointer_shape))
+	v->shape_known = false;
+	if (!v->connected || !READ_ONCE(v->features.pointer_shape) ||
+	    (s->part && tell_parts(v)))
 		return;
-	fill_header(&p->pipe, &p->header, SYNTHVID_POINTER_SHAPE,
-		    sizeof(p->shape) +
-		    p->shape.width * p->shape.height * SYNV_BPP);
-	v->pointer_known = !send(v, p);
+	s->told = s->wanted;
+	v->shape_known = !tell_parts(v);
 }
 
 static int tell_dirt(struct synv *v, const struct synv_damage *damage)
@@ -362,20 +355,19 @@ int synv_proto_dirt(struct synv *v, const struct synv_damage *damage)
 }
 
 /**
- * synv_proto_position() - the pointer's image is there
+ * synv_proto_position() - the pointer's picture is there
  * @v: the display
- * @visible: it is shown
- * @x: of its left edge
- * @y: of its upper edge
+ * @x: of the left edge of what it was cut out of
+ * @y: of the upper edge
  */
-void synv_proto_position(struct synv *v, bool visible, int x, int y)
+void synv_proto_position(struct synv *v, int x, int y)
 {
-	struct synthvid_pointer_position p = {
-		.visible = visible, .x = x, .y = y,
-	};
+	struct synthvid_pointer_position p = { .visible = 1 };
 
 	mutex_lock(&v->out_lock);
-	if (memcmp(&p, &v->position, sizeof(p))) {
+	p.x = x + (int)v->shapes->wanted.x;
+	p.y = y + (int)v->shapes->wanted.y;
+	if (!v->position_known || memcmp(&p, &v->position, sizeof(p))) {
 		v->position = p;
 		tell_position(v);
 	}
@@ -383,13 +375,15 @@ void synv_proto_position(struct synv *v, bool visible, int x, int y)
 }
 
 /**
- * synv_proto_shape() - v->pointer is another one
+ * synv_proto_shape() - the pointer looks as v->shapes->wanted says
  * @v: the display
  */
 void synv_proto_shape(struct synv *v)
 {
 	mutex_lock(&v->out_lock);
-	tell_shape(v);
+	if (!v->shape_known ||
+	    !synv_pointer_same(&v->shapes->told, &v->shapes->wanted))
+		tell_shape(v);
 	mutex_unlock(&v->out_lock);
 }
 
@@ -453,6 +447,50 @@ static void feature_change(struct work_struct *work)
 	kfree(modes);
 }
 
+/**
+ * synv_proto_start() - tell the host where its picture is, and go on from there
+ * @v: VRAM and modes are set up. Before that nothing the host says unasked counts
+ *
+ * Return: 0, also if the host does not acknowledge it, as not all do; -EPROTO: it
+ * says something else; -EBADMSG, -ENODEV.
+ */
+int synv_proto_start(struct synv *v)
+{
+	struct synv_out out = { .vram = {
+		.context = v->window->start,
+		.gpa_given = 1,
+		.gpa = v->window->start,
+	} };
+	int ret;
+
+	mutex_lock(&v->ask_lock);
+	ret = ask(v, &out, SYNTHVID_VRAM_LOCATION, sizeof(out.vram),
+		  SYNTHVID_VRAM_LOCATION_ACK);
+	if (!ret && v->answer.context != v->window->start)
+		ret = -EPROTO;
+	if (ret == -ETIMEDOUT) {
+		dev_warn(&v->hv->device,
+			 "the host does not say that it has found its VRAM\n");
+		ret = 0;
+	}
+	/*
+	 * A feature change that follows the answer finds us connected. One that
+	 * never comes would leave a pointer of the host's own on the screen.
+	 */
+	if (!ret) {
+		mutex_lock(&v->out_lock);
+		v->connected = true;
+		tell_shape(v);
+		tell_position(v);
+		mutex_unlock(&v->out_lock);
+	}
+	mutex_unlock(&v->ask_lock);
+	if (ret)
+		dev_err(&v->hv->device, "the host does not take its VRAM: %d\n",
+			ret);
+	return ret;
+}
+
 /* --- life ---------------------------------------------------------------------------- */
 
 static void set_open(struct synv *v, bool open)
@@ -480,8 +518,11 @@ int synv_proto_open(struct synv *v)
 	/* all that was told is forgotten with the channel */
 	mutex_lock(&v->out_lock);
 	v->situation_known = false;
-	v->pointer_known = false;
-	memset(&v->position, 0, sizeof(v->position));
+	v->shape_known = false;
+	v->position_known = false;
+	if (v->shapes)
+		v->shapes->part = 0;
+	v->position = (struct synthvid_pointer_position) { .visible = 1 };
 	mutex_unlock(&v->out_lock);
 	set_open(v, true);
 	synthio_take_channel(v->hv->channel, 0, HV_CALL_BATCHED, NULL);

@@ -10,6 +10,7 @@
  *	vblank.c	the beat that page flips are paced by
  *	proto.c		the channel, and what goes through it
  *	message.c	what the host's messages mean
+ *	pointer.c	pictures of the pointer
  *	damage.c	rectangles
  *
  * Locks: modes_lock, a mutex, of what the host would like; vram_lock, a mutex, of
@@ -42,6 +43,7 @@
 #include "compat.h"
 #include "damage.h"
 #include "message.h"
+#include "pointer.h"
 #include "vram.h"
 
 #define SYNV_NAME	"synth_video"
@@ -49,14 +51,23 @@
 #define SYNV_MAX_SIDE	8192
 
 /**
- * struct synv_pointer - the pointer's shape: the message, as it goes out
+ * struct synv_shapes - pictures of the pointer
+ * @wanted: what it looks like
+ * @told: what the host has, or has got the first parts of
+ * @part: of @told, that is sent next; 0: all were
+ * @out: a message
  */
-struct synv_pointer {
-	struct synthio_pipe pipe;
-	struct synthvid_header header;
-	struct synthvid_pointer_shape shape;
-	u32 argb[SYNTHVID_POINTER_MAX * SYNTHVID_POINTER_MAX];
-} __packed;
+struct synv_shapes {
+	struct synv_pointer wanted;
+	struct synv_pointer told;
+	u32 part;
+	struct {
+		struct synthio_pipe pipe;
+		struct synthvid_header header;
+		struct synthvid_pointer_shape shape;
+		u8 pixels[SYNTHVID_POINTER_PART];
+	} __packed out;
+};
 
 /**
  * struct synv - a display
@@ -94,8 +105,8 @@ struct synv_pointer {
  * @out_lock: of these:
  * @connected: the channel may be used
  * @situation: what is shown; it was told if @situation_known
- * @position: of the pointer
- * @pointer: its shape; all of it was told if @pointer_known
+ * @position: of the pointer; it was told if @position_known
+ * @shapes: its pictures; the wanted one was told if @shape_known
  *
  * @rx_lock: of these:
  * @open: messages are looked at
@@ -151,8 +162,9 @@ struct synv {
 	struct synthvid_output situation;
 	bool situation_known;
 	struct synthvid_pointer_position position;
-	bool pointer_known;
-	struct synv_pointer pointer;
+	bool position_known;
+	struct synv_shapes *shapes;
+	bool shape_known;
 
 	struct mutex ask_lock;
 	spinlock_t rx_lock;
@@ -179,7 +191,7 @@ void synv_proto_show(struct synv *v, const struct synthvid_output *output);
 void synv_proto_blank(struct synv *v);
 int synv_proto_dirt(struct synv *v, const struct synv_damage *damage);
 void synv_proto_panic_dirt(struct synv *v);
-void synv_proto_position(struct synv *v, bool visible, int x, int y);
+void synv_proto_position(struct synv *v, int x, int y);
 void synv_proto_shape(struct synv *v);
 
 /* modeset.c */

@@ -12,6 +12,7 @@
  */
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/pci.h>
 #include <linux/pfn.h>
 #include <linux/sched.h>
 #include <linux/seq_file.h>
@@ -36,9 +37,9 @@
  */
 #define PATIENCE	16
 
-static int vram = -1;
+static int vram = SYNV_VRAM_AT_START;
 module_param(vram, int, 0444);
-MODULE_PARM_DESC(vram, "Where a buffer lies that is shown: 0 guest memory, it is copied; 1 beginning of the VRAM; 2 anywhere in the VRAM; -1 (default) 2, or 1 on Hyper-V");
+MODULE_PARM_DESC(vram, "Where a buffer lies that is shown: 0 guest memory, it is copied; 1 (default) beginning of the VRAM; 2 anywhere in the VRAM, which Hyper-V does not take");
 
 static void *place(const struct synv *v, const struct synv_buffer *b)
 {
@@ -449,6 +450,22 @@ void synv_vram_debugfs(struct drm_minor *minor)
 
 /* --- life ----------------------------------------------------------------------- */
 
+/*
+ * Hyper-V's protocol has no offset any more: the picture is to be at the beginning.
+ * Who is behind a PCI device, and so no Hyper-V, may take one, if whoever runs it
+ * says so.
+ */
+static int what_is_wanted(const struct synv *v)
+{
+	if (vram == SYNV_VRAM_ANYWHERE && !dev_is_pci(v->hv->device.parent)) {
+		dev_warn(&v->hv->device,
+			 "vram=%d is not for this host: pictures are at the beginning of the VRAM\n",
+			 vram);
+		return SYNV_VRAM_AT_START;
+	}
+	return clamp_t(int, vram, SYNV_VRAM_COPIED, SYNV_VRAM_ANYWHERE);
+}
+
 /**
  * synv_vram_init() - there is a VRAM, and it is empty
  * @v: the display
@@ -458,10 +475,7 @@ void synv_vram_init(struct synv *v)
 	INIT_LIST_HEAD(&v->residents);
 	init_waitqueue_head(&v->vram_idle);
 	drm_mm_init(&v->mm, 0, v->vram_size);
-	v->vram_use = vram;
-	/* nobody has seen yet what Hyper-V makes of an offset */
-	if (vram < SYNV_VRAM_COPIED || vram > SYNV_VRAM_ANYWHERE)
-		v->vram_use = compat_on_hyperv() ? SYNV_VRAM_AT_START : SYNV_VRAM_ANYWHERE;
+	v->vram_use = what_is_wanted(v);
 	v->vram_open = true;
 }
 

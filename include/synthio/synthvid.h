@@ -98,16 +98,24 @@ struct synthvid_pointer_position {
 } __attribute__((packed));
 
 #define SYNTHVID_POINTER_MAX		96	/* pixels, both ways */
+#define SYNTHVID_POINTER_PART		8192	/* bytes of pixels in a message */
 #define SYNTHVID_POINTER_COMPLETE	0xff
 
+/*
+ * A picture of more bytes is sent in parts. All have this header, and in @part 0,
+ * 1 and so on; the last one, which may be the first, SYNTHVID_POINTER_COMPLETE.
+ */
 struct synthvid_pointer_shape {
-	__u8  part;		/* SYNTHVID_POINTER_COMPLETE */
+	__u8  part;
 	__u8  argb;
 	__u32 width;
 	__u32 height;
 	__u32 hot_x;
 	__u32 hot_y;
-	/* then width × height × 4 bytes: blue, green, red, alpha */
+	/*
+	 * then bytes of width × height × 4 in all: blue, green, red, alpha, which
+	 * is not multiplied in
+	 */
 } __attribute__((packed));
 
 struct synthvid_feature_change {
@@ -149,12 +157,6 @@ struct synthvid_resolution_response {
 	__u8  is_standard;
 	/* then as many struct synthvid_resolution */
 };
-
-/* The longest message that a guest sends: a pointer shape */
-#define SYNTHVID_MAX_BYTES \
-	(sizeof(struct synthio_pipe) + sizeof(struct synthvid_header) + \
-	 sizeof(struct synthvid_pointer_shape) + \
-	 SYNTHVID_POINTER_MAX * SYNTHVID_POINTER_MAX * 4)
 
 _Static_assert(sizeof(struct synthvid_header) == 8, "header");
 _Static_assert(sizeof(struct synthvid_version_response) == 6, "version");

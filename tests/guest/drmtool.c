@@ -568,25 +568,42 @@ static int cmd_fences(uint32_t *n)
 	return answer("ok %.3f", now() - start);
 }
 
+/* Whether a commit can say where the pointer's hot spot is */
+static int cmd_hotspot(uint32_t *n)
+{
+	(void)n;
+	return answer("ok %u", !!card_prop(&card, card.cursor,
+					   DRM_MODE_OBJECT_PLANE,
+					   "HOTSPOT_X"));
+}
+
 /*
- * argb dirty: the pointer is drawn anew, in the same buffer; told by DIRTYFB if
- * dirty is not 0, else by a commit
+ * argb how: the pointer is drawn anew, in the same buffer; told by a commit, by
+ * DIRTYFB if how is 1, or by the call of old if it is 2
  */
 static int cmd_redraw(uint32_t *n)
 {
-	drmModeAtomicReq *req = drmModeAtomicAlloc();
+	drmModeAtomicReq *req;
 	uint32_t i;
 	int ret;
 
 	for (i = 0; i < pointer.size / 4; i++)
 		pointer.map[i] = n[0];
-	drmModeAtomicAddProperty(req, card.cursor,
-				 card_prop(&card, card.cursor,
-					   DRM_MODE_OBJECT_PLANE, "FB_ID"),
-				 pointer.fb);
-	ret = n[1] ? drmModeDirtyFB(card.fd, pointer.fb, NULL, 0) :
-	      drmModeAtomicCommit(card.fd, req, 0, NULL);
-	drmModeAtomicFree(req);
+	if (n[1] == 2) {
+		ret = drmModeSetCursor2(card.fd, card.crtc, pointer.handle,
+					pointer.width, pointer.height,
+					pointer.width / 2, pointer.height / 2);
+	} else if (n[1]) {
+		ret = drmModeDirtyFB(card.fd, pointer.fb, NULL, 0);
+	} else {
+		req = drmModeAtomicAlloc();
+		drmModeAtomicAddProperty(req, card.cursor,
+					 card_prop(&card, card.cursor,
+						   DRM_MODE_OBJECT_PLANE,
+						   "FB_ID"), pointer.fb);
+		ret = drmModeAtomicCommit(card.fd, req, 0, NULL);
+		drmModeAtomicFree(req);
+	}
 	return ret ? failed("redraw") : answer("ok");
 }
 
@@ -625,6 +642,23 @@ static int cmd_arrow(uint32_t *n)
 	}
 	if (drmModeSetCursor2(card.fd, card.crtc, pointer.handle, size, size, 0,
 			      0))
+		return failed("cursor");
+	return answer("ok");
+}
+
+/* w h x1 y1 x2 y2 argb: nothing is seen but this, whose middle points */
+static int cmd_box(uint32_t *n)
+{
+	uint32_t x, y;
+
+	if (card_buffer(&card, &pointer, n[0], n[1], DRM_FORMAT_ARGB8888))
+		return failed("buffer");
+	for (y = n[3]; y < n[5]; y++) {
+		for (x = n[2]; x < n[4]; x++)
+			pointer.map[y * (pointer.pitch / 4) + x] = n[6];
+	}
+	if (drmModeSetCursor2(card.fd, card.crtc, pointer.handle, n[0], n[1],
+			      (n[2] + n[4]) / 2, (n[3] + n[5]) / 2))
 		return failed("cursor");
 	return answer("ok");
 }
@@ -742,7 +776,8 @@ static const struct {
 	{ "export", cmd_export }, { "import", cmd_import },
 	{ "storm", cmd_storm }, { "burst", cmd_burst },
 	{ "pan", cmd_pan }, { "clock", cmd_clock }, { "fences", cmd_fences },
-	{ "redraw", cmd_redraw },
+	{ "redraw", cmd_redraw }, { "box", cmd_box },
+	{ "hotspot", cmd_hotspot },
 	{ "pointer", cmd_pointer }, { "follow", cmd_follow },
 };
 

@@ -97,6 +97,22 @@ static int control_log(struct bus *bus, int argc, char **argv,
 	return 0;
 }
 
+static int control_like(struct bus *bus, int argc, char **argv,
+			struct text *out)
+{
+	const struct host_profile *profile;
+
+	if (argc == 1) {
+		text_add(out, "%s\n", bus->profile->name);
+		return 0;
+	}
+	profile = argc == 2 ? profile_find(argv[1]) : NULL;
+	if (!profile)
+		return text_add(out, "needs a kind of host; see --help");
+	bus->profile = profile;
+	return 0;
+}
+
 static int control_quit(struct bus *bus, int argc, char **argv,
 			struct text *out)
 {
@@ -119,6 +135,9 @@ static const struct device_command control_commands[] = {
 	  "take a device away, its I/O completed first; the guest is given time to let go of a disk or a card, unless now",
 	  control_rescind },
 	{ "offer", "ID", "offer it again", control_offer },
+	{ "like", "[KIND]",
+	  "the kind of host to behave like, as in --like; what devices have told already stays",
+	  control_like },
 	{ "log", "LEVEL", "error, warn, info, debug or trace", control_log },
 	{ "quit", "", "complete I/O and end", control_quit },
 	{ 0 }

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The synthetic mouse: a HID device with an absolute pointer, five buttons and
- * two wheels. As strict as a real host: anything out of order ends the guest's
- * connection.
+ * two wheels, or one. As strict as a real host: anything out of order ends the
+ * guest's connection.
  */
 #include <errno.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <synthio/mouse.h>
 
+#include "bus.h"
 #include "console.h"
 #include "pipe.h"
 
@@ -38,6 +40,10 @@ static const uint8_t mouse_descriptor[] = {
 	0x15, 0x00, 0x26, 0xff, 0x7f,	/* logical 0 to 32767 */
 	0x75, 0x10, 0x95, 0x02,	/*   2 of 16 bits */
 	0x81, 0x02,		/*   input: data, variable, absolute */
+};
+
+/* The end of it: two wheels */
+static const uint8_t mouse_two_wheels[] = {
 	0x09, 0x38,		/*   usage: wheel */
 	0x15, 0x81, 0x25, 0x7f,	/*   logical -127 to 127 */
 	0x75, 0x08, 0x95, 0x01,	/*   1 of 8 bits */
@@ -49,10 +55,26 @@ static const uint8_t mouse_descriptor[] = {
 	0xc0, 0xc0,		/* ends of the collections */
 };
 
+/* Or one of 16 bits */
+static const uint8_t mouse_wide_wheel[] = {
+	0x09, 0x38,		/*   usage: wheel */
+	0x16, 0x01, 0x80,	/*   logical -32767 */
+	0x26, 0xff, 0x7f,	/*   to 32767 */
+	0x75, 0x10, 0x95, 0x01,	/*   1 of 16 bits */
+	0x81, 0x06,		/*   input: data, variable, relative */
+	0xc0, 0xc0,		/* ends of the collections */
+};
+
+/* Of both the length is the same */
 struct mouse_report {
 	uint8_t buttons;
 	uint16_t x, y;
-	int8_t wheel, pan;
+	union {
+		struct {
+			int8_t wheel, pan;
+		};
+		int16_t wide_wheel;
+	};
 } __attribute__((packed));
 
 enum mouse_state {
@@ -66,6 +88,7 @@ enum mouse_state {
  * struct mouse - one
  * @report: as it was sent last, wheels apart
  * @viewer: buttons as the viewer has them
+ * @wide_wheel: it has one wheel, as the guest was told
  * @owed: the ring was full: X, Y and buttons are still to be told
  */
 struct mouse {
@@ -76,6 +99,7 @@ struct mouse {
 	struct mouse_report report;
 	uint32_t viewer;
 	bool owed;
+	bool wide_wheel;
 	uint64_t reports;
 };
 
@@ -105,10 +129,16 @@ static void mouse_close(struct device *dev, struct channel *ch)
 
 static void mouse_send_info(struct mouse *m)
 {
+	const struct profile_mouse *like = &m->dev.bus->profile->mouse;
+	const size_t start = sizeof(mouse_descriptor);
+	const uint8_t *wheels = like->wide_wheel ? mouse_wide_wheel :
+				mouse_two_wheels;
+	size_t end = like->wide_wheel ? sizeof(mouse_wide_wheel) :
+		     sizeof(mouse_two_wheels);
 	struct {
 		struct synthhid_attributes attributes;
 		struct synthhid_descriptor descriptor;
-		uint8_t report[sizeof(mouse_descriptor)];
+		uint8_t report[256];
 	} __attribute__((packed)) info = {
 		.attributes = {
 			.size = sizeof(info.attributes),
@@ -122,12 +152,17 @@ static void mouse_send_info(struct mouse *m)
 			.hid_version = 0x0111,
 			.count = 1,
 			.report_type = SYNTHHID_DESC_REPORT,
-			.report_length = sizeof(mouse_descriptor),
+			.report_length = start + end,
 		},
 	};
+	size_t before = offsetof(__typeof__(info), report);
+	size_t len = before + start + end, sent = before + like->descriptor_room;
 
-	memcpy(info.report, mouse_descriptor, sizeof(info.report));
-	pipe_send(&m->pipe, SYNTHHID_DEVICE_INFO, &info, sizeof(info));
+	m->wide_wheel = like->wide_wheel;
+	memcpy(info.report, mouse_descriptor, start);
+	memcpy(info.report + start, wheels, end);
+	pipe_send_counted(&m->pipe, SYNTHHID_DEVICE_INFO, &info,
+			  sent > len ? sent : len, len);
 }
 
 static void mouse_version(struct mouse *m, uint32_t version)
@@ -178,8 +213,12 @@ static int mouse_report(struct mouse *m, int wheel, int pan)
 	struct mouse_report report = m->report;
 	int ret;
 
-	report.wheel = wheel;
-	report.pan = pan;
+	if (m->wide_wheel) {
+		report.wide_wheel = wheel;
+	} else {
+		report.wheel = wheel;
+		report.pan = pan;
+	}
 	if (m->state != MOUSE_READY)
 		return -ENODEV;
 	ret = pipe_send(&m->pipe, SYNTHHID_INPUT_REPORT, &report,

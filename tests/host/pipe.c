@@ -302,6 +302,12 @@ static int spoil_send(struct pipe *p, const struct spoil *s, uint8_t *bytes,
 
 int pipe_send(struct pipe *p, uint32_t type, const void *payload, size_t len)
 {
+	return pipe_send_counted(p, type, payload, len, len);
+}
+
+int pipe_send_counted(struct pipe *p, uint32_t type, const void *payload,
+		      size_t len, size_t counted)
+{
 	static uint8_t bytes[PIPE_MAX_BYTES] __attribute__((aligned(8)));
 	struct synthio_pipe *pipe = (void *)bytes;
 	struct message_header *h = (void *)(pipe + 1);
@@ -314,7 +320,8 @@ int pipe_send(struct pipe *p, uint32_t type, const void *payload, size_t len)
 	pipe->type = SYNTHIO_PIPE_DATA;
 	pipe->size = sizeof(*h) + len;
 	h->type = type;
-	h->size = len + (p->header_counts ? sizeof(*h) : 0);
+	h->size = p->header_counts && !p->dev->bus->profile->pipe.bare_sizes ?
+		  counted + sizeof(*h) : counted;
 	memcpy(h + 1, payload, len);
 	len += sizeof(*pipe) + sizeof(*h);
 	s = spoil_find(p, type);

@@ -82,6 +82,13 @@ bool pipe_parse(struct pipe *p, const struct packet *pkt,
  */
 int pipe_send(struct pipe *p, uint32_t type, const void *payload, size_t len);
 
+/**
+ * pipe_send_counted() - the same, with a message header that counts less
+ * @counted: of @len
+ */
+int pipe_send_counted(struct pipe *p, uint32_t type, const void *payload,
+		      size_t len, size_t counted);
+
 void pipe_status(const struct pipe *p, struct text *out);
 
 #endif

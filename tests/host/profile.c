@@ -10,15 +10,38 @@ static const struct host_profile profiles[] = {
 		.name = "hyperv",
 		.help = "Hyper-V: strict, and as awkward as it is known to be",
 		.pipe = { .max_packet = 16384 },
+		.synthvid = {
+			.accepted = 2,
+			.shape_part = 8192,
+			.dot = true,
+			.always_visible = true,
+		},
+		.mouse = { .descriptor_room = 128 },
 	},
 	{
 		.name = "openvmm",
 		.help = "OpenVMM: what its devices answer, refuse and leave out",
-		.pipe = { .max_packet = 16384 },
+		.pipe = {
+			.max_packet = 16384,
+			.bare_sizes = true,
+		},
+		.synthvid = {
+			.accepted = 2,
+			.no_features = true,
+		},
+		.mouse = {
+			.descriptor_room = 128,
+			.wide_wheel = true,
+		},
 	},
 	{
 		.name = "lenient",
 		.help = "no host in the field: accepts all that the protocols allow",
+		.synthvid = {
+			.accepted = 1,
+			.any_offset = true,
+			.few_resolutions = true,
+		},
 	},
 };
 

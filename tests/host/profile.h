@@ -18,9 +18,43 @@
  * struct profile_pipe - packets of the mouse and the display
  * @max_packet: of this many bytes at most, headers of the pipe and of the
  *	message included; a longer one ends the device. 0: as long as the ring
+ * @bare_sizes: the sizes in messages to the guest don't count message headers
  */
 struct profile_pipe {
 	uint32_t max_packet;
+	bool bare_sizes;
+};
+
+/**
+ * struct profile_synthvid - displays
+ * @accepted: what says that a version was
+ * @any_offset: the picture may be anywhere in the VRAM; else at its beginning
+ * @no_features: what the guest should send is never said
+ * @few_resolutions: a guest that asks for less than all resolutions is told some;
+ *	else none
+ * @shape_part: bytes of a pointer's picture in one message, at most; 0: any
+ * @dot: as long as the guest has sent no picture of the pointer, a dot is drawn
+ * @always_visible: that a pointer is said to be invisible is ignored
+ */
+struct profile_synthvid {
+	uint8_t accepted;
+	bool any_offset;
+	bool no_features;
+	bool few_resolutions;
+	uint32_t shape_part;
+	bool dot;
+	bool always_visible;
+};
+
+/**
+ * struct profile_mouse - mice
+ * @descriptor_room: bytes that a report descriptor has in the message of it, of
+ *	which those that are not used are not counted in the message's size
+ * @wide_wheel: the wheel has 16 bits, and there is none for sideways
+ */
+struct profile_mouse {
+	uint32_t descriptor_room;
+	bool wide_wheel;
 };
 
 /**
@@ -28,11 +62,15 @@ struct profile_pipe {
  * @name: as in --like
  * @help: for --help
  * @pipe: see struct profile_pipe
+ * @synthvid: see struct profile_synthvid
+ * @mouse: see struct profile_mouse
  */
 struct host_profile {
 	const char *name;
 	const char *help;
 	struct profile_pipe pipe;
+	struct profile_synthvid synthvid;
+	struct profile_mouse mouse;
 };
 
 /**

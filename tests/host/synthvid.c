@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bus.h"
 #include "synthvid.h"
 
 #define REFRESH_MS	200
@@ -20,6 +21,7 @@ static int synthvid_open(struct device *dev, struct channel *ch)
 	pipe_open(&v->pipe, ch);
 	v->state = SYNTHVID_OPENED;
 	v->version = 0;
+	synthvid_pointer_open(v);
 	return 0;
 }
 
@@ -55,9 +57,7 @@ static void synthvid_close(struct device *dev, struct channel *ch)
 	else if (v->active)
 		loop_set_timer(bus_loop(dev->bus), &v->refresh, REFRESH_MS);
 	v->state = SYNTHVID_CLOSED;
-	memset(&v->position, 0, sizeof(v->position));
-	v->pointer_width = 0;
-	console_set_cursor(bus_console(dev->bus), NULL);
+	synthvid_pointer_close(v);
 	pipe_close(&v->pipe);
 }
 
@@ -79,10 +79,10 @@ static void synthvid_version(struct synthvid *v, uint32_t version)
 	};
 
 	/* minor << 16 | major, so these three are ordered as they are */
-	rsp.accepted = (version == SYNTHVID_VERSION(3, 0) ||
-			version == SYNTHVID_VERSION_3_2 ||
-			version == SYNTHVID_VERSION_3_5) &&
-		       version <= v->max_version;
+	if ((version == SYNTHVID_VERSION(3, 0) ||
+	     version == SYNTHVID_VERSION_3_2 ||
+	     version == SYNTHVID_VERSION_3_5) && version <= v->max_version)
+		rsp.accepted = v->dev.bus->profile->synthvid.accepted;
 	log_info("video %s: version %u.%u %s", v->dev.id, version & 0xffff,
 		 version >> 16, rsp.accepted ? "accepted" : "refused");
 	if (rsp.accepted) {
@@ -100,13 +100,16 @@ static void synthvid_resolutions(struct synthvid *v, unsigned int max)
 	} __attribute__((packed)) msg = { 0 };
 	unsigned int count = v->mode_count < max ? v->mode_count : max;
 
+	if (max < SYNTHVID_MAX_RESOLUTIONS &&
+	    !v->dev.bus->profile->synthvid.few_resolutions)
+		count = 0;
 	v->counts.resolutions++;
 	if (v->edid)
 		synthvid_edid(msg.rsp.edid, v->modes[v->preferred].width,
 			      v->modes[v->preferred].height);
 	memcpy(msg.modes, v->modes, count * sizeof(v->modes[0]));
 	msg.rsp.count = count;
-	msg.rsp.preferred = v->preferred;
+	msg.rsp.preferred = count ? v->preferred : 0;
 	if (v->preferred >= count && count) {
 		/* the best one is what a guest of few needs most */
 		msg.modes[count - 1] = v->modes[v->preferred];
@@ -118,6 +121,8 @@ static void synthvid_resolutions(struct synthvid *v, unsigned int max)
 
 void synthvid_features(struct synthvid *v)
 {
+	if (v->dev.bus->profile->synthvid.no_features)
+		return;
 	pipe_send(&v->pipe, SYNTHVID_FEATURE_CHANGE, &v->features,
 		  sizeof(v->features));
 }
@@ -149,7 +154,9 @@ static void synthvid_vram(struct synthvid *v, struct channel *ch,
 static bool synthvid_output_ok(const struct synthvid *v,
 			       const struct synthvid_output *o)
 {
-	return v->vram && o->depth == 8 * SYNTHVID_BPP && o->width &&
+	return v->vram &&
+	       (!o->offset || v->dev.bus->profile->synthvid.any_offset) &&
+	       o->depth == 8 * SYNTHVID_BPP && o->width &&
 	       o->height && o->width <= SYNTHVID_MAX_SIDE &&
 	       o->height <= SYNTHVID_MAX_SIDE && o->pitch % SYNTHVID_BPP == 0 &&
 	       o->offset % SYNTHVID_BPP == 0 &&
@@ -237,55 +244,6 @@ static bool synthvid_dirt(struct synthvid *v, const struct pipe_message *msg)
 	return true;
 }
 
-static void synthvid_show_pointer(struct synthvid *v)
-{
-	struct console_cursor cursor = {
-		.argb = v->pointer,
-		.width = v->pointer_width,
-		.height = v->pointer_height,
-		.hot_x = v->hot_x,
-		.hot_y = v->hot_y,
-	};
-	bool shown = v->pointer_width && v->position.visible;
-
-	console_set_cursor(bus_console(v->dev.bus), shown ? &cursor : NULL);
-}
-
-static void synthvid_position(struct synthvid *v,
-			      const struct synthvid_pointer_position *p)
-{
-	bool changed = !p->visible != !v->position.visible;
-
-	v->counts.positions++;
-	v->position = *p;
-	if (changed)
-		synthvid_show_pointer(v);
-	if (p->visible)
-		console_move_cursor(bus_console(v->dev.bus), p->x, p->y);
-}
-
-static bool synthvid_shape(struct synthvid *v, const struct pipe_message *msg)
-{
-	const struct synthvid_pointer_shape *s = msg->payload;
-
-	if (msg->len < sizeof(*s) || s->part != SYNTHVID_POINTER_COMPLETE ||
-	    !s->argb || !s->width || !s->height ||
-	    s->width > SYNTHVID_POINTER_MAX ||
-	    s->height > SYNTHVID_POINTER_MAX || s->hot_x >= s->width ||
-	    s->hot_y >= s->height ||
-	    msg->len != sizeof(*s) + s->width * s->height * SYNTHVID_BPP)
-		return false;
-	v->counts.shapes++;
-	v->counts.shape_bytes += msg->len - sizeof(*s);
-	v->pointer_width = s->width;
-	v->pointer_height = s->height;
-	v->hot_x = s->hot_x;
-	v->hot_y = s->hot_y;
-	memcpy(v->pointer, s + 1, msg->len - sizeof(*s));
-	synthvid_show_pointer(v);
-	return true;
-}
-
 /* A message after the version; false: it is none that a guest may send */
 static bool synthvid_message(struct synthvid *v, struct channel *ch,
 			     const struct pipe_message *msg)
@@ -309,10 +267,10 @@ static bool synthvid_message(struct synthvid *v, struct channel *ch,
 	case SYNTHVID_POINTER_POSITION:
 		if (msg->len != sizeof(struct synthvid_pointer_position))
 			return false;
-		synthvid_position(v, msg->payload);
+		synthvid_pointer_position(v, msg->payload);
 		return true;
 	case SYNTHVID_POINTER_SHAPE:
-		return synthvid_shape(v, msg);
+		return synthvid_pointer_shape(v, msg);
 	case SYNTHVID_DIRT:
 		return synthvid_dirt(v, msg);
 	default:

@@ -3,6 +3,7 @@
  * The synthetic display: what its files know of each other.
  *
  *	synthvid.c		the protocol
+ *	synthvid_pointer.c	the pointer
  *	synthvid_modes.c	resolutions and EDID
  *	synthvid_command.c	options and commands
  */
@@ -28,14 +29,37 @@ enum synthvid_state {
  * struct synthvid_counts - what the guest has sent
  * @dirts: DIRT messages, with @rects rectangles of @pixels pixels in all
  * @clipped: rectangles that were partly or wholly outside of the screen
- * @shape_bytes: of pictures of the pointer
+ * @shape_parts: messages that pictures of the pointer came in
+ * @shape_bytes: of those pictures
  * @bytes: of all messages, with their headers
  */
 struct synthvid_counts {
 	uint64_t dirts, rects, pixels, clipped;
-	uint64_t situations, positions, shapes, shape_bytes;
+	uint64_t situations, positions, shapes, shape_parts, shape_bytes;
 	uint64_t resolutions, vram_locations;
 	uint64_t bytes;
+};
+
+/**
+ * struct synthvid_pointer - a picture of the pointer
+ * @width: 0: the guest has sent none, and nothing is drawn
+ * @dot: the guest has sent none, this is the host's own
+ */
+struct synthvid_pointer {
+	uint32_t width, height, hot_x, hot_y;
+	bool dot;
+	uint32_t argb[SYNTHVID_POINTER_MAX * SYNTHVID_POINTER_MAX];
+};
+
+/**
+ * struct synthvid_arriving - a picture that has not come as a whole yet
+ * @parts: that have come; 0: there is none
+ * @bytes: of @argb
+ */
+struct synthvid_arriving {
+	struct synthvid_pointer_shape shape;
+	uint32_t parts, bytes;
+	uint8_t argb[SYNTHVID_POINTER_MAX * SYNTHVID_POINTER_MAX * 4];
 };
 
 /**
@@ -49,6 +73,7 @@ struct synthvid_counts {
  * @features: what the guest is told that it should send
  * @quiet: no feature change is sent unasked
  * @forgets: what was in the VRAM is overwritten when the guest says where it is
+ * @position: of the pointer
  */
 struct synthvid {
 	struct device dev;
@@ -69,10 +94,9 @@ struct synthvid {
 	bool forgets;
 	bool edid;
 	struct synthvid_counts counts;
-	/* the pointer, as it was told last */
 	struct synthvid_pointer_position position;
-	uint32_t pointer_width, pointer_height, hot_x, hot_y;
-	uint32_t pointer[SYNTHVID_POINTER_MAX * SYNTHVID_POINTER_MAX];
+	struct synthvid_pointer pointer;
+	struct synthvid_arriving arriving;
 };
 
 extern struct device_kind synthvid_kind;
@@ -95,6 +119,36 @@ void synthvid_refresh(struct loop_timer *timer);
  * It may take that as a hint to ask for resolutions again.
  */
 void synthvid_features(struct synthvid *v);
+
+/**
+ * synthvid_pointer_open() - the guest has sent nothing yet
+ */
+void synthvid_pointer_open(struct synthvid *v);
+
+/**
+ * synthvid_pointer_close() - the mirror: nothing is drawn
+ */
+void synthvid_pointer_close(struct synthvid *v);
+
+void synthvid_pointer_position(struct synthvid *v,
+			       const struct synthvid_pointer_position *p);
+
+/**
+ * synthvid_pointer_shape() - take a picture, or a part of one
+ *
+ * Return: false: a host takes no such message.
+ */
+bool synthvid_pointer_shape(struct synthvid *v, const struct pipe_message *msg);
+
+/**
+ * synthvid_pointer_drawn() - the pointer is drawn, even if nobody can see it
+ */
+bool synthvid_pointer_drawn(const struct synthvid *v);
+
+/**
+ * synthvid_pointer_state() - what a person sees: "visible", "hidden", or "dot"
+ */
+const char *synthvid_pointer_state(const struct synthvid *v);
 
 /**
  * synthvid_modes_init() - the usual sizes, as far as the VRAM allows

@@ -54,6 +54,7 @@ static uint8_t *take_picture(const struct synthvid *v, bool pointer)
 	uint32_t width = v->output.width, height = v->output.height, x, y;
 	uint8_t *rgb = malloc((size_t)width * height * 3), *to = rgb;
 
+	pointer = pointer && synthvid_pointer_drawn(v);
 	for (y = 0; rgb && y < height; y++) {
 		const uint32_t *line = (const void *)(v->vram +
 			v->output.offset + (size_t)y * v->output.pitch);
@@ -62,10 +63,10 @@ static uint8_t *take_picture(const struct synthvid *v, bool pointer)
 			uint32_t p = line[x];
 			uint32_t px = x - v->position.x, py = y - v->position.y;
 
-			if (pointer && v->position.visible &&
-			    px < v->pointer_width && py < v->pointer_height)
-				p = blend(p, v->pointer[py * v->pointer_width +
-							px]);
+			if (pointer && px < v->pointer.width &&
+			    py < v->pointer.height)
+				p = blend(p, v->pointer.argb[
+						py * v->pointer.width + px]);
 			*to++ = p >> 16;
 			*to++ = p >> 8;
 			*to++ = p;
@@ -217,12 +218,13 @@ static int cmd_differs(struct synthvid *v, const char *word, struct text *out)
 
 static void add_counts(const struct synthvid_counts *c, struct text *out)
 {
-	text_add(out, "dirts=%llu rects=%llu pixels=%llu clipped=%llu situations=%llu positions=%llu shapes=%llu shape_bytes=%llu resolutions=%llu vram_locations=%llu bytes=%llu\n",
+	text_add(out, "dirts=%llu rects=%llu pixels=%llu clipped=%llu situations=%llu positions=%llu shapes=%llu shape_parts=%llu shape_bytes=%llu resolutions=%llu vram_locations=%llu bytes=%llu\n",
 		 (unsigned long long)c->dirts, (unsigned long long)c->rects,
 		 (unsigned long long)c->pixels, (unsigned long long)c->clipped,
 		 (unsigned long long)c->situations,
 		 (unsigned long long)c->positions,
 		 (unsigned long long)c->shapes,
+		 (unsigned long long)c->shape_parts,
 		 (unsigned long long)c->shape_bytes,
 		 (unsigned long long)c->resolutions,
 		 (unsigned long long)c->vram_locations,
@@ -263,9 +265,9 @@ void synthvid_status(struct device *dev, struct text *out)
 	else
 		text_add(out, "  shows nothing");
 	text_add(out, ", version %u.%u, pointer %ux%u at %d,%d %s, prefers %ux%u\n  ",
-		 v->version & 0xffff, v->version >> 16, v->pointer_width,
-		 v->pointer_height, v->position.x, v->position.y,
-		 v->position.visible ? "visible" : "hidden",
+		 v->version & 0xffff, v->version >> 16, v->pointer.width,
+		 v->pointer.height, v->position.x, v->position.y,
+		 synthvid_pointer_state(v),
 		 v->modes[v->preferred].width, v->modes[v->preferred].height);
 	add_counts(&v->counts, out);
 	pipe_status(&v->pipe, out);

@@ -134,6 +134,56 @@ static void test_handshake(void)
 	fake_stop(&f);
 }
 
+/*
+ * What hosts say of their device: its message counts less than comes, and has one
+ * wheel of two bytes or two of one
+ */
+static void test_like(void)
+{
+	static const struct {
+		const char *like;
+		uint32_t desc, room;
+		uint8_t wheel[2];
+	} kinds[] = {
+		{ "like hyperv", 72, 128, { 0xfd, 4 } },
+		{ "like openvmm", 65, 128, { 0xfd, 0xff } },
+		{ "like lenient", 72, 72, { 0xfd, 4 } },
+	};
+	struct synthhid_descriptor desc;
+	struct synthhid_header header;
+	const uint8_t *p;
+	unsigned int i;
+
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		start_with(devices);
+		CHECK_OK();
+		CHECK(!command(kinds[i].like), "%s", kinds[i].like);
+		say_version(SYNTHHID_VERSION_2_0);
+		CHECK(hear(SYNTHHID_PROTOCOL_RESPONSE), "response");
+		p = hear(SYNTHHID_DEVICE_INFO);
+		CHECK(p, "info");
+		memcpy(&desc, p + sizeof(struct synthhid_attributes),
+		       sizeof(desc));
+		memcpy(&header, p - sizeof(header), sizeof(header));
+		CHECK(desc.report_length == kinds[i].desc, "%s: %u bytes",
+		      kinds[i].like, desc.report_length);
+		CHECK(header.size == 41 + kinds[i].desc, "%s: says %u",
+		      kinds[i].like, header.size);
+		CHECK(pkt.len == (16 + 41 + kinds[i].room + 7) / 8 * 8,
+		      "%s: packet of %u bytes", kinds[i].like, pkt.len);
+		say_ack();
+		CHECK(!command("wheel -3 4"), "wheel");
+		p = hear(SYNTHHID_INPUT_REPORT);
+		CHECK(p && !memcmp(p + 5, kinds[i].wheel, 2), "%s: a wheel",
+		      kinds[i].like);
+		fake_stop(&f);
+	}
+	start_with(devices);
+	CHECK_OK();
+	CHECK(command("like xen") && !command("like"), "no such kind");
+	fake_stop(&f);
+}
+
 /* Each of these ends the connection */
 static void test_strict(void)
 {
@@ -489,6 +539,7 @@ int main(void)
 	rfbClientLog = quiet;
 	rfbClientErr = quiet;
 	tap_test("handshake", test_handshake);
+	tap_test("kinds of host", test_like);
 	tap_test("what a guest must not do", test_strict);
 	tap_test("reports", test_reports);
 	tap_test("messages spoilt on purpose", test_spoils);

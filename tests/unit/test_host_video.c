@@ -18,6 +18,9 @@ static struct synthvid *v;
 static const char *const devices[] = { "--video", "v,size=800x600,vram=4M",
 				       NULL };
 
+static const char *const openvmm[] = { "--video", "v,size=800x600,vram=4M",
+				       "--like", "openvmm", NULL };
+
 static const char *const lenient[] = { "--video", "v,size=800x600,vram=4M",
 				       "--like", "lenient", NULL };
 
@@ -155,7 +158,18 @@ static void test_start(void)
 	for (i = 0; i < rsp->count; i++)
 		CHECK(mode_of(rsp, i).width * mode_of(rsp, i).height * 4 <= 4 << 20, "%ux%u",
 		      mode_of(rsp, i).width, mode_of(rsp, i).height);
-	/* who takes two gets the best one, too */
+	/* who takes less than all gets none */
+	max = 63;
+	say(SYNTHVID_RESOLUTION_REQUEST, &max, 1);
+	rsp = hear(SYNTHVID_RESOLUTION_RESPONSE);
+	CHECK(rsp && !rsp->count && !rsp->preferred && rsp->edid[1] == 0xff,
+	      "none");
+	fake_stop(&f);
+	/* or, at the most friendly of hosts, the best one and others */
+	start_like(lenient);
+	CHECK_OK();
+	negotiate(SYNTHVID_VERSION_3_5);
+	CHECK_OK();
 	max = 2;
 	say(SYNTHVID_RESOLUTION_REQUEST, &max, 1);
 	rsp = hear(SYNTHVID_RESOLUTION_RESPONSE);
@@ -171,7 +185,7 @@ static void test_strict(void)
 	uint32_t version = SYNTHVID_VERSION_3_5;
 	unsigned int i;
 
-	for (i = 0; i < 22; i++) {
+	for (i = 0; i < 23; i++) {
 		ready();
 		CHECK_OK();
 		switch (i) {
@@ -241,6 +255,9 @@ static void test_strict(void)
 		case 21:
 			say(99, bytes, 8);
 			break;
+		case 22:
+			show(1, 4096, 32, 800, 600, 3200);
+			break;
 		}
 		CHECK(fake_broken(&f, "video:"), "case %u: '%s'", i,
 		      f.host.guest.why);
@@ -248,6 +265,36 @@ static void test_strict(void)
 		      "case %u: shown", i);
 		fake_stop(&f);
 	}
+}
+
+/* What only some hosts do */
+static void test_like(void)
+{
+	const struct synthvid_header *h;
+	const struct synthvid_ack *ack;
+
+	ready_like(lenient);
+	CHECK_OK();
+	show(1, 4096, 32, 800, 600, 3200);
+	CHECK(hear(SYNTHVID_SITUATION_UPDATE_ACK) && v->output.offset == 4096,
+	      "anywhere in the VRAM");
+	fake_stop(&f);
+
+	start_like(openvmm);
+	CHECK_OK();
+	negotiate(SYNTHVID_VERSION_3_5);
+	CHECK_OK();
+	place(VRAM_GPA);
+	ack = hear(SYNTHVID_VRAM_LOCATION_ACK);
+	h = (const void *)ack;
+	CHECK(ack && h[-1].size == sizeof(*ack), "the header is not counted");
+	show(1, 0, 32, 800, 600, 3200);
+	CHECK(hear(SYNTHVID_SITUATION_UPDATE_ACK), "no feature change before");
+	CHECK(console_resize(&f.host.console, 700, 500), "resize");
+	fake_run(&f, 1);
+	CHECK(!fake_receive(&ch, &pkt), "nor after");
+	CHECK(!strcmp(synthvid_pointer_state(v), "hidden"), "no dot");
+	fake_stop(&f);
 }
 
 static void dirt(unsigned int count, const struct synthvid_rect *rects)
@@ -319,32 +366,132 @@ static void test_stays(void)
 	}
 }
 
+static struct {
+	struct synthvid_pointer_shape s;
+	uint32_t argb[97 * 96];
+} __attribute__((packed)) shape;
+
+/* A part of a picture, of which so many bytes follow */
+static void say_part(uint8_t part, uint32_t width, uint32_t height,
+		     uint32_t bytes)
+{
+	shape.s = (struct synthvid_pointer_shape) {
+		.part = part, .argb = 1, .width = width, .height = height,
+		.hot_x = width - 1,
+	};
+	say(SYNTHVID_POINTER_SHAPE, &shape, sizeof(shape.s) + bytes);
+}
+
 static void test_pointer(void)
 {
 	struct synthvid_pointer_position p = { 1, 0, -3, 70 };
-	struct {
-		struct synthvid_pointer_shape s;
-		uint32_t argb[96 * 96];
-	} __attribute__((packed)) shape = {
-		{ SYNTHVID_POINTER_COMPLETE, 1, 96, 96, 95, 0 }, { 0x80123456 }
-	};
 
+	shape.argb[0] = 0x80123456;
 	ready_like(lenient);
 	CHECK_OK();
-	say(SYNTHVID_POINTER_SHAPE, &shape, sizeof(shape));
+	CHECK(!strcmp(synthvid_pointer_state(v), "hidden"), "no dot");
+	say_part(SYNTHVID_POINTER_COMPLETE, 96, 96, 96 * 96 * 4);
 	say(SYNTHVID_POINTER_POSITION, &p, sizeof(p));
 	CHECK(v->counts.shapes == 1 && v->counts.positions == 1 &&
-	      v->pointer[0] == 0x80123456 && v->hot_x == 95 &&
+	      v->pointer.argb[0] == 0x80123456 && v->pointer.hot_x == 95 &&
 	      v->position.x == -3 && !v->counts.pixels, "pointer");
-	shape.s.width = 97;
-	say(SYNTHVID_POINTER_SHAPE, &shape, sizeof(shape));
+	p.visible = 0;
+	say(SYNTHVID_POINTER_POSITION, &p, sizeof(p));
+	CHECK(!strcmp(synthvid_pointer_state(v), "hidden"), "invisible");
+	say_part(SYNTHVID_POINTER_COMPLETE, 97, 96, 96 * 97 * 4);
 	CHECK(fake_broken(&f, "video:"), "too wide");
 	fake_stop(&f);
-	shape.s.width = 96;
 	ready();
 	CHECK_OK();
-	say(SYNTHVID_POINTER_SHAPE, &shape, sizeof(shape));
+	say_part(SYNTHVID_POINTER_COMPLETE, 96, 96, 96 * 96 * 4);
 	CHECK(fake_broken(&f, "video: packet of 36"), "over 16384 bytes");
+	fake_stop(&f);
+}
+
+/* A picture that is too large for a message */
+static void test_pointer_parts(void)
+{
+	unsigned int i, round;
+
+	for (i = 0; i < 96 * 96; i++)
+		shape.argb[i] = 0xff000000 + i % 2048;
+	ready();
+	CHECK_OK();
+	for (round = 1; round < 3; round++) {
+		for (i = 0; i < 4; i++)
+			say_part(i, 96, 96, 8192);
+		CHECK(v->counts.shapes == round - 1, "it is not complete");
+		say_part(SYNTHVID_POINTER_COMPLETE, 96, 96, 4096);
+		CHECK(v->counts.shapes == round &&
+		      v->counts.shape_parts == 5 * round &&
+		      v->pointer.width == 96, "five parts");
+	}
+	for (i = 0; i < 96 * 96; i++)
+		CHECK(v->pointer.argb[i] == 0xff000000 + i % 2048, "pixel %u",
+		      i);
+	say_part(SYNTHVID_POINTER_COMPLETE, 32, 64, 8192);
+	CHECK(v->counts.shapes == 3 && v->pointer.height == 64, "one part");
+	CHECK(!fake_broken(&f, "video:"), "all is well");
+	fake_stop(&f);
+
+	for (i = 0; i < 9; i++) {
+		ready();
+		CHECK_OK();
+		if (i < 6)
+			say_part(0, 96, 96, 8192);
+		CHECK(!fake_broken(&f, "video:"), "case %u", i);
+		switch (i) {
+		case 0:
+			say_part(0, 96, 96, 8192);
+			break;
+		case 1:
+			say_part(2, 96, 96, 8192);
+			break;
+		case 2:
+			say_part(SYNTHVID_POINTER_COMPLETE, 96, 96, 8192);
+			break;
+		case 3:
+			say_part(1, 96, 95, 8192);
+			break;
+		case 4:
+			say_part(SYNTHVID_POINTER_COMPLETE, 1, 1, 4);
+			break;
+		case 5:
+			say_part(1, 96, 96, 0);
+			break;
+		case 6:
+			say_part(1, 96, 96, 8192);
+			break;
+		case 7:
+			say_part(0, 1, 1, 4);
+			break;
+		case 8:
+			say_part(SYNTHVID_POINTER_COMPLETE, 32, 65, 8320);
+			break;
+		}
+		CHECK(fake_broken(&f, "video:"), "case %u is taken", i);
+		fake_stop(&f);
+	}
+}
+
+/* What is drawn before there is a picture, and instead of an invisible one */
+static void test_pointer_hidden(void)
+{
+	struct synthvid_pointer_position p = { 0, 0, 10, 20 };
+
+	ready();
+	CHECK_OK();
+	CHECK(!strcmp(synthvid_pointer_state(v), "dot"), "a dot");
+	say(SYNTHVID_POINTER_POSITION, &p, sizeof(p));
+	CHECK(!strcmp(synthvid_pointer_state(v), "dot"), "it stays");
+	shape.argb[0] = 0xff0000ff;
+	say_part(SYNTHVID_POINTER_COMPLETE, 1, 1, 4);
+	CHECK(!strcmp(synthvid_pointer_state(v), "visible"), "a picture");
+	say(SYNTHVID_POINTER_POSITION, &p, sizeof(p));
+	CHECK(!strcmp(synthvid_pointer_state(v), "visible"), "not hidden by that");
+	shape.argb[0] = 0x01010100;
+	say_part(SYNTHVID_POINTER_COMPLETE, 1, 1, 4);
+	CHECK(!strcmp(synthvid_pointer_state(v), "hidden"), "but by this");
 	fake_stop(&f);
 }
 
@@ -372,9 +519,12 @@ int main(void)
 {
 	tap_test("from the version to the resolutions", test_start);
 	tap_test("what a guest must not do", test_strict);
+	tap_test("kinds of host", test_like);
 	tap_test("rectangles are counted, and clipped", test_counts);
 	tap_test("a picture stays when its channel is closed", test_stays);
 	tap_test("pointer", test_pointer);
+	tap_test("a pointer in parts", test_pointer_parts);
+	tap_test("a pointer that is hidden", test_pointer_hidden);
 	tap_test("another size", test_resize);
 	return tap_done();
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the display driver makes of messages, and of rectangles */
+/* What the display driver makes of messages, of rectangles, and of the pointer */
 #include <stdlib.h>
 
 #include "../../drivers/video/damage.h"
 #include "../../drivers/video/message.h"
+#include "../../drivers/video/pointer.h"
 #include "tap.h"
 
 static struct {
@@ -286,6 +287,152 @@ static void test_damage_clip(void)
 	      d.count, (long long)pixels());
 }
 
+static struct synv_pointer p;
+
+/* A transparent picture, but for this rectangle, where each pixel is another */
+static void draw(u32 width, u32 height, u32 hot_x, u32 hot_y,
+		 struct synv_rect r)
+{
+	u32 line[SYNTHVID_POINTER_MAX];
+	int x, y;
+
+	p = (struct synv_pointer) {
+		.width = width, .height = height,
+		.hot_x = hot_x, .hot_y = hot_y,
+	};
+	for (y = 0; y < (int)height; y++) {
+		for (x = 0; x < (int)width; x++)
+			line[x] = x < r.x1 || x >= r.x2 || y < r.y1 ||
+				  y >= r.y2 ? 0 : 0xff000000 + y * 256 + x;
+		synv_pointer_line(&p, y, line);
+	}
+	synv_pointer_crop(&p);
+}
+
+static void test_pointer_crop(void)
+{
+	static const struct {
+		u32 hot_x, hot_y;
+		struct synv_rect drawn, kept;
+	} cases[] = {
+		{ 0, 0, { 0, 0, 64, 64 }, { 0, 0, 64, 64 } },
+		{ 0, 0, { 0, 0, 12, 20 }, { 0, 0, 12, 20 } },
+		{ 31, 30, { 24, 20, 40, 44 }, { 24, 20, 40, 44 } },
+		{ 63, 63, { 63, 63, 64, 64 }, { 63, 63, 64, 64 } },
+		/* what points is no pixel of the picture */
+		{ 0, 0, { 24, 20, 40, 44 }, { 0, 0, 40, 44 } },
+		{ 63, 0, { 24, 20, 40, 44 }, { 24, 0, 64, 44 } },
+		{ 30, 63, { 24, 20, 40, 44 }, { 24, 20, 40, 64 } },
+	};
+	u32 i, x, y;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const struct synv_rect *d = &cases[i].drawn;
+		const struct synv_rect *k = &cases[i].kept;
+
+		draw(64, 64, cases[i].hot_x, cases[i].hot_y, *d);
+		CHECK((int)p.x == k->x1 && (int)p.y == k->y1 &&
+		      (int)(p.x + p.width) == k->x2 &&
+		      (int)(p.y + p.height) == k->y2, "case %u: %ux%u at %u,%u",
+		      i, p.width, p.height, p.x, p.y);
+		CHECK(p.x + p.hot_x == cases[i].hot_x &&
+		      p.y + p.hot_y == cases[i].hot_y, "case %u: %u,%u", i,
+		      p.hot_x, p.hot_y);
+		for (y = 0; y < p.height; y++) {
+			for (x = 0; x < p.width; x++) {
+				int at_x = p.x + x, at_y = p.y + y;
+				bool in = at_x >= d->x1 && at_x < d->x2 &&
+					  at_y >= d->y1 && at_y < d->y2;
+				u32 want = in ? 0xff000000 + at_y * 256 + at_x :
+					   0;
+
+				CHECK(p.argb[y * p.width + x] == want,
+				      "case %u: %08x at %u,%u", i,
+				      p.argb[y * p.width + x], x, y);
+			}
+		}
+	}
+	/* nothing is not the same as no pixels: hosts want some */
+	draw(64, 64, 30, 30, (struct synv_rect){ 0, 0, 0, 0 });
+	CHECK(p.width == 1 && p.height == 1 && !p.hot_x && !p.hot_y && !p.x &&
+	      !p.y && p.argb[0] >> 24 == 1, "nothing");
+}
+
+/* DRM has alpha multiplied in */
+static void test_pointer_alpha(void)
+{
+	static const u32 pixels[][2] = {
+		{ 0xff123456, 0xff123456 }, { 0x80800000, 0x80ff0000 },
+		{ 0x80404000, 0x80808000 }, { 0x01010000, 0x01ff0000 },
+		/* more than there can be */
+		{ 0x10ff0000, 0x10ff0000 },
+	};
+	u32 i;
+
+	for (i = 0; i < sizeof(pixels) / sizeof(pixels[0]); i++) {
+		p = (struct synv_pointer) { .width = 1, .height = 1 };
+		synv_pointer_line(&p, 0, &pixels[i][0]);
+		CHECK(p.argb[0] == pixels[i][1], "%08x", p.argb[0]);
+	}
+}
+
+static void test_pointer_parts(void)
+{
+	static const u32 sizes[][3] = {
+		{ 1, 1, 1 }, { 32, 64, 1 }, { 32, 65, 2 }, { 64, 64, 2 },
+		{ 96, 96, 5 }, { 96, 1, 1 }, { 1, 96, 1 },
+	};
+	struct synthvid_pointer_shape shape;
+	u8 pixels[SYNTHVID_POINTER_PART];
+	u32 i, part, bytes, all, have;
+
+	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		u32 w = sizes[i][0], h = sizes[i][1];
+
+		draw(w, h, w - 1, h / 2, (struct synv_rect){ 0, 0, w, h });
+		all = w * h * 4;
+		have = 0;
+		for (part = 0; (bytes = synv_pointer_part(&p, part, &shape,
+							  pixels)); part++) {
+			bool last = part + 1 == sizes[i][2];
+
+			CHECK(shape.part == (last ? 255 : part), "part %u: %u",
+			      part, shape.part);
+			CHECK(shape.argb == 1 && shape.width == w &&
+			      shape.height == h && shape.hot_x == w - 1 &&
+			      shape.hot_y == h / 2, "part %u", part);
+			CHECK(last || bytes == sizeof(pixels), "%u bytes",
+			      bytes);
+			CHECK(have + bytes <= all &&
+			      !memcmp(pixels, (u8 *)p.argb + have, bytes),
+			      "part %u", part);
+			have += bytes;
+		}
+		CHECK(part == sizes[i][2] && have == all, "%ux%u: %u parts",
+		      w, h, part);
+	}
+}
+
+static void test_pointer_same(void)
+{
+	static struct synv_pointer a;
+
+	draw(64, 64, 30, 30, (struct synv_rect){ 20, 20, 40, 40 });
+	a = p;
+	a.argb[20 * 20]++;
+	a.x++;
+	CHECK(synv_pointer_same(&a, &p), "what is not sent does not differ");
+	a.argb[20 * 20 - 1]++;
+	CHECK(!synv_pointer_same(&a, &p), "a pixel");
+	a = p;
+	a.hot_y++;
+	CHECK(!synv_pointer_same(&a, &p), "what points");
+	a = p;
+	a.width = 40;
+	a.height = 10;
+	CHECK(!synv_pointer_same(&a, &p), "size");
+}
+
 int main(void)
 {
 	tap_test("messages of every length", test_short);
@@ -296,5 +443,9 @@ int main(void)
 	tap_test("more rectangles than there is room for", test_damage_full);
 	tap_test("one around too many", test_damage_gather);
 	tap_test("the part of them that is on a screen", test_damage_clip);
+	tap_test("a pointer's edges", test_pointer_crop);
+	tap_test("a pointer's alpha", test_pointer_alpha);
+	tap_test("a pointer's messages", test_pointer_parts);
+	tap_test("another pointer", test_pointer_same);
 	return tap_done();
 }

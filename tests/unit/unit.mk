@@ -22,7 +22,8 @@ UNIT_CFLAGS_test_ring_api := -Itests/unit/kernel -Ichannel \
 	-Wl,--wrap=ring_recv_peek
 UNIT_SRCS_test_sbc := drivers/block/sbc.c
 UNIT_SRCS_test_mouse := drivers/input/message.c
-UNIT_SRCS_test_video := drivers/video/message.c drivers/video/damage.c
+UNIT_SRCS_test_video := drivers/video/message.c drivers/video/damage.c \
+	drivers/video/pointer.c
 UNIT_SRCS_test_rndis := drivers/net/rndis.c
 UNIT_SRCS_stress_ring := channel/ring.c tests/host/ring.c
 
@@ -73,7 +74,7 @@ UNIT_NAMES := $(patsubst tests/unit/%.c,%,$(sort \
 UNIT_HDRS := $(wildcard tests/unit/*.h tests/unit/kernel/*/*.h \
 	channel/ring*.h channel/trace.h drivers/block/sbc*.h \
 	drivers/input/message*.h drivers/video/message*.h \
-	drivers/video/damage.h \
+	drivers/video/damage.h drivers/video/pointer.h \
 	drivers/net/rndis*.h tests/host/*.h \
 	include/synthio/*.h)
 UNIT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -g -Wall -Wextra -Werror -Iinclude
