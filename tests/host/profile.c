@@ -2,6 +2,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include <synthio/rndis.h>
 #include <synthio/storvsp.h>
 
 #include "profile.h"
@@ -11,6 +12,12 @@ static const struct host_profile profiles[] = {
 	{
 		.name = "hyperv",
 		.help = "Hyper-V: strict, and as awkward as it is known to be",
+		.bus = {
+			.overlay = true,
+			.modify_open_only = true,
+			.offers_beside = true,
+			.subchannel_ms = 20,
+		},
 		.pipe = { .max_packet = 16384 },
 		.storvsp = {
 			.guid_ids = true,
@@ -23,10 +30,32 @@ static const struct host_profile profiles[] = {
 			.always_visible = true,
 		},
 		.mouse = { .descriptor_room = 128 },
+		.netvsp = {
+			.slot_head = 256,
+			.slot_tail = 36,
+			.slot_skew = 2,
+			.control_slots = 16,
+			.info_uncounted = true,
+			.link_indicated = true,
+			.min_frame = 1514,
+			.table_old = true,
+			.completion = PROFILE_COMPLETION_VARIED,
+			.tags_dropped = true,
+			.tags_plain = true,
+			.path_switched = true,
+			.subchannel_ms = 100,
+			.deaf_when_revoked = true,
+			.unknown_oid = NDIS_STATUS_INVALID_OID,
+		},
 	},
 	{
 		.name = "openvmm",
 		.help = "OpenVMM: what its devices answer, refuse and leave out",
+		.bus = {
+			.overlay = true,
+			.modify_open_only = true,
+			.offers_beside = true,
+		},
 		.storvsp = {
 			.max_version = STORVSP_VERSION_6_0,
 			.max_transfer = 256u << 10,
@@ -57,6 +86,24 @@ static const struct host_profile profiles[] = {
 			.descriptor_room = 128,
 			.wide_wheel = true,
 		},
+		.netvsp = {
+			.slot_head = 256,
+			.slot_tail = 36,
+			.slot_claimed = true,
+			.control_slots = 16,
+			.control_exact = true,
+			.link_indicated = true,
+			.min_frame = 1514,
+			.max_frame = 9216,
+			.completion = PROFILE_COMPLETION_WHOLE,
+			.tags_plain = true,
+			.subchannels_all = true,
+			.deaf_when_revoked = true,
+			.no_multicast_list = true,
+			.no_rsc = true,
+			.no_udp_hash = true,
+			.unknown_oid = NDIS_STATUS_NOT_SUPPORTED,
+		},
 	},
 	{
 		.name = "lenient",
@@ -66,6 +113,7 @@ static const struct host_profile profiles[] = {
 			.any_offset = true,
 			.few_resolutions = true,
 		},
+		.netvsp = { .unknown_oid = NDIS_STATUS_INVALID_OID },
 	},
 };
 
