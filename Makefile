@@ -18,7 +18,7 @@ W ?= $(if $(KERNEL),1)
 STRICT := $(if $(filter-out debug,$(KERNEL)),KCFLAGS=-Werror)
 SUITE ?=
 JOBS ?= 2
-export LONG DEBUG_KERNEL KEEP JOBS_TEST
+export LONG DEBUG_KERNEL KEEP JOBS_TEST OPENVMM QEMU
 export PYTHONDONTWRITEBYTECODE := 1
 
 GUEST_KERNEL := $(if $(filter 1,$(DEBUG_KERNEL)),debug,$(or $(KERNEL),distro))
@@ -217,7 +217,7 @@ vm:
 	@$(MAKE) -j$(JOBS) host
 	@$(MAKE) modules KERNEL=$(GUEST_KERNEL) BUS=$(VM_BUS)
 	@mkdir -p $(dir $(VM_DISK)); [ -e $(VM_DISK) ] || truncate -s 1G $(VM_DISK)
-	@tests/vm/run --shell --name vm --limit 86400 --host-build host \
+	@$(if $(KERNEL),VM_KERNEL=$(KERNEL)) tests/vm/run --shell --name vm --limit 86400 --host-build host \
 		--mem 1G --load $(VM_BUS) --bar 32M \
 		--host "--scsi c0 --keyboard --mouse --video video,vram=16M" \
 		--host "--vnc $(or $(VNC),0)" \
@@ -275,7 +275,9 @@ help:
 	@echo "make dkms-install       the same by DKMS; dkms-uninstall"
 	@echo "make demo               from nothing to a guest with a disk and a keyboard"
 	@echo "make test               all test suites; SUITE=unit|channel|block|net|input|"
-	@echo "                        video|hyperv|package; LONG=1 adds soak;"
+	@echo "                        video|hyperv|openvmm|package; LONG=1 adds soak;"
+	@echo "                        SUITE=openvmm OPENVMM=/path/to/openvmm [QEMU=]: on"
+	@echo "                        a host of others' making (docs/hyperv.md);"
 	@echo "                        DEBUG_KERNEL=1: in a kernel with KASAN and lockdep;"
 	@echo "                        KEEP=1 keeps build/run/NAME.PID of each guest;"
 	@echo "                        JOBS_TEST=N programs at once: by default as many as"

@@ -41,6 +41,31 @@
 #define COMPAT_PANIC	1
 #endif
 
+/*
+ * In a panic the kernel's VMBus unloads before drm_panic draws, unless it is told
+ * that whoever draws will have it unload. Ours unloads behind drm_panic.
+ */
+#if defined(HAVE_SKIP_UNLOAD_YES) && IS_ENABLED(CONFIG_DRM_PANIC) && \
+	!defined(SYNTHIO_OWN_NAMES)
+static inline void compat_skip_unload(bool skip)
+{
+	vmbus_set_skip_unload(skip);
+}
+
+static inline void compat_panic_unload(void)
+{
+	vmbus_initiate_unload(true);
+}
+#else
+static inline void compat_skip_unload(bool skip)
+{
+}
+
+static inline void compat_panic_unload(void)
+{
+}
+#endif
+
 /* struct drm_atomic_state, which is drm_atomic_commit later */
 #define compat_atomic		typeof(*((struct drm_plane_state *)NULL)->state)
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""As much of a VNC viewer as moves a pointer (RFC 6143): it asks for no
-picture."""
+"""As much of a VNC viewer as moves a pointer and presses keys (RFC 6143): it
+asks for no picture."""
 
 import socket
 import struct
@@ -10,11 +10,13 @@ NO_PASSWORD = 1
 
 
 class Viewer:
-    """A connection; width and height: of the screen."""
+    """A connection; width and height: of the screen. sock: one that stands."""
 
-    def __init__(self, port, address="127.0.0.1"):
-        self.sock = socket.create_connection((address, port), 20)
-        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def __init__(self, port, address="127.0.0.1", sock=None):
+        self.sock = sock
+        if sock is None:
+            self.sock = socket.create_connection((address, port), 20)
+            self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             self._shake_hands()
         except OSError:
@@ -50,6 +52,11 @@ class Viewer:
     def point(self, x, y, buttons=0):
         """The pointer is there."""
         self.sock.sendall(struct.pack(">BBHH", 5, buttons, x, y))
+
+    def press(self, keysym):
+        """A key goes down and up; keysym: X11's."""
+        for down in (1, 0):
+            self.sock.sendall(struct.pack(">BBHI", 4, down, 0, keysym))
 
     def close(self):
         """Hangs up."""

@@ -19,7 +19,7 @@ vm="$build qemu-system-x86 busybox-static python3 kmod xz-utils cpio
 demo="$vm e2fsprogs util-linux fio iproute2 ethtool iperf3 iputils-ping
 	libdrm-dev"
 tests="$demo perl procps fdisk xfsprogs udev clang lld llvm libbpf-dev
-	rt-tests"
+	rt-tests socat"
 # qemu-system-common: qemu-storage-daemon
 bench="$vm qemu-system-common fio gnuplot-nox util-linux iperf3 iproute2
 	ethtool procps libdrm-dev"

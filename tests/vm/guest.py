@@ -220,6 +220,7 @@ class Guest:
         if self.maxcpus < 2:
             raise ValueError("maxcpus has to be 2 or more")
         self.possible = self.maxcpus if self.arch.plugs else smp    # CPUs
+        self.program = self.arch.program    # QEMU's
         self.ram = size(mem)
         self.cmdline = cmdline
         self.host_args = host
@@ -448,7 +449,7 @@ class Guest:
             kw = {}
         options = [self.machine, arch.options[self.machine],
                    "memory-backend=ram"]
-        argv = [arch.program, "-nodefaults", "-no-user-config",
+        argv = [self.program, "-nodefaults", "-no-user-config",
                 "-display", "none", "-accel", "tcg", "-cpu", arch.cpu,
                 "-machine", ",".join(x for x in options if x),
                 "-smp", f"{self.smp},maxcpus={self.maxcpus}",

@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The first process of a guest in a guest (nested.py). All that it needs is in
 # its initramfs: 9p through two emulations is too slow. The agent takes
-# commands from the virtio console.
-export PATH=/bin
-export HOME=/root LANG=C.UTF-8 VM_AGENT=/dev/hvc0
+# commands from the virtio console, or what the kernel's command line names.
+export PATH=/prog:/bin
+export HOME=/root LANG=C.UTF-8 VM_AGENT="${VM_AGENT:-/dev/hvc0}"
 
 mount -t devtmpfs dev /dev
 mount -t proc proc /proc

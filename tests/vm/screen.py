@@ -101,6 +101,17 @@ def read_png(path):
     return Picture(width, height, rows)
 
 
+def read_ppm(path):
+    """Reads what vnccapture writes."""
+    with open(path, "rb") as f:
+        data = f.read()
+    m = re.match(rb"P6\n(\d+) (\d+)\n255\n", data)
+    width, height = int(m[1]), int(m[2])
+    data = data[m.end():]
+    return Picture(width, height, [data[3 * width * y:3 * width * (y + 1)]
+                                   for y in range(height)])
+
+
 def screenshot(g, pointer=False):
     """What the host shows."""
     path = os.path.join(g.scratch, "screen.png")

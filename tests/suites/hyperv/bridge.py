@@ -14,8 +14,8 @@
 bridge.py [GUEST]... runs only those inner guests; without one, all.
 
 One at a time: four CPUs on two emulated ones are what a loaded machine can bear.
-What fails while the outer guest's kernel is in trouble is not reported, but run
-again in another one, and said.
+What dies of QEMU's emulated virtualisation is run again in another outer guest,
+and said (tests/vm/outers.py).
 
 The bridge speaks versions up to 4.0, and offers one device, the balloon. QEMU
 sends no request to it in the first 50 s after its channel was opened.
@@ -31,9 +31,10 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 VM = os.path.join(HERE, "../../vm")
 sys.path.insert(0, VM)
 # pylint: disable=wrong-import-position
-from guest import G, GuestError     # noqa: E402
+from guest import G         # noqa: E402
 from kernels import build_modules, TOP  # noqa: E402
-from nested import Inner, Outer, needs  # noqa: E402
+from nested import Inner, needs     # noqa: E402
+from outers import Outers, in_outer     # noqa: E402
 from tap import Skip, Tap   # noqa: E402
 
 VERSION = "4.0"         # the bridge's newest
@@ -41,7 +42,6 @@ BALLOON = "{525074dc-8985-46e2-8057-a307dc18a502}"
 MEM = G // 2
 SMALL = MEM - (128 << 20)   # what a balloon is asked to leave
 LOADS = 5
-FAILURES = 3            # of outer guests, before we give up
 DRIVERS = ("synth_blk", "synth_keyboard", "synth_mouse", "synth_net",
            "synth_video")
 # Hyper-V's registers of a CPU, by number, and what is in them
@@ -450,32 +450,6 @@ GUESTS = {
 }
 
 
-class Broken(BaseException):
-    """The outer guest has failed, and with it what goes on in it. No test takes
-    this for its own."""
-
-
-def in_outer(outer, function):
-    """function(g), and a look at what the inner guest's kernel has said. What
-    fails is blamed on the outer guest if that one is in trouble: nothing of ours
-    runs in it, but a kernel on emulated CPUs whose virtualisation is emulated.
-    Only what it says meanwhile counts."""
-    def wrapped(g):
-        start = len(outer.console_text())
-        try:
-            said = function(g)
-            bad = g.problems()
-            if bad:
-                raise AssertionError("\n".join(bad))
-            return said
-        except Exception as e:
-            why = outer.trouble(start)
-            if why:
-                raise Broken(why) from e
-            raise
-    return wrapped
-
-
 def run(tap, outer, name):
     """Boots an inner guest and runs its tests."""
     smp, kernel, tests = GUESTS[name]
@@ -489,43 +463,6 @@ def run(tap, outer, name):
         tap.test(f"{name}: {what}", in_outer(outer, function), g)
 
 
-class Outers:
-    """The outer guest: one for all inner guests, or another where it fails."""
-
-    def __init__(self):
-        self.outer = None
-
-    def get(self):
-        """One that is well."""
-        if self.outer is None:
-            self.outer = Outer("hyperv")
-            self.outer.__enter__()
-        return self.outer
-
-    def end(self):
-        """Ends it; there may be none."""
-        if self.outer is not None:
-            self.outer.end()
-            self.outer = None
-
-
-def run_all(tap, outers, names):
-    """Runs the tests of each inner guest; with another outer guest once more
-    if that one failed, a few times in all."""
-    failures = 0
-    for name in names:
-        while True:
-            try:
-                run(tap, outers.get(), name)
-                break
-            except Broken as e:
-                outers.end()
-                failures += 1
-                if failures > FAILURES:
-                    raise GuestError(f"the outer guest fails: {e}") from e
-                tap.say(f"{name}: the outer guest has failed: once more\n{e}")
-
-
 def main():
     """Runs the tests."""
     with Tap() as tap:
@@ -537,11 +474,12 @@ def main():
             names.remove("builtin")
         if "rt" in names and not build_modules(tap, RT, "own", "stock"):
             names.remove("rt")
-        outers = Outers()
+        outers = Outers(tap, "hyperv")
         if not tap.test("outer guest: boots", outers.get):
             return
         try:
-            run_all(tap, outers, names)
+            for name in names:
+                outers.run(name, run)
         finally:
             outers.end()
 

@@ -12,7 +12,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 # pylint: disable=wrong-import-position
 from guest import Guest                 # noqa: E402
 from kernels import BUILD               # noqa: E402
-from screen import Picture              # noqa: E402
+from screen import read_ppm             # noqa: E402
 from steps import swap_disk, wait_for   # noqa: E402
 
 VIDEO = "da0a7802-e377-4aac-8e77-0558eb1073f8"
@@ -87,17 +87,6 @@ def hears_events(g, job):
 def offset(g):
     """Where in the VRAM the screen begins, as the host was told."""
     return int(re.search(r"shows .* offset (\d+)", g.ctl("status"))[1])
-
-
-def read_ppm(path):
-    """Reads what vnccapture writes."""
-    with open(path, "rb") as f:
-        data = f.read()
-    m = re.match(rb"P6\n(\d+) (\d+)\n255\n", data)
-    width, height = int(m[1]), int(m[2])
-    data = data[m.end():]
-    return Picture(width, height, [data[3 * width * y:3 * width * (y + 1)]
-                                   for y in range(height)])
 
 
 def changed(g):
