@@ -227,8 +227,13 @@ ATTRIBUTE_GROUPS(driver);
 static ssize_t hibernation_show(compat_const_bus struct bus_type *bus,
 				char *buf)
 {
-	return sysfs_emit(buf, "%d\n", IS_ENABLED(CONFIG_HIBERNATION) &&
-			  READ_ONCE(connection.transport));
+	bool can;
+
+	mutex_lock(&connection.channel_mutex);	/* keeps the transport there */
+	can = IS_ENABLED(CONFIG_HIBERNATION) && connection.transport &&
+	      connection.transport->hibernates;
+	mutex_unlock(&connection.channel_mutex);
+	return sysfs_emit(buf, "%d\n", can);
 }
 static BUS_ATTR_RO(hibernation);
 
@@ -398,6 +403,9 @@ static int device_notify(struct notifier_block *nb, unsigned long action,
 	struct hv_device *hv = compat_hv_dev(dev);
 	int ret = 0;
 
+	if (action == BUS_NOTIFY_BOUND_DRIVER &&
+	    hv->channel->device_id == HV_FB)
+		unload_behind_display();
 	if (action != BUS_NOTIFY_ADD_DEVICE)
 		return NOTIFY_DONE;
 	hv->channels_kset = kset_create_and_add("channels", NULL, &dev->kobj);

@@ -8,6 +8,7 @@
 
 #include <linux/device.h>
 #include <linux/hyperv.h>
+#include <linux/kmsg_dump.h>
 #include <linux/slab.h>
 
 #include <synthio/config.h>
@@ -74,6 +75,18 @@ static inline int compat_match_override(struct hv_device *hv,
 		return -1;
 	return !strcmp(hv->driver_override, drv->name);
 }
+#endif
+
+/* What a kmsg dumper is called with besides itself */
+#ifdef HAVE_KMSG_DUMP_DETAIL
+#define compat_kmsg_detail	struct kmsg_dump_detail *
+#else
+#define compat_kmsg_detail	enum kmsg_dump_reason
+#endif
+
+/* Only drivers of the kernel's need it; ours unloads late enough by itself */
+#if defined(HAVE_SKIP_UNLOAD_YES) && !defined(SYNTHIO_OWN_NAMES)
+#define COMPAT_SKIP_UNLOAD 1
 #endif
 
 /* struct vmbus_close_msg went when its bookkeeping was found unused */

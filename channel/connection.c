@@ -1,45 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The connection to the host: messages both ways, requests and their answers,
- * version negotiation, unload, suspend and resume.
+ * The connection to the host: messages both ways, version negotiation, attach
+ * and detach, suspend and resume.
  *
  * Messages from the host arrive in interrupt context (interrupt.c), one at a
  * time in the message slot of a CPU. Answers to requests are matched and
- * completed right there, so that somebody who waits is woken whatever the
- * workers do. Offers and rescinds are queued, and offers.c takes them in their
- * order.
+ * completed right there (request.c). Offers and rescinds are queued, and offers.c
+ * takes them in their order; but that a channel was rescinded is marked at once, so
+ * that nobody waits for the host on its behalf while the queue waits for somebody
+ * else.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/delay.h>
 #include <linux/io.h>
 #include <linux/module.h>
-#include <linux/panic_notifier.h>
 #include <linux/slab.h>
 #include <asm/sync_bitops.h>
 
 #include "vmbus.h"
 #include "trace.h"
 
+/*
+ * Hosts throttle, and some take nothing while they are busy with something else.
+ * The kernel's own VMBus goes on trying for this long.
+ */
+#define POST_TIMEOUT_US		(170 * USEC_PER_SEC)
 #define POST_RETRY_US		100
-#define POST_TIMEOUT_MS		10000
-#define UNLOAD_NOTICE_MS	5000
-#define SHUTDOWN_WAIT_MS	10000
+#define POST_RETRY_MAX_US	(100 * USEC_PER_MSEC)
 #define SLOT_BURST		16	/* messages for one interrupt */
 
 struct connection connection;
 
 __u32 vmbus_proto_version = VERSION_WIN10_V4_1;
-
-static unsigned int host_timeout = 30;
-module_param(host_timeout, uint, 0644);
-MODULE_PARM_DESC(host_timeout,
-		 "Seconds to wait for the host's answer to a request (default 30)");
-
-static unsigned int unload_timeout = 100;
-module_param(unload_timeout, uint, 0644);
-MODULE_PARM_DESC(unload_timeout,
-		 "Seconds to wait for the host to write back and let go at unload, reboot and panic (default 100)");
 
 static char *max_version = "6.0";
 module_param(max_version, charp, 0444);
@@ -85,8 +78,9 @@ const char *connection_state_name(void)
  *
  * Context: process if @can_sleep, else any.
  * Return: 0, -ENODEV if there is no host, -ETIMEDOUT if it took no message for
- *	ten seconds, -ENXIO if it does not know the connection id that contact is
- *	made by, -EINVAL for what can't be sent.
+ *	nearly three minutes, -ENXIO if it does not know the connection id that
+ *	contact is made by, -ESHUTDOWN if all but UNLOAD comes too late, -EINVAL for
+ *	what can't be sent.
  */
 int connection_post(const void *msg, size_t len, bool can_sleep)
 {
@@ -104,6 +98,11 @@ int connection_post(const void *msg, size_t len, bool can_sleep)
 			ret = -ENODEV;
 			break;
 		}
+		if (READ_ONCE(connection.ending) &&
+		    hdr->msgtype != CHANNELMSG_UNLOAD) {
+			ret = -ESHUTDOWN;
+			break;
+		}
 		ret = t->ops->post_message(t, connection.message_conn_id,
 					   MESSAGE_TYPE_CHANNEL, msg, len);
 		/*
@@ -114,7 +113,7 @@ int connection_post(const void *msg, size_t len, bool can_sleep)
 		    (ret != -ENXIO ||
 		     hdr->msgtype == CHANNELMSG_INITIATE_CONTACT))
 			break;
-		if (waited_us >= POST_TIMEOUT_MS * 1000) {
+		if (waited_us >= POST_TIMEOUT_US) {
 			ret = -ETIMEDOUT;
 			break;
 		}
@@ -124,7 +123,7 @@ int connection_post(const void *msg, size_t len, bool can_sleep)
 		else
 			udelay(pause_us);
 		waited_us += pause_us;
-		if (can_sleep && pause_us < 10000)
+		if (can_sleep && pause_us < POST_RETRY_MAX_US)
 			pause_us *= 2;
 	}
 
@@ -138,187 +137,10 @@ int connection_post(const void *msg, size_t len, bool can_sleep)
 	trace_synth_message_out(hdr->msgtype, len, ret);
 	if (!ret)
 		atomic64_inc(&connection.messages_out);
-	else if (ret != -ENXIO && ret != -ENODEV)
+	else if (ret != -ENXIO && ret != -ENODEV && ret != -ESHUTDOWN)
 		pr_err_ratelimited("message %u could not be posted (%d)\n",
 				   hdr->msgtype, ret);
 	return ret;
-}
-
-/**
- * request_start() - register for an answer before the question is sent
- * @req: lives until request_wait() or request_cancel() has returned
- * @answer: CHANNELMSG_* of the answer
- * @channel: whose request this is: its relid must match, and its rescind ends
- *	the wait. NULL for a request of the connection itself
- * @gpadl: for answers about GPADLs: the handle
- *
- * Context: any.
- */
-void request_start(struct request *req, u32 answer,
-		   struct vmbus_channel *channel, u32 gpadl)
-{
-	unsigned long flags;
-
-	memset(req, 0, sizeof(*req));
-	req->answer = answer;
-	req->channel = channel;
-	req->relid = channel ? channel->offermsg.child_relid : 0;
-	req->gpadl = gpadl;
-	init_completion(&req->done);
-
-	spin_lock_irqsave(&connection.request_lock, flags);
-	list_add_tail(&req->node, &connection.requests);
-	/*
-	 * The rescind handler sets the flag, then walks the list under the
-	 * lock: it finds this request, or we find the flag.
-	 */
-	if (channel && channel->rescind)
-		req->error = -ENODEV;
-	spin_unlock_irqrestore(&connection.request_lock, flags);
-}
-
-/**
- * request_cancel() - nobody asks any more
- * @req: after request_start()
- *
- * Context: any. Afterwards no answer is written into @req.
- */
-void request_cancel(struct request *req)
-{
-	unsigned long flags;
-
-	spin_lock_irqsave(&connection.request_lock, flags);
-	list_del(&req->node);
-	spin_unlock_irqrestore(&connection.request_lock, flags);
-}
-
-/**
- * request_wait() - wait for the answer, for a bounded time
- * @req: after request_start(), and after the question was sent
- *
- * Context: process, sleeps. Return: 0 with the answer in @req->response;
- *	-ENODEV if the channel was rescinded or the host has gone, -ETIMEDOUT.
- */
-int request_wait(struct request *req)
-{
-	unsigned long end = jiffies + host_timeout * HZ;
-	int ret;
-
-	if (!req->error) {
-		do {
-			if (wait_for_completion_timeout(&req->done, HZ))
-				break;
-			if (READ_ONCE(connection.host_gone))
-				break;
-		} while (time_before(jiffies, end));
-	}
-
-	request_cancel(req);
-
-	if (req->error)
-		ret = req->error;
-	else if (completion_done(&req->done))
-		ret = 0;
-	else
-		ret = READ_ONCE(connection.host_gone) ? -ENODEV : -ETIMEDOUT;
-	if (ret == -ETIMEDOUT)
-		pr_err("the host did not answer with message %u in %u s (relid %u)\n",
-		       req->answer, host_timeout, req->relid);
-	return ret;
-}
-
-/**
- * request_fail() - end waits for answers that will not come
- * @channel: whose; its rescind flag is set already. NULL: all of them
- * @error: what they return
- *
- * Context: any.
- */
-void request_fail(struct vmbus_channel *channel, int error)
-{
-	struct request *req;
-	unsigned long flags;
-
-	spin_lock_irqsave(&connection.request_lock, flags);
-	list_for_each_entry(req, &connection.requests, node) {
-		if (channel && req->channel != channel)
-			continue;
-		if (completion_done(&req->done))
-			continue;
-		req->error = error;
-		complete_all(&req->done);
-	}
-	spin_unlock_irqrestore(&connection.request_lock, flags);
-}
-
-/* What a response must hold, in bytes from the message header on */
-static size_t answer_min_len(u32 type)
-{
-	switch (type) {
-	case CHANNELMSG_VERSION_RESPONSE:
-		/* old hosts send no connection id */
-		return offsetofend(struct vmbus_channel_version_response,
-				   connection_state);
-	case CHANNELMSG_OPENCHANNEL_RESULT:
-		return sizeof(struct vmbus_channel_open_result);
-	case CHANNELMSG_GPADL_CREATED:
-		return sizeof(struct vmbus_channel_gpadl_created);
-	case CHANNELMSG_GPADL_TORNDOWN:
-		return sizeof(struct vmbus_channel_gpadl_torndown);
-	case CHANNELMSG_MODIFYCHANNEL_RESPONSE:
-		return sizeof(struct vmbus_channel_modifychannel_response);
-	default:
-		return 0;
-	}
-}
-
-static bool answer_matches(const struct request *req, const void *msg)
-{
-	const struct vmbus_channel_open_result *open = msg;
-	const struct vmbus_channel_gpadl_created *created = msg;
-	const struct vmbus_channel_gpadl_torndown *torndown = msg;
-	const struct vmbus_channel_modifychannel_response *modify = msg;
-
-	switch (req->answer) {
-	case CHANNELMSG_VERSION_RESPONSE:
-		return true;
-	case CHANNELMSG_OPENCHANNEL_RESULT:
-		return open->child_relid == req->relid &&
-		       open->openid == req->relid;
-	case CHANNELMSG_GPADL_CREATED:
-		return created->child_relid == req->relid &&
-		       created->gpadl == req->gpadl;
-	case CHANNELMSG_GPADL_TORNDOWN:
-		return torndown->gpadl == req->gpadl;
-	case CHANNELMSG_MODIFYCHANNEL_RESPONSE:
-		return modify->child_relid == req->relid;
-	default:
-		return false;
-	}
-}
-
-static void answer_deliver(const struct rx_message *msg, u32 type)
-{
-	struct request *req;
-	unsigned long flags;
-	bool found = false;
-
-	spin_lock_irqsave(&connection.request_lock, flags);
-	list_for_each_entry(req, &connection.requests, node) {
-		if (req->answer != type || completion_done(&req->done) ||
-		    !answer_matches(req, msg->payload))
-			continue;
-		memcpy(&req->response, msg->payload,
-		       min_t(size_t, msg->len, sizeof(req->response)));
-		complete_all(&req->done);
-		found = true;
-		break;
-	}
-	spin_unlock_irqrestore(&connection.request_lock, flags);
-
-	if (!found)
-		pr_warn_ratelimited("message %u from the host answers nothing that was asked\n",
-				    type);
 }
 
 /*
@@ -340,8 +162,10 @@ static bool message_deliver(const struct rx_message *msg)
 	trace_synth_message_in(type, msg->len);
 
 	switch (type) {
-	case CHANNELMSG_OFFERCHANNEL:
 	case CHANNELMSG_RESCIND_CHANNELOFFER:
+		removal_mark_rescind(msg);
+		fallthrough;
+	case CHANNELMSG_OFFERCHANNEL:
 	case CHANNELMSG_ALLOFFERS_DELIVERED:
 		if (!kfifo_put(&connection.rx, *msg))
 			return false;
@@ -352,15 +176,10 @@ static bool message_deliver(const struct rx_message *msg)
 	case CHANNELMSG_GPADL_CREATED:
 	case CHANNELMSG_GPADL_TORNDOWN:
 	case CHANNELMSG_MODIFYCHANNEL_RESPONSE:
-		if (msg->len < answer_min_len(type)) {
-			pr_warn_ratelimited("message %u from the host is too short: %u bytes\n",
-					    type, msg->len);
-			break;
-		}
 		answer_deliver(msg, type);
 		break;
 	case CHANNELMSG_UNLOAD_RESPONSE:
-		complete(&connection.unloaded);
+		complete_all(&connection.unloaded);
 		break;
 	case CHANNELMSG_TL_CONNECT_RESULT:
 		/* the socket driver learns of success by an offer */
@@ -546,6 +365,7 @@ static int contact(u32 version)
 
 	/* even if it does not answer, it may have taken the pages */
 	connection.exposed = true;
+	atomic_set(&connection.unload, UNLOAD_DUE);
 	request_start(&req, CHANNELMSG_VERSION_RESPONSE, NULL, 0);
 	ret = connection_post(&msg, sizeof(msg), true);
 	if (ret) {
@@ -558,8 +378,10 @@ static int contact(u32 version)
 		return ret;
 
 	rsp = &req.response.version;
-	if (!rsp->version_supported)
+	if (!rsp->version_supported) {
+		atomic_set(&connection.unload, UNLOAD_NOT_DUE);
 		return -EPROTO;
+	}
 	if (rsp->connection_state) {
 		pr_err("the host accepts version %u.%u but refuses the connection (state %u)\n",
 		       version >> 16, version & 0xffff, rsp->connection_state);
@@ -585,6 +407,12 @@ static int negotiate(u32 newest, u32 oldest)
 		ret = contact(version);
 		if (!ret) {
 			vmbus_proto_version = version;
+			/*
+			 * Offers and rescinds that are still queued are of a
+			 * connection before this one, and are dropped in the state
+			 * that we are in
+			 */
+			flush_workqueue(connection.offer_wq);
 			pr_info("VMBus version %u.%u over %s\n", version >> 16,
 				version & 0xffff, connection.transport->name);
 			return 0;
@@ -623,37 +451,6 @@ static void set_state(enum connection_state state)
 	WRITE_ONCE(connection.state, state);
 }
 
-/*
- * Say UNLOAD and wait until the host has let go. It may first write back what
- * it holds for us, which takes up to a minute on busy hosts.
- */
-static bool unload_host(void)
-{
-	struct vmbus_channel_message_header msg = {
-		.msgtype = CHANNELMSG_UNLOAD,
-	};
-	unsigned int ms;
-
-	/* hosts before 8.1 know no UNLOAD, and no second connection */
-	if (vmbus_proto_version < VERSION_WIN8_1)
-		return false;
-
-	reinit_completion(&connection.unloaded);
-	if (connection_post(&msg, sizeof(msg), true))
-		return false;
-	for (ms = 0; ms < unload_timeout * 1000; ms += 500) {
-		if (wait_for_completion_timeout(&connection.unloaded,
-						msecs_to_jiffies(500)))
-			return true;
-		if (READ_ONCE(connection.host_gone))
-			break;
-		if (ms && !(ms % UNLOAD_NOTICE_MS))
-			pr_notice("waiting for the host to unload\n");
-	}
-	pr_err("the host did not confirm the unload\n");
-	return false;
-}
-
 /* Remove all devices, unload. Returns whether the host has let go. */
 static bool leave_host(void)
 {
@@ -663,12 +460,14 @@ static bool leave_host(void)
 	/* an offer that is being taken now becomes a device, or sees LEAVING */
 	flush_workqueue(connection.offer_wq);
 	flush_workqueue(connection.device_wq);
-	offers_remove_all();
+	removal_all();
 	flush_workqueue(connection.sub_wq);
+	offers_stop_releases();
 
 	confirmed = unload_host();
 	if (confirmed)
 		connection.exposed = false;
+	removal_unloaded(confirmed);
 	/* until then drivers waited for interrupts: of CPUs that must not go */
 	cpu_hotplug_stop();
 	return confirmed;
@@ -700,6 +499,7 @@ int connection_attach(struct transport *t)
 		goto out;
 	}
 	connection.host_gone = false;
+	connection.ending = false;
 	connection.connect_cpu = cpumask_first(cpu_online_mask);
 	memset(connection.int_page, 0, PAGE_SIZE);
 	memset(connection.monitor_pages[0], 0, PAGE_SIZE);
@@ -765,26 +565,6 @@ void connection_released(void)
 	WRITE_ONCE(connection.exposed, false);
 }
 
-void connection_shutdown(struct transport *t)
-{
-	unsigned int ms;
-
-	/* a driver may hold up an attach for ever, but not a reboot */
-	for (ms = 0; !mutex_trylock(&connection.state_mutex); ms += 20) {
-		if (ms >= SHUTDOWN_WAIT_MS) {
-			pr_err("still busy: the host is not told of the shutdown\n");
-			return;
-		}
-		msleep(20);
-	}
-	if (connection.transport == t &&
-	    connection.state == CONN_CONNECTED) {
-		set_state(CONN_LEAVING);
-		unload_host();
-	}
-	mutex_unlock(&connection.state_mutex);
-}
-
 void connection_host_gone(struct transport *t, bool gone)
 {
 	if (READ_ONCE(connection.transport) != t)
@@ -796,6 +576,7 @@ void connection_host_gone(struct transport *t, bool gone)
 
 int connection_suspend(struct transport *t)
 {
+	bool confirmed;
 	int ret;
 
 	mutex_lock(&connection.state_mutex);
@@ -804,13 +585,16 @@ int connection_suspend(struct transport *t)
 		goto out;
 	}
 	set_state(CONN_SUSPENDED);
-	ret = offers_suspend();
+	ret = removal_suspend();
 	if (ret) {
 		set_state(CONN_CONNECTED);
 		goto out;
 	}
-	if (!unload_host())
+	offers_stop_releases();
+	confirmed = unload_host();
+	if (!confirmed)
 		pr_warn("suspending without the host's consent\n");
+	removal_unloaded(confirmed);
 out:
 	mutex_unlock(&connection.state_mutex);
 	return ret;
@@ -824,6 +608,8 @@ int connection_resume(struct transport *t)
 	if (connection.transport != t || connection.state != CONN_SUSPENDED)
 		goto out;
 
+	/* it may have stood still meanwhile, or another one has taken its place */
+	WRITE_ONCE(connection.host_gone, false);
 	/* drivers have adapted to the version that there was */
 	ret = negotiate(vmbus_proto_version, vmbus_proto_version);
 	if (ret)
@@ -833,92 +619,11 @@ int connection_resume(struct transport *t)
 	if (ret)
 		goto out;
 	flush_workqueue(connection.offer_wq);
-	offers_resume_done();
+	removal_resume_done();
 out:
 	mutex_unlock(&connection.state_mutex);
 	return ret;
 }
-
-/*
- * Panic: other CPUs stand still, perhaps with our locks held, and interrupts
- * are off. Only the slots are looked at, only for the answer to UNLOAD; what
- * else is in them can't be lost on a system that ends here.
- */
-static bool crash_poll(struct transport *t)
-{
-	unsigned int cpu;
-
-	for_each_possible_cpu(cpu) {
-		struct hv_message *slot = t->ops->message_page(t, cpu);
-		const struct vmbus_channel_message_header *hdr;
-		u32 type;
-
-		if (!slot)
-			continue;
-		slot += TRANSPORT_SINT;
-		type = READ_ONCE(slot->header.message_type);
-		if (type == HVMSG_NONE)
-			continue;
-		virt_rmb();	/* as in slot_take() */
-		hdr = (const void *)slot->u.payload;
-		if (type == MESSAGE_TYPE_CHANNEL &&
-		    READ_ONCE(hdr->msgtype) == CHANNELMSG_UNLOAD_RESPONSE)
-			return true;
-		/* as in slot_take() */
-		virt_store_release(&slot->header.message_type, HVMSG_NONE);
-		virt_mb();	/* likewise */
-		if (READ_ONCE(slot->header.message_flags.asu8) & 1)
-			t->ops->end_of_message(t, cpu);
-	}
-	return false;
-}
-
-static void crash_unload(struct transport *t)
-{
-	struct vmbus_channel_message_header msg = {
-		.msgtype = CHANNELMSG_UNLOAD,
-	};
-	unsigned int ms;
-
-	if (READ_ONCE(connection.host_gone) ||
-	    xchg(&connection.state, CONN_LEAVING) != CONN_CONNECTED ||
-	    vmbus_proto_version < VERSION_WIN8_1)
-		return;
-
-	reinit_completion(&connection.unloaded);
-	if (connection_post(&msg, sizeof(msg), false))
-		return;
-	for (ms = 0; ms < unload_timeout * 1000; ms++) {
-		if (crash_poll(t) || completion_done(&connection.unloaded)) {
-			pr_info("the host has unloaded\n");
-			return;
-		}
-		if (ms && !(ms % UNLOAD_NOTICE_MS))
-			pr_notice("waiting for the host to unload\n");
-		mdelay(1);
-	}
-	pr_err("the host did not confirm the unload\n");
-}
-
-void connection_crash(struct transport *t)
-{
-	if (READ_ONCE(connection.transport) == t)
-		crash_unload(t);
-}
-
-static int connection_panic(struct notifier_block *nb, unsigned long event,
-			    void *data)
-{
-	struct transport *t = READ_ONCE(connection.transport);
-
-	if (t)
-		crash_unload(t);
-	return NOTIFY_DONE;
-}
-
-static struct notifier_block panic_block = {
-	.notifier_call = connection_panic,
-};
 
 /**
  * connection_alloc() - what the connection needs before there is a transport
@@ -949,17 +654,18 @@ int connection_alloc(void)
 		c->monitor_pages[i] = (void *)get_zeroed_page(GFP_KERNEL);
 	c->cpu_channels = kcalloc(nr_cpu_ids, sizeof(*c->cpu_channels),
 				  GFP_KERNEL);
-	c->offer_wq = alloc_ordered_workqueue("synth_offers", 0);
+	/* a disk's channel may have to be opened anew before memory is free */
+	c->offer_wq = alloc_ordered_workqueue("synth_offers", WQ_MEM_RECLAIM);
 	c->device_wq = alloc_workqueue("synth_devices",
 				       WQ_UNBOUND | WQ_FREEZABLE, 0);
-	c->sub_wq = alloc_workqueue("synth_subchannels", WQ_UNBOUND, 0);
+	c->sub_wq = alloc_workqueue("synth_subchannels",
+				    WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
 	if (!c->int_page || !c->monitor_pages[0] || !c->monitor_pages[1] ||
 	    !c->cpu_channels || !c->offer_wq || !c->device_wq || !c->sub_wq ||
 	    kfifo_alloc(&c->rx, RX_FIFO_SIZE, GFP_KERNEL)) {
 		connection_free();
 		return -ENOMEM;
 	}
-	atomic_notifier_chain_register(&panic_notifier_list, &panic_block);
 	return 0;
 }
 
@@ -971,10 +677,8 @@ int connection_alloc(void)
 void connection_free(void)
 {
 	struct connection *c = &connection;
-
 	unsigned int ms = 0;
 
-	atomic_notifier_chain_unregister(&panic_notifier_list, &panic_block);
 	/*
 	 * Our code runs when the last reference to a device goes, so it must
 	 * stay until then. Whoever holds one is in this kernel, not the host.
@@ -985,6 +689,9 @@ void connection_free(void)
 		msleep(20);
 		ms += 20;
 	}
+	/* both may have queued something there late */
+	cpu_hotplug_stop();
+	offers_stop_releases();
 	if (c->sub_wq)
 		destroy_workqueue(c->sub_wq);
 	if (c->device_wq)

@@ -20,6 +20,8 @@
 
 /* How long a host may take to see that a channel has moved, if it does not tell */
 #define MOVE_DELAY_MS		20
+/* After that much it has, and signals no CPU that is offline */
+#define LATE_LOOK_MS		1000
 
 static bool device_uses(struct vmbus_channel *vc, unsigned int cpu)
 {
@@ -116,6 +118,84 @@ void cpu_release(struct vmbus_channel *vc)
 		connection.cpu_channels[vc->target_cpu]--;
 }
 
+/**
+ * vmbus_send_modifychannel() - have the host interrupt another processor
+ * @channel: an open channel
+ * @target_vp: virtual processor index
+ *
+ * From version 5.3 on the host answers, and wants one request at a time.
+ * Before that nothing says when the old processor hears no more.
+ *
+ * Context: process, sleeps for a bounded time.
+ * Return: 0, -EIO if the channel is not open or the version has no such
+ *	message, -EAGAIN if the host refuses, or as connection_post() and
+ *	request_wait().
+ */
+int vmbus_send_modifychannel(struct vmbus_channel *channel, u32 target_vp)
+{
+	struct vmbus_channel_modifychannel msg = {
+		.header.msgtype = CHANNELMSG_MODIFYCHANNEL,
+		.target_vp = target_vp,
+	};
+	bool answered = vmbus_proto_version >= VERSION_WIN10_V5_3;
+	struct request req;
+	int ret;
+
+	if (vmbus_proto_version < VERSION_WIN10_V4_1)
+		return -EIO;
+
+	/* a close waits for it, so the channel stays open until it is released */
+	mutex_lock(&connection.modify_mutex);
+	if (READ_ONCE(channel->state) != CHANNEL_OPENED_STATE) {
+		ret = -EIO;
+		goto out;
+	}
+	msg.child_relid = channel->offermsg.child_relid;
+	if (answered)
+		request_start(&req, CHANNELMSG_MODIFYCHANNEL_RESPONSE, channel,
+			      0);
+	ret = connection_post(&msg, sizeof(msg), true);
+	if (answered && ret) {
+		request_cancel(&req);
+	} else if (answered) {
+		ret = request_wait(&req);
+		if (!ret && req.response.modify.status)
+			ret = -EAGAIN;
+	}
+out:
+	mutex_unlock(&connection.modify_mutex);
+	trace_synth_modify(channel, target_vp, ret);
+	return ret;
+}
+
+/**
+ * channel_move() - move a channel's interrupts to another CPU
+ * @vc: open or not
+ * @cpu: online
+ *
+ * Context: process, sleeps; CPU hotplug lock held.
+ * Return: 0, or as vmbus_send_modifychannel().
+ */
+int channel_move(struct vmbus_channel *vc, unsigned int cpu)
+{
+	struct transport *t = connection.transport;
+	u32 old = vc->target_cpu;
+	int ret;
+
+	if (!t)
+		return -ENODEV;
+	ret = vmbus_send_modifychannel(vc, t->ops->cpu_to_vp(t, cpu));
+	if (ret)
+		return ret;
+	mutex_lock(&connection.channel_mutex);
+	cpu_set(vc, cpu);
+	if (vc->change_target_cpu_callback &&
+	    vc->state == CHANNEL_OPENED_STATE)
+		vc->change_target_cpu_callback(vc, old, cpu);
+	mutex_unlock(&connection.channel_mutex);
+	return 0;
+}
+
 /* A channel on @cpu, with a reference; closed ones are moved on the way */
 static struct vmbus_channel *open_channel_on(unsigned int cpu)
 {
@@ -188,6 +268,8 @@ static int cpu_going_offline(unsigned int cpu)
 		target = best_cpu(vc, cpu);
 		mutex_unlock(&connection.channel_mutex);
 		ret = channel_move(vc, target);
+		if (!ret)
+			to_channel(vc)->left = cpu;
 		/* closed or rescinded meanwhile, or nobody is there to ask */
 		if (ret && (READ_ONCE(vc->rescind) ||
 			    READ_ONCE(connection.host_gone) ||
@@ -210,6 +292,46 @@ static int cpu_going_offline(unsigned int cpu)
 	if (moved && !ret && vmbus_proto_version < VERSION_WIN10_V5_3)
 		msleep(MOVE_DELAY_MS);
 	return ret;
+}
+
+/* Look at those that have left a CPU, or any CPU for nr_cpu_ids */
+static void look_again(struct vmbus_channel *vc, unsigned int cpu)
+{
+	unsigned int left = to_channel(vc)->left;
+
+	if (left < nr_cpu_ids && (left == cpu || cpu == nr_cpu_ids))
+		channel_look(vc);
+}
+
+static void look_at_moved(unsigned int cpu)
+{
+	struct vmbus_channel *vc, *sub;
+
+	mutex_lock(&connection.channel_mutex);
+	list_for_each_entry(vc, &connection.channels, listentry) {
+		look_again(vc, cpu);
+		list_for_each_entry(sub, &vc->sc_list, sc_list)
+			look_again(sub, cpu);
+	}
+	mutex_unlock(&connection.channel_mutex);
+}
+
+static void late_look(struct work_struct *work)
+{
+	look_at_moved(nr_cpu_ids);
+}
+
+static DECLARE_DELAYED_WORK(late_look_work, late_look);
+
+void connection_cpu_gone(struct transport *t, unsigned int cpu)
+{
+	if (READ_ONCE(connection.transport) != t)
+		return;
+	look_at_moved(cpu);
+	/* a slow host may still have signalled there after that */
+	if (vmbus_proto_version < VERSION_WIN10_V5_3)
+		mod_delayed_work(connection.sub_wq, &late_look_work,
+				 msecs_to_jiffies(LATE_LOOK_MS));
 }
 
 /**
@@ -239,4 +361,5 @@ void cpu_hotplug_stop(void)
 	if (connection.cpuhp_state)
 		cpuhp_remove_state_nocalls(connection.cpuhp_state);
 	connection.cpuhp_state = 0;
+	cancel_delayed_work_sync(&late_look_work);
 }

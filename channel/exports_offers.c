@@ -21,6 +21,8 @@
 #include <linux/sched/isolation.h>
 #include <linux/tracepoint.h>
 
+#include <synthio/config.h>
+
 extern const struct vmbus_device vmbus_devs[];
 
 EXPORT_SYMBOL_GPL(vmbus_devs);
@@ -28,3 +30,7 @@ EXPORT_SYMBOL_GPL(vmbus_prep_negotiate_resp);
 EXPORT_SYMBOL_GPL(vmbus_hvsock_device_unregister);
 EXPORT_SYMBOL_GPL(vmbus_set_sc_create_callback);
 EXPORT_SYMBOL_GPL(vmbus_set_chn_rescind_callback);
+#if defined(HAVE_SKIP_UNLOAD_YES) && !defined(SYNTHIO_OWN_NAMES)
+EXPORT_SYMBOL_GPL(vmbus_initiate_unload);
+EXPORT_SYMBOL_GPL(vmbus_set_skip_unload);
+#endif

@@ -125,6 +125,9 @@ static int teardown(struct vmbus_channel *channel, u32 handle)
 	/* a rescind has ended the host's access */
 	if (channel->rescind)
 		return 0;
+	/* nor can a channel that the bus has cut off be asked about */
+	if (channel->offermsg.child_relid == INVALID_RELID)
+		return -ENODEV;
 
 	request_start(&req, CHANNELMSG_GPADL_TORNDOWN, channel, handle);
 	ret = connection_post(&msg, sizeof(msg), true);

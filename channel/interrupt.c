@@ -141,9 +141,12 @@ void connection_drain(struct transport *t, unsigned int cpu)
 	struct cpu_thread *th;
 
 	if (!IS_ENABLED(CONFIG_PREEMPT_RT)) {
+		/* what callbacks raise runs here, when bottom halves may again */
+		local_bh_disable();
 		local_irq_disable();
 		connection_scan(t, cpu);
 		local_irq_enable();
+		local_bh_enable();
 		return;
 	}
 	th = thread_of(cpu);

@@ -2,18 +2,26 @@
 /* Order of init and exit. */
 #include <linux/module.h>
 
+#include <synthio/confidential.h>
+
 #include "vmbus.h"
 
 static int __init channel_init(void)
 {
 	int ret;
 
+	ret = synthio_refuse_isolated();
+	if (ret)
+		return ret;
 	ret = connection_alloc();
 	if (ret)
 		return ret;
-	ret = interrupt_init();
+	ret = unload_init();
 	if (ret)
 		goto err_connection;
+	ret = interrupt_init();
+	if (ret)
+		goto err_unload;
 	ret = bus_init();
 	if (ret)
 		goto err_interrupt;
@@ -34,6 +42,8 @@ err_bus:
 	bus_exit();
 err_interrupt:
 	interrupt_exit();
+err_unload:
+	unload_exit();
 err_connection:
 	connection_free();
 	return ret;
@@ -46,6 +56,7 @@ static void __exit channel_exit(void)
 	debugfs_exit();
 	bus_exit();
 	interrupt_exit();
+	unload_exit();
 	connection_free();
 }
 

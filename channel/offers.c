@@ -62,11 +62,17 @@ struct deferred_offer {
 	struct vmbus_channel_offer_channel offer;
 };
 
-/* how long to wait for whoever still holds a device that was unregistered */
-#define REMOVE_WAIT_MS	10000
-
 /* relids of sub-channels that went before the host rescinded them */
 static DECLARE_BITMAP(orphans, MAX_RELIDS);
+/* relids that went after the rescind came, and before the worker got to it */
+static DECLARE_BITMAP(early, MAX_RELIDS);
+
+/* how long to wait before a host without room is told of relids again */
+#define RELEASE_RETRY_MS	1000
+/* relids that the host is to be told of: they are its own again */
+static DECLARE_BITMAP(to_release, MAX_RELIDS);
+static void release_work_run(struct work_struct *work);
+static DECLARE_DELAYED_WORK(release_work, release_work_run);
 
 /**
  * channel_of_relid() - find a channel by the number on the wire
@@ -117,9 +123,7 @@ static void channel_setup(struct vmbus_channel *vc,
 }
 
 static void primary_add_work(struct work_struct *work);
-static void primary_remove_work(struct work_struct *work);
 static void sub_add_work(struct work_struct *work);
-static void sub_remove_work(struct work_struct *work);
 
 /*
  * Lock checking tells works apart by where they are initialised. A driver may
@@ -129,13 +133,11 @@ static void sub_remove_work(struct work_struct *work);
  */
 static void works_init(struct channel *ch, bool sub)
 {
-	if (sub) {
+	if (sub)
 		INIT_WORK(&ch->vc.add_channel_work, sub_add_work);
-		INIT_WORK(&ch->remove_work, sub_remove_work);
-	} else {
+	else
 		INIT_WORK(&ch->vc.add_channel_work, primary_add_work);
-		INIT_WORK(&ch->remove_work, primary_remove_work);
-	}
+	removal_init(ch, sub);
 }
 
 static struct vmbus_channel *
@@ -157,19 +159,52 @@ channel_alloc(const struct vmbus_channel_offer_channel *offer)
 	ring_prepare(&vc->outbound);
 	bus_kobject_init(vc);
 	vc->state = CHANNEL_OPEN_STATE;
+	ch->left = nr_cpu_ids;
 	channel_setup(vc, offer);
 	atomic_inc(&connection.nr_channels);
 	return vc;
 }
 
-static void relid_released(u32 relid)
+/*
+ * The host offers a device again only when it has got its old relid back, so a host
+ * that takes no message for long is asked until it does.
+ */
+static void release_work_run(struct work_struct *work)
 {
 	struct vmbus_channel_relid_released msg = {
 		.header.msgtype = CHANNELMSG_RELID_RELEASED,
-		.child_relid = relid,
 	};
+	unsigned int relid;
 
-	connection_post(&msg, sizeof(msg), true);
+	for_each_set_bit(relid, to_release, MAX_RELIDS) {
+		clear_bit(relid, to_release);
+		msg.child_relid = relid;
+		if (connection_post(&msg, sizeof(msg), true) != -ETIMEDOUT)
+			continue;
+		set_bit(relid, to_release);
+		queue_delayed_work(connection.sub_wq, &release_work,
+				   msecs_to_jiffies(RELEASE_RETRY_MS));
+		return;
+	}
+}
+
+static void relid_released(u32 relid)
+{
+	set_bit(relid, to_release);
+	mod_delayed_work(connection.sub_wq, &release_work, 0);
+}
+
+/**
+ * offers_stop_releases() - no relid is given back any more
+ *
+ * Before an UNLOAD, which ends all of them.
+ *
+ * Context: process, sleeps.
+ */
+void offers_stop_releases(void)
+{
+	cancel_delayed_work_sync(&release_work);
+	bitmap_zero(to_release, MAX_RELIDS);
 }
 
 /**
@@ -206,6 +241,8 @@ void channel_release(struct vmbus_channel *vc)
 	if (relid < MAX_RELIDS && !vc->rescind &&
 	    READ_ONCE(connection.state) == CONN_CONNECTED)
 		set_bit(relid, orphans);
+	if (relid < MAX_RELIDS && vc->rescind && !ch->rescind_taken)
+		set_bit(relid, early);
 	mutex_unlock(&connection.channel_mutex);
 
 	tasklet_kill(&vc->callback_event);
@@ -221,7 +258,7 @@ void channel_release(struct vmbus_channel *vc)
 	/* an offer may have waited for this */
 	if (primary)
 		queue_work(connection.offer_wq, &connection.rx_work);
-	/* offers_remove_all() and the module's exit wait for it */
+	/* removal_all() and the module's exit wait for it */
 	atomic_dec(&connection.nr_channels);
 }
 
@@ -282,82 +319,6 @@ static void queue_add(struct vmbus_channel *vc)
 	queue_work(vc->primary_channel ? connection.sub_wq :
 					 connection.device_wq,
 		   &vc->add_channel_work);
-}
-
-/*
- * A channel's device, with a reference; NULL if it has none, or if its last
- * reference has just gone. Called with channel_mutex held.
- */
-static struct hv_device *get_channel_device(struct vmbus_channel *vc)
-{
-	struct hv_device *hv = vc->device_obj;
-
-	return hv && kobject_get_unless_zero(&hv->device.kobj) ? hv : NULL;
-}
-
-static void remove_primary(struct vmbus_channel *vc)
-{
-	struct hv_device *hv;
-
-	mutex_lock(&connection.channel_mutex);
-	hv = get_channel_device(vc);
-	mutex_unlock(&connection.channel_mutex);
-	if (!hv)
-		return;
-
-	if (vc->chn_rescind_callback) {
-		/* its owner unregisters the device, in its own time */
-		vc->chn_rescind_callback(vc);
-	} else {
-		dev_info(&hv->device, "the host has removed the device\n");
-		vmbus_device_unregister(hv);
-	}
-	put_device(&hv->device);
-}
-
-static void primary_remove_work(struct work_struct *work)
-{
-	struct channel *ch = container_of(work, struct channel, remove_work);
-	struct vmbus_channel *vc = &ch->vc;
-
-	flush_work(&vc->add_channel_work);
-	remove_primary(vc);
-	kobject_put(&vc->kobj);
-}
-
-static void sub_remove_work(struct work_struct *work)
-{
-	struct channel *ch = container_of(work, struct channel, remove_work);
-	struct vmbus_channel *vc = &ch->vc;
-
-	flush_work(&vc->add_channel_work);
-	/* an open one is released by the driver's close of the primary */
-	if (READ_ONCE(vc->state) == CHANNEL_OPEN_STATE)
-		channel_release(vc);
-	kobject_put(&vc->kobj);
-}
-
-static void queue_remove(struct vmbus_channel *vc)
-{
-	kobject_get(&vc->kobj);
-	if (!queue_work(vc->primary_channel ? connection.sub_wq :
-					      connection.device_wq,
-			&to_channel(vc)->remove_work))
-		kobject_put(&vc->kobj);
-}
-
-/* Called with channel_mutex held */
-static void rescind_channel(struct vmbus_channel *vc)
-{
-	if (vc->rescind)
-		return;
-	/* pairs with request_start(): it sees the flag, or we its request */
-	WRITE_ONCE(vc->rescind, true);
-	request_fail(vc, -ENODEV);
-	complete_all(&vc->rescind_event);
-	/* what the host completed before it went is still in the ring */
-	channel_rescind_wake(vc);
-	queue_remove(vc);
 }
 
 /* By instance, which alone names a device; a host may not use it twice */
@@ -424,7 +385,8 @@ static bool take_offer(const struct vmbus_channel_offer_channel *offer)
 
 	primary = find_primary(&offer->offer);
 	if (!offer->offer.sub_channel_index) {
-		if (primary && primary->rescind)
+		if (primary &&
+		    (primary->rescind || to_channel(primary)->dismissed))
 			return defer_offer(offer);
 		if (primary &&
 		    primary->offermsg.child_relid == INVALID_RELID &&
@@ -442,6 +404,9 @@ static bool take_offer(const struct vmbus_channel_offer_channel *offer)
 					   &offer->offer.if_instance);
 			return false;
 		}
+	} else if (primary && primary->rescind) {
+		/* its rescind has overtaken this one */
+		return false;
 	} else if (!primary_lives(primary, &offer->offer) ||
 		   sub_index_taken(primary, offer->offer.sub_channel_index)) {
 		pr_err_ratelimited("sub-channel %u of %pUl does not fit any device\n",
@@ -492,6 +457,7 @@ static void on_offer(const struct vmbus_channel_offer_channel *offer)
 		taken = true;
 	} else {
 		clear_bit(relid, orphans);
+		clear_bit(relid, early);
 		taken = take_offer(offer);
 	}
 	mutex_unlock(&connection.channel_mutex);
@@ -505,13 +471,17 @@ static void on_rescind(u32 relid)
 {
 	struct deferred_offer *d, *tmp;
 	struct vmbus_channel *vc;
-	bool release = false;
+	bool release = false, known;
 
 	trace_synth_rescind(relid);
 	mutex_lock(&connection.channel_mutex);
 	vc = channel_of_relid(relid);
+	/* of what there was before an UNLOAD, too */
+	known = vc || READ_ONCE(connection.state) != CONN_CONNECTED;
 	if (vc) {
-		rescind_channel(vc);
+		removal_rescind(vc);
+	} else if (relid < MAX_RELIDS && test_and_clear_bit(relid, early)) {
+		known = true;
 	} else if (relid < MAX_RELIDS && test_and_clear_bit(relid, orphans)) {
 		release = true;
 	} else {
@@ -527,7 +497,7 @@ static void on_rescind(u32 relid)
 
 	if (release)
 		relid_released(relid);
-	else if (!vc)
+	else if (!known)
 		pr_warn_ratelimited("rescind of relid %u, which is not offered\n",
 				    relid);
 }
@@ -549,7 +519,12 @@ static void retry_deferred(void)
 	}
 }
 
-static void drop_deferred(void)
+/**
+ * offers_drop_deferred() - forget offers that wait for a device to go
+ *
+ * Context: process, channel_mutex held.
+ */
+void offers_drop_deferred(void)
 {
 	struct deferred_offer *d, *tmp;
 
@@ -566,8 +541,7 @@ static void drop_deferred(void)
  * At most as many as the queue holds, so that a flush of the queue ends even if
  * the host never stops.
  *
- * Context: process, on offer_wq. Does not wait for drivers, nor for the host
- *	except for room to post a message.
+ * Context: process, on offer_wq. Waits neither for drivers nor for the host.
  */
 void offers_process(struct work_struct *work)
 {
@@ -618,200 +592,8 @@ int offers_request(void)
 	};
 
 	bitmap_zero(orphans, MAX_RELIDS);
+	bitmap_zero(early, MAX_RELIDS);
 	return connection_post(&msg, sizeof(msg), true);
-}
-
-static struct hv_device *first_device(void)
-{
-	struct vmbus_channel *vc;
-	struct hv_device *hv = NULL;
-
-	mutex_lock(&connection.channel_mutex);
-	list_for_each_entry(vc, &connection.channels, listentry) {
-		/* one that a rescind is removing goes by itself */
-		if (!vc->device_obj || bus_device_is_going(vc->device_obj))
-			continue;
-		/* whoever opened it sees it go, and unregisters it */
-		if (vc->chn_rescind_callback) {
-			rescind_channel(vc);
-			continue;
-		}
-		hv = get_channel_device(vc);
-		if (hv)
-			break;
-	}
-	mutex_unlock(&connection.channel_mutex);
-	return hv;
-}
-
-/**
- * offers_remove_all() - unregister all devices, wait a while for their end
- *
- * Context: process, sleeps; connection.state is not CONN_CONNECTED any more,
- *	so no new ones come.
- */
-void offers_remove_all(void)
-{
-	struct vmbus_channel *vc;
-	struct hv_device *hv;
-	unsigned int ms = 0;
-
-	while ((hv = first_device())) {
-		vmbus_device_unregister(hv);
-		put_device(&hv->device);
-	}
-	flush_workqueue(connection.device_wq);
-
-	/*
-	 * Somebody in this kernel may hold a device for as long as he likes: a
-	 * file system that is still mounted does, when the PCI function is
-	 * unbound or pulled out. Its channel is cut off from the host then, and
-	 * goes with the device. The module stays until all have gone.
-	 */
-	while (atomic_read(&connection.nr_channels) && ms < REMOVE_WAIT_MS) {
-		msleep(20);
-		ms += 20;
-	}
-	mutex_lock(&connection.channel_mutex);
-	drop_deferred();
-	list_for_each_entry(vc, &connection.channels, listentry) {
-		u32 relid = vc->offermsg.child_relid;
-
-		pr_warn("device %pUl is still in use\n",
-			&vc->offermsg.offer.if_instance);
-		WRITE_ONCE(vc->rescind, true);
-		if (relid < MAX_RELIDS)
-			RCU_INIT_POINTER(connection.relids[relid], NULL);
-		vc->offermsg.child_relid = INVALID_RELID;
-	}
-	mutex_unlock(&connection.channel_mutex);
-}
-
-static void release_subchannels(struct vmbus_channel *primary)
-{
-	struct vmbus_channel *sub;
-
-	for (;;) {
-		mutex_lock(&connection.channel_mutex);
-		sub = list_first_entry_or_null(&primary->sc_list,
-					       struct vmbus_channel, sc_list);
-		if (sub)
-			kobject_get(&sub->kobj);
-		mutex_unlock(&connection.channel_mutex);
-		if (!sub)
-			return;
-		flush_work(&sub->add_channel_work);
-		channel_release(sub);
-		kobject_put(&sub->kobj);
-	}
-}
-
-/* With a reference */
-static struct vmbus_channel *primary_with_subchannels(void)
-{
-	struct vmbus_channel *vc, *found = NULL;
-
-	mutex_lock(&connection.channel_mutex);
-	list_for_each_entry(vc, &connection.channels, listentry) {
-		if (list_empty(&vc->sc_list))
-			continue;
-		kobject_get(&vc->kobj);
-		found = vc;
-		break;
-	}
-	mutex_unlock(&connection.channel_mutex);
-	return found;
-}
-
-/**
- * channel_device_released() - the last reference to a device has gone
- * @vc: its primary channel
- *
- * Context: process, sleeps.
- */
-void channel_device_released(struct vmbus_channel *vc)
-{
-	release_subchannels(vc);
-	channel_release(vc);
-}
-
-/**
- * offers_suspend() - forget relids and sub-channels, keep devices
- *
- * The drivers have suspended and closed their channels. Socket connections do
- * not live through hibernation: they go.
- *
- * Context: process. Return: 0, or -EBUSY if a channel is still open.
- */
-int offers_suspend(void)
-{
-	struct vmbus_channel *vc;
-	int ret = 0;
-
-	flush_workqueue(connection.offer_wq);
-	flush_workqueue(connection.sub_wq);
-
-	mutex_lock(&connection.channel_mutex);
-	list_for_each_entry(vc, &connection.channels, listentry) {
-		if (is_hvsock_channel(vc) || vc->state == CHANNEL_OPEN_STATE)
-			continue;
-		pr_err("channel %u is still open\n", vc->offermsg.child_relid);
-		ret = -EBUSY;
-	}
-	if (!ret)
-		list_for_each_entry(vc, &connection.channels, listentry)
-			if (is_hvsock_channel(vc))
-				rescind_channel(vc);
-	mutex_unlock(&connection.channel_mutex);
-	if (ret)
-		return ret;
-
-	while ((vc = primary_with_subchannels())) {
-		release_subchannels(vc);
-		kobject_put(&vc->kobj);
-	}
-
-	mutex_lock(&connection.channel_mutex);
-	drop_deferred();
-	list_for_each_entry(vc, &connection.channels, listentry) {
-		u32 relid = vc->offermsg.child_relid;
-
-		if (relid < MAX_RELIDS)
-			RCU_INIT_POINTER(connection.relids[relid], NULL);
-		vc->offermsg.child_relid = INVALID_RELID;
-	}
-	mutex_unlock(&connection.channel_mutex);
-	return 0;
-}
-
-/**
- * offers_resume_done() - the host has offered all that it still has
- *
- * Devices that it did not offer again are removed, once tasks are thawed.
- *
- * Context: process.
- */
-void offers_resume_done(void)
-{
-	struct vmbus_channel *vc;
-
-	mutex_lock(&connection.channel_mutex);
-	list_for_each_entry(vc, &connection.channels, listentry) {
-		if (vc->offermsg.child_relid != INVALID_RELID || vc->rescind)
-			continue;
-		pr_warn("device %pUl did not come back\n",
-			&vc->offermsg.offer.if_instance);
-		rescind_channel(vc);
-	}
-	list_for_each_entry(vc, &connection.channels, listentry) {
-		if (vc->rescind)
-			continue;
-		/* it stays listed: device_wq, which removes, is frozen */
-		mutex_unlock(&connection.channel_mutex);
-		bus_rename_channel(vc);
-		mutex_lock(&connection.channel_mutex);
-	}
-	mutex_unlock(&connection.channel_mutex);
 }
 
 /**
@@ -839,34 +621,4 @@ void vmbus_set_chn_rescind_callback(struct vmbus_channel *channel,
 				    void (*chn_rescind_cb)(struct vmbus_channel *))
 {
 	channel->chn_rescind_callback = chn_rescind_cb;
-}
-
-/**
- * vmbus_hvsock_device_unregister() - a socket connection is closed
- * @channel: of the connection; the host rescinds it when both ends are closed
- *
- * Context: process, sleeps for a bounded time.
- */
-void vmbus_hvsock_device_unregister(struct vmbus_channel *channel)
-{
-	struct hv_device *hv;
-	unsigned int ms;
-
-	if (WARN_ON_ONCE(!is_hvsock_channel(channel)))
-		return;
-	for (ms = 0; ms < 30000; ms++) {
-		if (READ_ONCE(channel->probe_done) &&
-		    READ_ONCE(channel->rescind))
-			break;
-		if (READ_ONCE(connection.host_gone))
-			break;
-		msleep(1);
-	}
-	mutex_lock(&connection.channel_mutex);
-	hv = get_channel_device(channel);
-	mutex_unlock(&connection.channel_mutex);
-	if (!hv)
-		return;
-	vmbus_device_unregister(hv);
-	put_device(&hv->device);
 }

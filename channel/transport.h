@@ -65,6 +65,7 @@ struct transport_ops {
  *	the firmware's framebuffer; no flags: there is none
  * @connect_cpu_stays: messages come in on the CPU of the contact for good: it
  *	can't go offline as long as the connection is there
+ * @hibernates: the machine can, for all that the transport knows
  */
 struct transport {
 	const char *name;
@@ -73,6 +74,7 @@ struct transport {
 	struct resource aperture;
 	struct resource framebuffer;
 	bool connect_cpu_stays;
+	bool hibernates;
 };
 
 /* connection.c: what a transport calls */
@@ -169,6 +171,18 @@ void connection_interrupt(struct transport *t, unsigned int cpu);
  * Context: process, interrupts on; sleeps with PREEMPT_RT.
  */
 void connection_drain(struct transport *t, unsigned int cpu);
+
+/**
+ * connection_cpu_gone() - no signal of the host's reaches a CPU any more
+ * @t: the attached transport
+ * @cpu: its channels have gone to other CPUs, and connection_drain() has returned
+ *
+ * Hosts drop what they signal to a CPU whose interrupt is masked, and older ones
+ * don't say when they have taken notice of where a channel is now.
+ *
+ * Context: process, sleeps; CPU hotplug lock held.
+ */
+void connection_cpu_gone(struct transport *t, unsigned int cpu);
 
 /**
  * connection_suspend() - suspend for hibernation, after the devices' suspend

@@ -28,7 +28,6 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/acpi.h>
-#include <linux/cc_platform.h>
 #include <linux/cpu.h>
 #include <linux/cpuhotplug.h>
 #include <linux/gfp.h>
@@ -398,6 +397,7 @@ static int hyperv_cpu_offline(unsigned int cpu)
 	hyperv_mask_sint();
 	connection_drain(&hv->t, cpu);
 	hyperv_synic_off();
+	connection_cpu_gone(&hv->t, cpu);
 	return 0;
 }
 
@@ -474,6 +474,8 @@ static struct hyperv *hyperv_alloc(struct device *dev)
 	hv->t.ops = &hyperv_ops;
 	hv->t.dev = dev;
 	hv->t.connect_cpu_stays = true;
+	/* a host says so by the state S4 */
+	hv->t.hibernates = hv_is_hibernation_supported();
 	hv->cpus = alloc_percpu(struct hyperv_cpu);
 	if (!hv->cpus) {
 		kfree(hv);
@@ -504,11 +506,6 @@ static int hyperv_check(struct device *dev)
 	if (other) {
 		dev_info(dev, "Hyper-V's channel is left alone: %s is in use\n",
 			 other);
-		return -ENODEV;
-	}
-	if (hv_is_isolation_supported() ||
-	    cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT)) {
-		dev_err(dev, "isolated guests (SEV, SNP, TDX) are not supported: their memory is not the host's to read\n");
 		return -ENODEV;
 	}
 	if (compat_hv_root()) {

@@ -165,6 +165,7 @@ static struct ivshmem *ivshmem_alloc(struct pci_dev *pdev)
 	iv->pdev = pdev;
 	iv->t.name = "ivshmem";
 	iv->t.ops = &ivshmem_ops;
+	iv->t.hibernates = true;
 	iv->t.dev = &pdev->dev;
 	iv->t.aperture.name = "synthio aperture";
 	iv->t.aperture.flags = IORESOURCE_MEM;

@@ -7,7 +7,8 @@
  *   connection.state_mutex	attach, detach, suspend, resume: one at a time
  *   device lock (driver core)	probe and remove of one device
  *   cpus_read_lock()		a channel's CPU stays online while it is chosen
- *   connection.modify_mutex	one modify-channel request at a time
+ *   connection.modify_mutex	one modify-channel request at a time, and no close
+ *				before its answer
  *   sysfs_mutex (bus.c)	channels directories
  *   connection.channel_mutex	the list of channels and their sub-channel
  *				lists, target CPUs. Not held across a wait for
@@ -23,12 +24,12 @@
  * Work runs on three queues:
  *
  *   offer_wq	(ordered) offers and rescinds in the order of their arrival.
- *		Waits for no driver, and for the host only for room to post
+ *		Waits for no driver, and not for the host
  *   device_wq	(freezable) adds and removes devices, so remove of drivers runs
  *		here, and probe of those that don't prefer to be probed
  *		asynchronously. May wait for both
- *   sub_wq	sub-channels come and go. Not freezable: a close waits for it
- *		while devices are frozen
+ *   sub_wq	sub-channels come and go, relids go back to the host. Not
+ *		freezable: a close waits for it while devices are frozen
  */
 #ifndef SYNTHIO_VMBUS_H
 #define SYNTHIO_VMBUS_H
@@ -54,9 +55,15 @@
  * struct channel - a vmbus_channel and what only the bus needs of it
  * @vc: what drivers see
  * @remove_work: removes the device or sub-channel after a rescind
+ * @removing: @remove_work was queued
+ * @rescind_taken: the worker has come to the host's rescind, which
+ *	vmbus_channel.rescind says as soon as it is received
+ * @dismissed: the bus ends it, without a rescind: its owner is to close it as
+ *	after one, but the host goes on to have its ring until then
  * @swept: a close of the primary has seen this sub-channel
  * @ring_lost: the host may still write to the ring, whose pages must stay
  * @released: taken off lists and relid table
+ * @left: CPU that it has left when that went offline, or nr_cpu_ids
  * @last_interrupt: when the host last interrupted for it, ktime ns
  * @last_signal: when it last signalled the host, ktime ns
  * @gpadls: GPADLs that the host holds for this channel
@@ -64,9 +71,13 @@
 struct channel {
 	struct vmbus_channel vc;
 	struct work_struct remove_work;
+	bool removing;
+	bool rescind_taken;
+	bool dismissed;
 	bool swept;
 	bool ring_lost;
 	bool released;
+	unsigned int left;
 	u64 last_interrupt;
 	u64 last_signal;
 	atomic_t gpadls;
@@ -85,6 +96,14 @@ enum connection_state {
 	CONN_LEAVING,		/* devices are being removed */
 };
 
+/* Whether the host has to be told UNLOAD */
+enum unload_state {
+	UNLOAD_NOT_DUE,		/* it knows nothing of us */
+	UNLOAD_DUE,		/* contact was made, or tried */
+	UNLOAD_POSTING,		/* somebody is at it */
+	UNLOAD_POSTED,		/* its answer is due */
+};
+
 /* One message from the host as it waits for a worker: a private copy */
 struct rx_message {
 	u32 len;
@@ -96,6 +115,8 @@ struct rx_message {
  * @transport: NULL when there is none
  * @state: enum connection_state, under @state_mutex; read without it
  * @host_gone: the transport says that nobody answers
+ * @ending: of this kernel: nothing is posted any more but UNLOAD
+ * @unload: enum unload_state
  * @message_conn_id: where messages are posted to
  * @connect_cpu: the CPU that messages come in on
  * @state_mutex: see the top of this file
@@ -126,6 +147,8 @@ struct connection {
 	struct transport *transport;
 	enum connection_state state;
 	bool host_gone;
+	bool ending;
+	atomic_t unload;
 	u32 message_conn_id;
 	unsigned int connect_cpu;
 
@@ -221,12 +244,22 @@ int connection_alloc(void);
 void connection_free(void);
 int connection_post(const void *msg, size_t len, bool can_sleep);
 void connection_scan(struct transport *t, unsigned int cpu);
+const char *connection_state_name(void);
+
+/* request.c */
+extern unsigned int host_timeout;
 void request_start(struct request *req, u32 answer,
 		   struct vmbus_channel *channel, u32 gpadl);
 int request_wait(struct request *req);
 void request_cancel(struct request *req);
 void request_fail(struct vmbus_channel *channel, int error);
-const char *connection_state_name(void);
+void answer_deliver(const struct rx_message *msg, u32 type);
+
+/* unload.c */
+int unload_init(void);
+void unload_exit(void);
+bool unload_host(void);
+void unload_behind_display(void);
 
 /* interrupt.c */
 int interrupt_init(void);
@@ -235,21 +268,28 @@ void interrupt_exit(void);
 /* offers.c */
 void offers_process(struct work_struct *work);
 int offers_request(void);
-void offers_remove_all(void);
-int offers_suspend(void);
-void offers_resume_done(void);
+void offers_stop_releases(void);
+void offers_drop_deferred(void);
 void channel_release(struct vmbus_channel *channel);
-void channel_device_released(struct vmbus_channel *channel);
 struct vmbus_channel *channel_of_relid(u32 relid);
 bool channel_is_perf(const struct vmbus_channel *channel);
 extern const struct vmbus_device vmbus_devs[];
+
+/* removal.c */
+void removal_init(struct channel *ch, bool sub);
+void removal_mark_rescind(const struct rx_message *msg);
+void removal_rescind(struct vmbus_channel *channel);
+void removal_all(void);
+void removal_unloaded(bool confirmed);
+int removal_suspend(void);
+void removal_resume_done(void);
+void channel_device_released(struct vmbus_channel *channel);
 
 /* channel.c */
 void channel_interrupt(struct vmbus_channel *channel);
 void channel_event(unsigned long data);
 void channel_forget_driver(struct vmbus_channel *primary);
-int channel_move(struct vmbus_channel *channel, unsigned int cpu);
-void channel_rescind_wake(struct vmbus_channel *channel);
+void channel_look(struct vmbus_channel *channel);
 
 /* gpadl.c */
 int gpadl_establish_ring(struct vmbus_channel *channel,
@@ -280,6 +320,7 @@ void cpu_assign(struct vmbus_channel *channel);
 void cpu_release(struct vmbus_channel *channel);
 void cpu_set(struct vmbus_channel *channel, unsigned int cpu);
 void cpu_reassign(struct vmbus_channel *channel);
+int channel_move(struct vmbus_channel *channel, unsigned int cpu);
 int cpu_hotplug_start(void);
 void cpu_hotplug_stop(void);
 

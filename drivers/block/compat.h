@@ -21,6 +21,15 @@
 #define COMPAT_STS_RESERVED	BLK_STS_NEXUS
 #endif
 
+/* HDIO_GETGEO asks for a disk, or for whatever of it was opened */
+#ifdef HAVE_GETGEO_DISK
+#define COMPAT_GETGEO_ARG	struct gendisk
+#define compat_getgeo_disk(arg)	(arg)
+#else
+#define COMPAT_GETGEO_ARG	struct block_device
+#define compat_getgeo_disk(arg)	((arg)->bd_disk)
+#endif
+
 /* Newer kernels merge requests unless a driver says otherwise */
 #ifdef HAVE_MQ_SHOULD_MERGE_YES
 #define COMPAT_MQ_F_MERGE	BLK_MQ_F_SHOULD_MERGE
@@ -63,6 +72,7 @@ static inline void compat_unfreeze(struct request_queue *q)
 /**
  * struct compat_limits - what a disk can do; bytes where nothing else is said
  * @max_transfer: of a request
+ * @max_segments: of it
  * @block_size: logical
  * @physical_block_size: physical
  * @alignment: offset of the first physical block
@@ -79,6 +89,7 @@ static inline void compat_unfreeze(struct request_queue *q)
  */
 struct compat_limits {
 	u32 max_transfer;
+	u16 max_segments;
 	u32 block_size;
 	u32 physical_block_size;
 	u32 alignment;
@@ -103,31 +114,48 @@ struct compat_limits {
 
 #ifdef HAVE_QUEUE_LIMITS_FEATURES	/* limits are set as a whole */
 
+static inline void compat_fill_limits(struct queue_limits *lim,
+				      const struct compat_limits *l)
+{
+	lim->features &= ~(BLK_FEAT_WRITE_CACHE | BLK_FEAT_FUA |
+			   BLK_FEAT_ROTATIONAL);
+	lim->features |= (l->write_cache ? BLK_FEAT_WRITE_CACHE : 0) |
+			 (l->fua ? BLK_FEAT_FUA : 0) |
+			 (l->rotational ? BLK_FEAT_ROTATIONAL : 0);
+	lim->virt_boundary_mask = COMPAT_VIRT_BOUNDARY;
+	lim->dma_alignment = COMPAT_DMA_ALIGNMENT;
+	lim->max_hw_sectors = l->max_transfer >> SECTOR_SHIFT;
+	lim->max_segments = l->max_segments;
+	lim->logical_block_size = l->block_size;
+	lim->physical_block_size = l->physical_block_size;
+	lim->alignment_offset = l->alignment;
+	lim->io_min = l->io_min;
+	lim->io_opt = l->io_opt;
+	lim->max_hw_discard_sectors = l->discard_max >> SECTOR_SHIFT;
+	lim->max_discard_segments = l->discard_segments;
+	lim->discard_granularity = l->discard_granularity;
+	lim->discard_alignment = l->discard_alignment;
+	lim->max_write_zeroes_sectors = l->zeroes_max >> SECTOR_SHIFT;
+}
+
 static inline struct gendisk *
 compat_alloc_disk(struct blk_mq_tag_set *set, const struct compat_limits *l,
 		  void *queuedata)
 {
-	struct queue_limits lim = {
-		.features = (l->write_cache ? BLK_FEAT_WRITE_CACHE : 0) |
-			    (l->fua ? BLK_FEAT_FUA : 0) |
-			    (l->rotational ? BLK_FEAT_ROTATIONAL : 0),
-		.virt_boundary_mask = COMPAT_VIRT_BOUNDARY,
-		.dma_alignment = COMPAT_DMA_ALIGNMENT,
-		.max_hw_sectors = l->max_transfer >> SECTOR_SHIFT,
-		.max_segments = USHRT_MAX,
-		.logical_block_size = l->block_size,
-		.physical_block_size = l->physical_block_size,
-		.alignment_offset = l->alignment,
-		.io_min = l->io_min,
-		.io_opt = l->io_opt,
-		.max_hw_discard_sectors = l->discard_max >> SECTOR_SHIFT,
-		.max_discard_segments = l->discard_segments,
-		.discard_granularity = l->discard_granularity,
-		.discard_alignment = l->discard_alignment,
-		.max_write_zeroes_sectors = l->zeroes_max >> SECTOR_SHIFT,
-	};
+	struct queue_limits lim = { };
 
+	compat_fill_limits(&lim, l);
 	return blk_mq_alloc_disk(set, &lim, queuedata);
+}
+
+/* Context: process, the queue is frozen; memory is not to be had by I/O */
+static inline int compat_change_limits(struct gendisk *gd,
+				       const struct compat_limits *l)
+{
+	struct queue_limits lim = queue_limits_start_update(gd->queue);
+
+	compat_fill_limits(&lim, l);
+	return queue_limits_commit_update(gd->queue, &lim);
 }
 
 /* Context: process, sleeps until requests in flight are done */
@@ -152,6 +180,30 @@ static inline void compat_set_write_cache(struct gendisk *gd, bool on, bool fua)
 
 #else
 
+static inline void compat_apply_limits(struct request_queue *q,
+				       const struct compat_limits *l)
+{
+	blk_queue_max_segments(q, l->max_segments);
+	blk_queue_virt_boundary(q, COMPAT_VIRT_BOUNDARY);
+	blk_queue_dma_alignment(q, COMPAT_DMA_ALIGNMENT);
+	blk_queue_logical_block_size(q, l->block_size);
+	blk_queue_physical_block_size(q, l->physical_block_size);
+	blk_queue_alignment_offset(q, l->alignment);
+	if (l->io_min)
+		blk_queue_io_min(q, l->io_min);
+	blk_queue_io_opt(q, l->io_opt);
+	blk_queue_max_discard_sectors(q, l->discard_max >> SECTOR_SHIFT);
+	blk_queue_max_discard_segments(q, l->discard_segments);
+	q->limits.discard_granularity = l->discard_granularity;
+	q->limits.discard_alignment = l->discard_alignment;
+	blk_queue_max_write_zeroes_sectors(q, l->zeroes_max >> SECTOR_SHIFT);
+	blk_queue_write_cache(q, l->write_cache, l->fua);
+	if (l->rotational)
+		blk_queue_flag_clear(QUEUE_FLAG_NONROT, q);
+	else
+		blk_queue_flag_set(QUEUE_FLAG_NONROT, q);
+}
+
 static inline struct gendisk *
 compat_alloc_disk(struct blk_mq_tag_set *set, const struct compat_limits *l,
 		  void *queuedata)
@@ -161,32 +213,30 @@ compat_alloc_disk(struct blk_mq_tag_set *set, const struct compat_limits *l,
 #else
 	struct gendisk *gd = blk_mq_alloc_disk(set, queuedata);
 #endif
-	struct request_queue *q;
 
 	if (IS_ERR(gd))
 		return gd;
-	q = gd->queue;
-	blk_queue_max_hw_sectors(q, l->max_transfer >> SECTOR_SHIFT);
-	blk_queue_max_segments(q, USHRT_MAX);
-	blk_queue_virt_boundary(q, COMPAT_VIRT_BOUNDARY);
-	blk_queue_dma_alignment(q, COMPAT_DMA_ALIGNMENT);
-	blk_queue_logical_block_size(q, l->block_size);
-	blk_queue_physical_block_size(q, l->physical_block_size);
-	blk_queue_alignment_offset(q, l->alignment);
-	if (l->io_min)
-		blk_queue_io_min(q, l->io_min);
-	if (l->io_opt)
-		blk_queue_io_opt(q, l->io_opt);
-	blk_queue_max_discard_sectors(q, l->discard_max >> SECTOR_SHIFT);
-	blk_queue_max_discard_segments(q, l->discard_segments);
-	q->limits.discard_granularity = l->discard_granularity;
-	q->limits.discard_alignment = l->discard_alignment;
-	blk_queue_max_write_zeroes_sectors(q, l->zeroes_max >> SECTOR_SHIFT);
-	blk_queue_write_cache(q, l->write_cache, l->fua);
-	if (!l->rotational)
-		blk_queue_flag_set(QUEUE_FLAG_NONROT, q);
-	blk_queue_flag_clear(QUEUE_FLAG_ADD_RANDOM, q);
+	blk_queue_max_hw_sectors(gd->queue, l->max_transfer >> SECTOR_SHIFT);
+	compat_apply_limits(gd->queue, l);
+	blk_queue_flag_clear(QUEUE_FLAG_ADD_RANDOM, gd->queue);
 	return gd;
+}
+
+/* Context: process, the queue is frozen */
+static inline int compat_change_limits(struct gendisk *gd,
+				       const struct compat_limits *l)
+{
+	struct request_queue *q = gd->queue;
+	unsigned int chosen = q->limits.max_sectors;
+	bool same = q->limits.max_hw_sectors == l->max_transfer >> SECTOR_SHIFT;
+
+	compat_apply_limits(q, l);
+	if (same)
+		return 0;
+	/* this also forgets what an administrator has chosen */
+	blk_queue_max_hw_sectors(q, l->max_transfer >> SECTOR_SHIFT);
+	q->limits.max_sectors = min(q->limits.max_sectors, chosen);
+	return 0;
 }
 
 static inline void compat_set_write_cache(struct gendisk *gd, bool on, bool fua)

@@ -182,8 +182,7 @@ static int bring_up(struct synd_ctrl *c)
 	int ret;
 
 	/* the last close was confirmed */
-	c->single.stuck = false;
-	c->single.id = 0;
+	synd_proto_forget(c, true);
 	ret = synd_chan_open_primary(c);
 	if (ret)
 		return ret;
@@ -263,11 +262,12 @@ static void check_identities(struct synd_ctrl *c)
 	struct sbc_disk id;
 	int ret;
 
+	synd_proto_look(c);
 	list_for_each_entry(d, &c->disk_list, node) {
 		if (!d->gd || d->gone)
 			continue;
 		ret = identify_patiently(c, d, &id);
-		if (!ret && synd_disk_same(d, &id))
+		if (!ret && sbc_same(&d->id, &id))
 			continue;
 		if (ret && ret != -ENODEV) {
 			dev_warn(disk_to_dev(d->gd), "does not say who it is: %d\n",
@@ -513,7 +513,7 @@ static struct synd_ctrl *ctrl_alloc(struct hv_device *hv, bool ide)
 	mutex_init(&c->mutex);
 	mutex_init(&c->open_mutex);
 	init_waitqueue_head(&c->chan_wait);
-	init_completion(&c->single.done);
+	INIT_LIST_HEAD(&c->unanswered);
 	INIT_LIST_HEAD(&c->disk_list);
 	INIT_DELAYED_WORK(&c->scan_work, synd_scan_work);
 	INIT_WORK(&c->reset_work, reset_work);
@@ -521,22 +521,17 @@ static struct synd_ctrl *ctrl_alloc(struct hv_device *hv, bool ide)
 	init_llist_head(&c->later);
 	INIT_DELAYED_WORK(&c->give_up_work, give_up_work);
 
-	c->single.buffer = (void *)__get_free_page(GFP_KERNEL);
-	if (!c->single.buffer)
-		goto err_free;
 	c->wq = alloc_ordered_workqueue("synth_blk_%s",
 					WQ_FREEZABLE | WQ_MEM_RECLAIM,
 					dev_name(&hv->device));
 	if (!c->wq)
-		goto err_buffer;
+		goto err_free;
 	if (synd_chan_init(c))
 		goto err_wq;
 	return c;
 
 err_wq:
 	destroy_workqueue(c->wq);
-err_buffer:
-	free_page((unsigned long)c->single.buffer);
 err_free:
 	kfree(c);
 	return NULL;
@@ -544,11 +539,13 @@ err_free:
 
 static void ctrl_free(struct synd_ctrl *c)
 {
+	unsigned int kept;
+
 	destroy_workqueue(c->wq);
-	if (c->single.stuck && c->host_holds)
-		synd_err(c, "a page is kept for ever, since the host may still write to it\n");
-	else
-		free_page((unsigned long)c->single.buffer);
+	kept = synd_proto_forget(c, !c->host_holds);
+	if (kept)
+		synd_err(c, "%u pages are kept for ever, since the host may still write to them\n",
+			 kept);
 	synd_chan_free(c);
 	kfree(c);
 }

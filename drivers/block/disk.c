@@ -5,14 +5,18 @@
  */
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
+#include <linux/hdreg.h>
 #include <linux/idr.h>
 #include <linux/module.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "synth_blk.h"
 
 #define MAX_UNMAP_DESCS		255	/* the list fits into a page */
 #define LETTERS			26
+#define GEO_HEADS		255	/* as hv_storvsc says it */
+#define GEO_SECTORS		63
 
 static DEFINE_IDA(letters);
 
@@ -44,8 +48,20 @@ static int synd_get_unique_id(struct gendisk *gd, u8 id[16],
 	return d->id.id_len;
 }
 
+static int synd_getgeo(COMPAT_GETGEO_ARG *arg, struct hd_geometry *geo)
+{
+	u64 sectors = get_capacity(compat_getgeo_disk(arg));
+
+	geo->heads = GEO_HEADS;
+	geo->sectors = GEO_SECTORS;
+	geo->cylinders = min_t(u64, div_u64(sectors, GEO_HEADS * GEO_SECTORS),
+			       U16_MAX);
+	return 0;
+}
+
 static const struct block_device_operations synd_fops = {
 	.owner		= THIS_MODULE,
+	.getgeo		= synd_getgeo,
 	.free_disk	= synd_free_disk,
 	.get_unique_id	= synd_get_unique_id,
 };
@@ -66,6 +82,8 @@ SYND_ATTR(vendor, "%s", d->id.vendor);
 SYND_ATTR(model, "%s", d->id.product);
 SYND_ATTR(firmware_rev, "%s", d->id.revision);
 SYND_ATTR(address, "%u:%u", d->target, d->lun);
+SYND_ATTR(cache_type, "%s", d->id.write_cache && !READ_ONCE(d->no_cache) ?
+	  "write back" : "write through");
 SYND_ATTR(retries, "%lld", atomic64_read(&d->retries));
 SYND_ATTR(timeouts, "%lld", atomic64_read(&d->timeouts));
 SYND_ATTR(io_errors, "%lld", atomic64_read(&d->errors));
@@ -77,6 +95,7 @@ static struct attribute *synd_attrs[] = {
 	&dev_attr_model.attr,
 	&dev_attr_firmware_rev.attr,
 	&dev_attr_address.attr,
+	&dev_attr_cache_type.attr,
 	&dev_attr_retries.attr,
 	&dev_attr_timeouts.attr,
 	&dev_attr_io_errors.attr,
@@ -108,17 +127,19 @@ static u32 limit_bytes(const struct sbc_disk *id, u64 blocks)
 		     id->block_size) * id->block_size;
 }
 
-static void find_limits(const struct synd_ctrl *c, const struct sbc_disk *id,
+/* What a disk that has said @id is given; what it has refused it is not asked */
+static void find_limits(const struct synd_disk *d, const struct sbc_disk *id,
 			struct compat_limits *l)
 {
-	u64 max = c->max_transfer;
-	bool fua = id->write_cache && id->fua;
+	u64 max = d->ctrl->max_transfer;
 
 	if (id->max_transfer)
 		max = min(max, id->max_transfer);
 	max = round_down(max, HV_HYP_PAGE_SIZE);
 	*l = (struct compat_limits) {
 		.max_transfer = max,
+		/* the first and the last may be parts of a page */
+		.max_segments = max / HV_HYP_PAGE_SIZE + 1,
 		.block_size = id->block_size,
 		.physical_block_size = id->physical_block_size,
 		.alignment = id->alignment,
@@ -128,19 +149,21 @@ static void find_limits(const struct synd_ctrl *c, const struct sbc_disk *id,
 		.discard_granularity = id->unmap_granularity ?:
 				       id->physical_block_size,
 		.discard_alignment = id->unmap_alignment,
-		.write_cache = id->write_cache,
-		.fua = fua,
+		.write_cache = id->write_cache && !READ_ONCE(d->no_cache),
 		.rotational = id->rotational,
 	};
-	if (id->unmap && id->unmap_max_blocks && id->unmap_max_descs) {
+	l->fua = l->write_cache && id->fua;
+	if (id->can_unmap) {
 		l->discard_max = limit_bytes(id, id->unmap_max_blocks);
 		l->discard_segments = min_t(u32, id->unmap_max_descs,
 					    MAX_UNMAP_DESCS);
-	} else if (id->ws_unmap && id->ws_max_blocks) {
+	} else if (id->can_write_same && id->ws_unmap) {
 		l->discard_max = limit_bytes(id, id->ws_max_blocks);
 	}
-	l->zeroes_max = limit_bytes(id, id->ws_max_blocks);
-	if (l->discard_max < l->discard_granularity)
+	if (id->can_write_same && !READ_ONCE(d->no_write_zeroes))
+		l->zeroes_max = limit_bytes(id, id->ws_max_blocks);
+	if (l->discard_max < l->discard_granularity ||
+	    READ_ONCE(d->no_discard))
 		l->discard_max = 0;
 	if (!l->discard_max)
 		l->discard_granularity = 0;
@@ -176,6 +199,20 @@ static int free_number(const struct synd_ctrl *c)
 	return -ENOSPC;
 }
 
+/*
+ * Partitions are looked for by each disk on its own: the host may not answer the
+ * reads of one, and the next ones are to come all the same.
+ */
+static void part_work(struct work_struct *work)
+{
+	struct synd_disk *d = container_of(work, struct synd_disk, part_work);
+
+	clear_bit(GD_SUPPRESS_PART_SCAN, &d->gd->state);
+	mutex_lock(&d->gd->open_mutex);
+	bdev_disk_changed(d->gd, false);
+	mutex_unlock(&d->gd->open_mutex);
+}
+
 /**
  * synd_disk_alloc() - what is to become a disk
  * @c: its controller
@@ -202,9 +239,10 @@ struct synd_disk *synd_disk_alloc(struct synd_ctrl *c, u8 target, u8 lun,
 	d->number = number;
 	d->target = target;
 	d->lun = lun;
-	d->id = *id;
+	memcpy(&d->id, id, sizeof(d->id));
 	d->block_shift = ilog2(id->block_size);
 	INIT_WORK(&d->refused_work, synd_request_refused);
+	INIT_WORK(&d->part_work, part_work);
 	if (alloc_hctxs(d))
 		goto err;
 	d->letter = ida_alloc(&letters, GFP_KERNEL);
@@ -246,7 +284,7 @@ static struct gendisk *make_gendisk(struct synd_disk *d)
 	if (ret)
 		return ERR_PTR(ret);
 
-	find_limits(c, id, &limits);
+	find_limits(d, id, &limits);
 	gd = compat_alloc_disk(&d->set, &limits, d);
 	if (IS_ERR(gd)) {
 		blk_mq_free_tag_set(&d->set);
@@ -257,6 +295,7 @@ static struct gendisk *make_gendisk(struct synd_disk *d)
 	name_disk(gd->disk_name, sizeof(gd->disk_name), d->letter);
 	set_capacity(gd, id->blocks << (d->block_shift - SECTOR_SHIFT));
 	set_disk_ro(gd, id->read_only);
+	set_bit(GD_SUPPRESS_PART_SCAN, &gd->state);
 	return gd;
 }
 
@@ -264,9 +303,9 @@ static struct gendisk *make_gendisk(struct synd_disk *d)
  * synd_disk_add() - make a disk known
  * @d: from synd_disk_alloc()
  *
- * Takes the CPU hotplug lock, and reads partition tables. Both may wait for a
- * host that does not answer, and whoever ends that needs ctrl->mutex: it is not
- * held here.
+ * Takes the CPU hotplug lock, which may wait for a host that does not answer, and
+ * whoever ends that needs ctrl->mutex: it is not held here. Its partitions come
+ * later, each disk's on its own.
  *
  * Context: process, sleeps for as long as the host takes.
  * Return: 0, or an error: synd_disk_remove() then.
@@ -294,6 +333,7 @@ int synd_disk_add(struct synd_disk *d)
 	if (ret)
 		goto err;
 	d->added = true;
+	queue_work(system_unbound_wq, &d->part_work);
 	dev_info(disk_to_dev(gd),
 		 "%s %s, %llu blocks of %u bytes%s%s, target %u LUN %u\n",
 		 id->vendor, id->product, id->blocks, id->block_size,
@@ -335,6 +375,7 @@ bool synd_disk_remove(struct synd_disk *d, bool surprise, unsigned long wait)
 		if (!blk_mq_freeze_queue_wait_timeout(gd->queue, wait))
 			return false;
 	}
+	cancel_work_sync(&d->part_work);
 	if (added)
 		del_gendisk(gd);
 	cancel_work_sync(&d->refused_work);
@@ -361,46 +402,81 @@ bool synd_disk_remove(struct synd_disk *d, bool surprise, unsigned long wait)
 	return true;
 }
 
-/**
- * synd_disk_same() - whether a unit is still the one that the disk was made of
- * @d: the disk
- * @id: what the unit says now
- */
-bool synd_disk_same(const struct synd_disk *d, const struct sbc_disk *id)
+/* What it says of itself but for its size; @d->gd has no request in it */
+static int take_id(struct synd_disk *d, const struct sbc_disk *id)
 {
-	return id->type == SBC_TYPE_DISK &&
-	       id->block_size == d->id.block_size &&
-	       !strcmp(id->serial, d->id.serial) &&
-	       !strcmp(id->wwid, d->id.wwid);
+	/* no memory by way of this disk meanwhile */
+	unsigned int noio = memalloc_noio_save();
+	struct compat_limits limits;
+	int ret;
+
+	find_limits(d, id, &limits);
+	ret = compat_change_limits(d->gd, &limits);
+	if (!ret)
+		memcpy(&d->id, id, sizeof(d->id));
+	memalloc_noio_restore(noio);
+	return ret;
+}
+
+/* Whether anything but the size has changed */
+static bool id_changed(const struct sbc_disk *old, const struct sbc_disk *now)
+{
+	struct sbc_disk same;
+
+	memcpy(&same, now, sizeof(same));
+	same.blocks = old->blocks;
+	return memcmp(old, &same, sizeof(same));
 }
 
 /**
  * synd_disk_update() - capacity and parameters of a disk may have changed
  * @d: the disk
- * @id: what the unit says now; synd_disk_same()
+ * @id: what the unit says now; sbc_same()
+ * @wait: jiffies to wait for the requests that are in: limits change between
+ *	requests, since what was made for the old ones may be too large then
  *
- * Context: process, ctrl->mutex not held, since requests may have to end first.
+ * Context: process, ctrl->mutex not held, sleeps.
+ * Return: false if requests are still there: call again later.
  */
-void synd_disk_update(struct synd_disk *d, const struct sbc_disk *id)
+bool synd_disk_update(struct synd_disk *d, struct sbc_disk *id,
+		      unsigned long wait)
 {
-	struct sbc_disk *old = &d->id;
+	const struct sbc_disk *old = &d->id;
+	bool ro = old->read_only, renamed;
+	u64 blocks = old->blocks;
+	int ret = 0;
 
-	if (id->read_only != old->read_only) {
+	sbc_fill_in(id, old);
+	renamed = strcmp(id->serial, old->serial) ||
+		  strcmp(id->wwid, old->wwid);
+	/* told now what was only taken for granted when it refused a flush */
+	if (id->write_cache_told)
+		WRITE_ONCE(d->no_cache, false);
+	if (id_changed(old, id)) {
+		synd_disk_freeze(d);
+		if (blk_mq_freeze_queue_wait_timeout(d->gd->queue, wait) <= 0)
+			ret = -EBUSY;
+		else
+			ret = take_id(d, id);
+		synd_disk_unfreeze(d);
+	}
+	if (ret == -EBUSY)
+		return false;
+	if (ret)
+		dev_err(disk_to_dev(d->gd), "its new limits can't be: %d\n",
+			ret);
+	if (id->read_only != ro) {
 		dev_info(disk_to_dev(d->gd), "is now %s\n",
 			 id->read_only ? "read-only" : "writable");
 		set_disk_ro(d->gd, id->read_only);
 	}
-	if (id->write_cache != old->write_cache || id->fua != old->fua)
-		compat_set_write_cache(d->gd, id->write_cache,
-				       id->write_cache && id->fua);
-	if (d->no_cache || d->no_discard || d->no_write_zeroes)
-		/* some kernels compute all limits anew */
-		schedule_work(&d->refused_work);
-	if (id->blocks != old->blocks)
+	if (id->blocks != blocks)
 		set_capacity_and_notify(d->gd, id->blocks <<
 					(d->block_shift - SECTOR_SHIFT));
-	old->read_only = id->read_only;
-	old->write_cache = id->write_cache;
-	old->fua = id->fua;
-	old->blocks = id->blocks;
+	d->id.read_only = id->read_only;
+	d->id.blocks = id->blocks;
+	/* it did not tell them before: udev makes its links now */
+	if (renamed)
+		kobject_uevent(&disk_to_dev(d->gd)->kobj, KOBJ_CHANGE);
+	return true;
 }

@@ -47,6 +47,9 @@ static int __init synd_init(void)
 		pr_err(SYND_NAME ": a parameter is out of range, see modinfo\n");
 		return -EINVAL;
 	}
+	ret = synthio_refuse_isolated();
+	if (ret)
+		return ret;
 	ret = synd_request_init();
 	if (ret)
 		return ret;

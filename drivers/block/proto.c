@@ -3,10 +3,11 @@
  * What is said on a controller's primary channel besides the requests of disks:
  * the initialisation, and single commands that ask a unit what it is.
  *
- * One of these at a time is on its way, under ctrl->mutex, with one buffer for
- * its data that lives as long as the controller. One that is never answered
- * blocks the next ones, since the host may still write to that buffer: it is
- * given up with the channel.
+ * One of these at a time is waited for, under ctrl->mutex. One that is not
+ * answered in time is put aside with its buffer, to which the host may still
+ * write, until it is answered after all or the channel is closed. So a unit that
+ * is silent keeps nobody from asking the others; how many are put aside, and how
+ * long all of a look at a controller may wait, is bounded.
  */
 #include <linux/delay.h>
 #include <linux/slab.h>
@@ -14,11 +15,15 @@
 #include "synth_blk.h"
 #include "trace.h"
 
-/* Bytes that INQUIRY is asked for, of the standard data and of a VPD page */
-#define INQUIRY_ROOM		96
-#define VPD_ROOM		512
 /* How often a single command is tried while its unit has other things to say */
 #define TRIES			5
+#define TRY_DELAY		20	/* ms between them */
+#define BUSY_DELAY		100	/* ms, if it is busy */
+/* Commands put aside, in all; more are not sent */
+#define MAX_UNANSWERED		64
+/* What a unit may take to answer, at least and of a unit that owes an answer */
+#define UNIT_WAIT_MIN		3u	/* s */
+#define SILENT_WAIT		HZ
 /* Packets of versions before 5.1; the initialisation speaks like them too */
 #define OLD_VERSIONS_END	STORVSP_VERSION_5_1
 
@@ -94,16 +99,16 @@ u32 synd_proto_mpb(struct vmbus_packet_mpb_array *mpb, const void *buffer,
  * synd_proto_judge() - what the answer to a request means
  * @pkt: its first @len bytes are the host's
  * @len: bytes
- * @optional: see struct sbc_answer
+ * @command: what it was
  *
  * An answer too short to tell anything is an I/O error.
  */
 struct sbc_verdict synd_proto_judge(const struct storvsp_packet *pkt, u32 len,
-				    bool optional)
+				    enum sbc_command command)
 {
 	const u32 sense = offsetof(struct storvsp_packet, srb.sense_data);
 	const struct storvsp_srb *srb = &pkt->srb;
-	struct sbc_answer a = { .optional = optional };
+	struct sbc_answer a = { .command = command };
 
 	if (len < sense || pkt->operation != STORVSP_COMPLETE_IO)
 		return (struct sbc_verdict){ .outcome = SBC_IO_ERROR };
@@ -127,36 +132,122 @@ struct sbc_verdict synd_proto_judge(const struct storvsp_packet *pkt, u32 len,
 void synd_proto_single_done(struct synd_chan *ch, u64 id, const void *payload,
 			    u32 len)
 {
-	struct synd_single *s = &ch->ctrl->single;
+	struct synd_ctrl *c = ch->ctrl;
+	struct synd_single *s = c->single;
 
-	/* all of its fields are under the primary's lock, which we hold then */
-	if (ch->index || !s->id || s->id != id) {
-		synd_chan_bad(ch, "an answer that nobody waits for", id);
+	/* all of this is under the primary's lock, which we hold then */
+	if (!ch->index && s && s->id == id) {
+		len = min_t(u32, len, sizeof(s->answer));
+		memset(&s->answer, 0, sizeof(s->answer));
+		memcpy(&s->answer, payload, len);
+		s->answer_len = len;
+		s->id = 0;
+		complete(&s->done);
 		return;
 	}
-	len = min_t(u32, len, sizeof(s->answer));
-	memset(&s->answer, 0, sizeof(s->answer));
-	memcpy(&s->answer, payload, len);
-	s->answer_len = len;
-	s->id = 0;
-	s->stuck = false;
-	complete(&s->done);
+	if (!ch->index) {
+		list_for_each_entry(s, &c->unanswered, node) {
+			if (s->id != id)
+				continue;
+			/* freed by whoever asks next: it answers again */
+			s->id = 0;
+			synd_scan(c);
+			return;
+		}
+	}
+	synd_chan_bad(ch, "an answer that nobody waits for", id);
+}
+
+static void single_free(struct synd_single *s)
+{
+	free_page((unsigned long)s->buffer);
+	kfree(s);
+}
+
+/* Free what was put aside and has been answered */
+static void reap(struct synd_ctrl *c)
+{
+	struct synd_single *s, *next;
+	LIST_HEAD(done);
+
+	spin_lock_irq(&c->chans[0].rx_lock);
+	list_for_each_entry_safe(s, next, &c->unanswered, node) {
+		if (s->id)
+			continue;
+		list_move(&s->node, &done);
+		c->nr_unanswered--;
+	}
+	spin_unlock_irq(&c->chans[0].rx_lock);
+	list_for_each_entry_safe(s, next, &done, node)
+		single_free(s);
+}
+
+/**
+ * synd_proto_forget() - no answer to a single command will come any more
+ * @c: its channels are closed
+ * @safe: the host has confirmed that; else pages are kept that it may still
+ *	write
+ *
+ * Context: process; nobody sends single commands.
+ * Return: how many pages are kept.
+ */
+unsigned int synd_proto_forget(struct synd_ctrl *c, bool safe)
+{
+	struct synd_single *s, *next;
+	unsigned int kept = 0;
+
+	list_for_each_entry_safe(s, next, &c->unanswered, node) {
+		if (!safe && s->id) {
+			s->buffer = NULL;
+			kept++;
+		}
+		single_free(s);
+	}
+	INIT_LIST_HEAD(&c->unanswered);
+	c->nr_unanswered = 0;
+	if (c->single)
+		single_free(c->single);
+	c->single = NULL;
+	return kept;
+}
+
+static struct synd_single *single_get(struct synd_ctrl *c)
+{
+	struct synd_single *s = c->single;
+
+	if (s)
+		return s;
+	s = kzalloc(sizeof(*s), GFP_KERNEL);
+	if (!s)
+		return NULL;
+	s->buffer = (void *)__get_free_page(GFP_KERNEL);
+	if (!s->buffer) {
+		kfree(s);
+		return NULL;
+	}
+	init_completion(&s->done);
+	spin_lock_irq(&c->chans[0].rx_lock);
+	c->single = s;
+	spin_unlock_irq(&c->chans[0].rx_lock);
+	return s;
 }
 
 /*
- * Send a packet and wait for its answer. @room: bytes of single.buffer that the
- * host may write, or 0. Returns 0, or why there is no answer.
+ * Send a packet and wait for its answer, at most @wait jiffies. @room: bytes of
+ * single->buffer, which are zeroed, that the host may write, or 0. Returns 0, or
+ * why there is no answer.
  */
-static int transact(struct synd_ctrl *c, struct storvsp_packet *pkt, u32 room)
+static int transact(struct synd_ctrl *c, struct storvsp_packet *pkt, u32 room,
+		    unsigned long wait)
 {
 	union {
 		struct vmbus_packet_mpb_array mpb;
 		u8 bytes[sizeof(struct vmbus_packet_mpb_array) +
 			 sizeof(u64) * (HVPFN_UP(SBC_ANSWER_MAX) + 1)];
 	} u = { };
-	unsigned long deadline = jiffies + synd_host_timeout * HZ;
+	unsigned long deadline = jiffies + wait;
 	struct synd_chan *ch = &c->chans[0];
-	struct synd_single *s = &c->single;
+	struct synd_single *s;
 	u32 mpb_len = 0;
 	u64 id;
 	int ret;
@@ -164,17 +255,25 @@ static int transact(struct synd_ctrl *c, struct storvsp_packet *pkt, u32 room)
 	lockdep_assert_held(&c->mutex);
 	if (!ch->open)
 		return -ENODEV;
-	if (s->stuck)
-		return -EBUSY;
-	if (room)
+	reap(c);
+	if (c->nr_unanswered >= MAX_UNANSWERED)
+		return -ETIMEDOUT;
+	s = single_get(c);
+	if (!s)
+		return -ENOMEM;
+	if (room) {
+		memset(s->buffer, 0, room);
 		mpb_len = synd_proto_mpb(&u.mpb, s->buffer, room);
+	}
 
 	reinit_completion(&s->done);
-	s->gen++;
+	c->single_gen++;
 	/* never 0, whatever the generation */
-	id = synd_id(s->gen, 0, SYND_ID_SINGLE, 1);
+	id = synd_id(c->single_gen, 0, SYND_ID_SINGLE, 1);
 	spin_lock_irq(&ch->rx_lock);
 	s->id = id;
+	s->target = pkt->srb.target_id;
+	s->lun = pkt->srb.lun;
 	spin_unlock_irq(&ch->rx_lock);
 
 	while (true) {
@@ -189,10 +288,11 @@ static int transact(struct synd_ctrl *c, struct storvsp_packet *pkt, u32 room)
 		spin_lock_irq(&ch->rx_lock);
 		s->id = 0;
 		spin_unlock_irq(&ch->rx_lock);
-		return ret;
+		return ret == -EAGAIN ? -ETIMEDOUT : ret;
 	}
 
-	while (!wait_for_completion_timeout(&s->done, HZ / 2)) {
+	while (!wait_for_completion_timeout(&s->done,
+					    min_t(unsigned long, wait, HZ / 2))) {
 		if (READ_ONCE(ch->vc->rescind)) {
 			ret = -ENODEV;
 			break;
@@ -204,12 +304,17 @@ static int transact(struct synd_ctrl *c, struct storvsp_packet *pkt, u32 room)
 	}
 	if (ret) {
 		spin_lock_irq(&ch->rx_lock);
-		if (s->id)
-			s->stuck = true;
-		else
+		if (s->id) {
+			list_add_tail(&s->node, &c->unanswered);
+			c->nr_unanswered++;
+			c->single = NULL;
+		} else {
 			ret = 0;
+		}
 		spin_unlock_irq(&ch->rx_lock);
 	}
+	if (!ret)
+		c->answers++;
 	return ret;
 }
 
@@ -224,26 +329,28 @@ static int operation(struct synd_ctrl *c, struct storvsp_packet *pkt, u32 op,
 		[STORVSP_QUERY_PROPERTIES] = "properties",
 		[STORVSP_CREATE_SUB_CHANNELS] = "sub-channels",
 	};
-	const struct storvsp_packet *answer = &c->single.answer;
+	const struct storvsp_packet *answer;
+	u32 len;
 	int ret;
 
 	pkt->operation = op;
 	pkt->flags = STORVSP_REQUEST_COMPLETION;
-	ret = transact(c, pkt, 0);
+	ret = transact(c, pkt, 0, synd_host_timeout * HZ);
 	if (ret) {
 		synd_err(c, "initialisation (%s): no answer from the host: %d\n",
 			 names[op], ret);
 		return ret;
 	}
+	answer = &c->single->answer;
+	len = c->single->answer_len;
 	if (answer->operation != STORVSP_COMPLETE_IO ||
-	    c->single.answer_len < offsetof(struct storvsp_packet, buffer)) {
+	    len < offsetof(struct storvsp_packet, buffer)) {
 		synd_err(c, "initialisation (%s): the host's answer is nonsense\n",
 			 names[op]);
 		return -EPROTO;
 	}
 	*pkt = *answer;
-	if (pkt->status == STORVSP_STATUS_SUCCESS &&
-	    c->single.answer_len < need) {
+	if (pkt->status == STORVSP_STATUS_SUCCESS && len < need) {
 		synd_err(c, "initialisation (%s): the host's answer is too short\n",
 			 names[op]);
 		return -EPROTO;
@@ -345,134 +452,92 @@ int synd_proto_create_subchannels(struct synd_ctrl *c, u16 count)
 }
 
 /**
- * synd_proto_command() - one SCSI command with data from the host, or none
+ * synd_proto_look() - a look at the units of a controller begins
+ * @c: an initialised controller
+ *
+ * What follows may wait for host_timeout seconds in all for units that do not
+ * answer, and after that for a second for each.
+ *
+ * Context: process, ctrl->mutex held.
+ */
+void synd_proto_look(struct synd_ctrl *c)
+{
+	c->look_until = jiffies + synd_host_timeout * HZ;
+}
+
+/* How long to wait for an answer of a unit, in jiffies */
+static unsigned long patience_with(struct synd_ctrl *c, u8 target, u8 lun)
+{
+	unsigned long most = min(synd_host_timeout,
+				 max(synd_host_timeout / 3, UNIT_WAIT_MIN)) * HZ;
+	const struct synd_single *s;
+	bool owes = false;
+
+	spin_lock_irq(&c->chans[0].rx_lock);
+	list_for_each_entry(s, &c->unanswered, node) {
+		if (s->id && s->target == target && s->lun == lun)
+			owes = true;
+	}
+	spin_unlock_irq(&c->chans[0].rx_lock);
+	if (owes || time_after(jiffies + SILENT_WAIT, c->look_until))
+		return SILENT_WAIT;
+	return min(most, c->look_until - jiffies);
+}
+
+/**
+ * struct asker - asks one unit of a controller
+ * @a: for identify.c
  * @c: an initialised controller
  * @target: SCSI target
  * @lun: LUN
- * @cdb: 16 bytes
- * @cdb_len: how many of them count
- * @room: at most SBC_ANSWER_MAX bytes of data go to single.buffer, zeroed
- *	before
- * @v: gets what became of it; its hints are for the caller
- *
- * A unit that is busy or wants attention is asked again a few times.
- *
- * Context: process, ctrl->mutex held, sleeps for a bounded time.
- * Return: bytes of data that came, with an outcome of SBC_OK; -EOPNOTSUPP if the
- *	unit is there and refuses the command; -EIO with another outcome; or as
- *	transact().
  */
-int synd_proto_command(struct synd_ctrl *c, u8 target, u8 lun, const u8 *cdb,
-		       u8 cdb_len, u32 room, struct sbc_verdict *v)
+struct asker {
+	struct sbc_asker a;
+	struct synd_ctrl *c;
+	u8 target;
+	u8 lun;
+};
+
+/*
+ * One SCSI command with data from the host: struct sbc_asker says more. A unit
+ * that is busy or wants attention is asked again a few times.
+ */
+static int ask(struct sbc_asker *a, const u8 *cdb, u8 cdb_len, u32 room,
+	       struct sbc_verdict *v)
 {
-	const struct storvsp_packet *answer = &c->single.answer;
+	struct asker *asker = container_of(a, struct asker, a);
+	struct synd_ctrl *c = asker->c;
+	const struct synd_single *s;
 	struct storvsp_packet pkt;
 	unsigned int try;
 	int ret;
 
+	*v = (struct sbc_verdict){ };
 	for (try = 0; try < TRIES; try++) {
-		synd_proto_fill_srb(c, &pkt, target, lun, room ?
-				    STORVSP_DATA_IN : STORVSP_DATA_NONE, room);
+		synd_proto_fill_srb(c, &pkt, asker->target, asker->lun,
+				    STORVSP_DATA_IN, room);
 		pkt.srb.cdb_length = cdb_len;
 		memcpy(pkt.srb.cdb, cdb, cdb_len);
-		if (!c->single.stuck)
-			memset(c->single.buffer, 0, room);
-		ret = transact(c, &pkt, room);
+		ret = transact(c, &pkt, room,
+			       patience_with(c, asker->target, asker->lun));
 		if (ret)
 			return ret;
-		*v = synd_proto_judge(answer, c->single.answer_len, false);
+		s = c->single;
+		a->answer = s->buffer;
+		*v = synd_proto_judge(&s->answer, s->answer_len, SBC_CMD_KNOWN);
 		if (v->outcome == SBC_OK)
-			return min(answer->srb.data_transfer_length, room);
+			return min(s->answer.srb.data_transfer_length, room);
 		/* what it has told here it does not tell again */
-		if (v->hints && v->outcome == SBC_RETRY)
+		if (v->hints && v->retry)
 			synd_scan(c);
 		if (v->outcome == SBC_RETRY_LATER)
-			msleep(100);
-		else if (v->outcome != SBC_RETRY)
+			msleep(BUSY_DELAY);
+		else if (!v->retry)
 			break;
+		else if (!v->key)
+			msleep(TRY_DELAY);
 	}
 	return v->outcome == SBC_TARGET_ERROR ? -EOPNOTSUPP : -EIO;
-}
-
-static int get_vpd(struct synd_ctrl *c, u8 target, u8 lun,
-		   struct sbc_disk *d, u8 page)
-{
-	u8 cdb[SBC_CDB_MAX] = { };
-	struct sbc_verdict v;
-	int n;
-
-	n = synd_proto_command(c, target, lun, cdb,
-			       sbc_inquiry_vpd(cdb, page, VPD_ROOM), VPD_ROOM,
-			       &v);
-	if (n >= 0 && sbc_parse_vpd(d, page, c->single.buffer, n))
-		synd_info(c, "target %u LUN %u: VPD page %02x is of no use\n",
-			  target, lun, page);
-	return n < 0 && n != -EOPNOTSUPP ? n : 0;
-}
-
-/* All VPD pages that are of use and that the unit lists. 0, or it did not tell */
-static int get_vpds(struct synd_ctrl *c, u8 target, u8 lun,
-		    struct sbc_disk *d)
-{
-	static const u8 pages[] = { 0x80, 0x83, 0xb0, 0xb1, 0xb2 };
-	u8 cdb[SBC_CDB_MAX] = { };
-	bool has[ARRAY_SIZE(pages)];
-	struct sbc_verdict v;
-	unsigned int i;
-	int n, ret = 0;
-
-	n = synd_proto_command(c, target, lun, cdb,
-			       sbc_inquiry_vpd(cdb, 0, VPD_ROOM), VPD_ROOM, &v);
-	if (n == -EOPNOTSUPP)
-		return 0;
-	if (n < 0)
-		return n;
-	for (i = 0; i < ARRAY_SIZE(pages); i++)
-		has[i] = sbc_has_vpd(c->single.buffer, n, pages[i]);
-	for (i = 0; i < ARRAY_SIZE(pages) && !ret; i++) {
-		if (has[i])
-			ret = get_vpd(c, target, lun, d, pages[i]);
-	}
-	return ret;
-}
-
-static int get_capacity_of(struct synd_ctrl *c, u8 target, u8 lun,
-			   struct sbc_disk *d)
-{
-	u8 cdb[SBC_CDB_MAX] = { };
-	struct sbc_verdict v;
-	int n, ret;
-
-	n = synd_proto_command(c, target, lun, cdb,
-			       sbc_read_capacity_16(cdb, 32), 32, &v);
-	if (n >= 0)
-		return sbc_parse_capacity_16(d, c->single.buffer, n);
-	if (n != -EOPNOTSUPP)
-		return n;
-
-	memset(cdb, 0, sizeof(cdb));
-	n = synd_proto_command(c, target, lun, cdb, sbc_read_capacity_10(cdb),
-			       8, &v);
-	if (n < 0)
-		return n;
-	ret = sbc_parse_capacity_10(d, c->single.buffer, n);
-	return ret == -EFBIG ? -EINVAL : ret;
-}
-
-/* Write protection and cache. Without an answer: writable, and to be flushed */
-static int get_mode(struct synd_ctrl *c, u8 target, u8 lun,
-		    struct sbc_disk *d)
-{
-	u8 cdb[SBC_CDB_MAX] = { };
-	struct sbc_verdict v;
-	int n;
-
-	d->write_cache = true;
-	n = synd_proto_command(c, target, lun, cdb,
-			       sbc_mode_sense_caching(cdb, 64), 64, &v);
-	if (n > 0)
-		sbc_parse_mode_caching(d, c->single.buffer, n);
-	return n < 0 && n != -EOPNOTSUPP ? n : 0;
 }
 
 /**
@@ -480,48 +545,18 @@ static int get_mode(struct synd_ctrl *c, u8 target, u8 lun,
  * @c: an initialised controller
  * @target: SCSI target
  * @lun: LUN
- * @d: gets the answer. Where d->type is not SBC_TYPE_DISK, nothing else
+ * @d: gets the answer, see sbc_identify()
  *
- * A disk is described as a whole or not at all: nothing follows from a question
- * that was not answered.
- *
- * Context: process, ctrl->mutex held, sleeps for a bounded time.
- * Return: 0; -ENODEV if the host says that nothing is there; -EINVAL if what the
- *	unit says is nonsense; -EIO or -EOPNOTSUPP if it does not tell; or as
- *	transact().
+ * Context: process, ctrl->mutex held, sleeps for a bounded time:
+ *	synd_proto_look().
+ * Return: as sbc_identify(): -ETIMEDOUT if the unit does not answer.
  */
 int synd_proto_identify(struct synd_ctrl *c, u8 target, u8 lun,
 			struct sbc_disk *d)
 {
-	u8 cdb[SBC_CDB_MAX] = { };
-	struct sbc_verdict v;
-	int n, ret;
+	struct asker asker = { { .ask = ask }, c, target, lun };
 
-	memset(d, 0, sizeof(*d));
-	n = synd_proto_command(c, target, lun, cdb,
-			       sbc_inquiry(cdb, INQUIRY_ROOM), INQUIRY_ROOM,
-			       &v);
-	if (n == -EIO && v.outcome == SBC_GONE)
-		return -ENODEV;
-	if (n < 0)
-		return n == -ENODEV ? -ECONNRESET : n;
-	ret = sbc_parse_inquiry(d, c->single.buffer, n);
-	if (ret)
-		return ret;
-	if (d->type == SBC_TYPE_UNKNOWN)
-		return -ENODEV;
-	if (d->type != SBC_TYPE_DISK)
-		return 0;
-
-	ret = get_capacity_of(c, target, lun, d);
-	if (!ret)
-		ret = get_vpds(c, target, lun, d);
-	if (!ret)
-		ret = get_mode(c, target, lun, d);
-	if (!ret && d->max_transfer && d->max_transfer < HV_HYP_PAGE_SIZE)
-		ret = -EINVAL;
-	/* the channel is gone, not the unit */
-	return ret == -ENODEV ? -ECONNRESET : ret;
+	return sbc_identify(&asker.a, c->version, d);
 }
 
 /**
@@ -532,25 +567,28 @@ int synd_proto_identify(struct synd_ctrl *c, u8 target, u8 lun,
  *
  * Context: as synd_proto_identify().
  * Return: 0; -EIO or -EOPNOTSUPP if it does not tell, which may also mean that
- *	there is no such target; or as transact().
+ *	there is no such target; -ETIMEDOUT if it does not answer; another error
+ *	if nobody can be asked any more.
  */
 int synd_proto_report_luns(struct synd_ctrl *c, u8 target, u8 *bitmap)
 {
+	struct asker asker = { { .ask = ask }, c, target, 0 };
 	u8 cdb[SBC_CDB_MAX] = { };
 	struct sbc_verdict v;
+	const u8 *answer;
 	int n, lun;
 	u32 i;
 
 	memset(bitmap, 0, 32);
-	n = synd_proto_command(c, target, 0, cdb,
-			       sbc_report_luns(cdb, SBC_ANSWER_MAX),
-			       SBC_ANSWER_MAX, &v);
+	n = ask(&asker.a, cdb, sbc_report_luns(cdb, SBC_ANSWER_MAX),
+		SBC_ANSWER_MAX, &v);
 	if (n < 0)
 		return n;
 	if (n < 8)
 		return -EIO;
-	for (i = 0; i < sbc_luns(c->single.buffer, n); i++) {
-		lun = sbc_lun(c->single.buffer, i);
+	answer = asker.a.answer;
+	for (i = 0; i < sbc_luns(answer, n); i++) {
+		lun = sbc_lun(answer, i);
 		if (lun >= 0)
 			bitmap[lun / 8] |= 1 << lun % 8;
 	}

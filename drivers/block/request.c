@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The way of a request, from blk-mq to the host and back.
+ * The way of a request from blk-mq to the host; complete.c has the way back.
  *
  * To the host. synd_queue_rq() names its pages to the host (none is
  * copied), writes an id into the slot of its tag, and sends the packet. From
@@ -29,7 +29,6 @@
 #include "synth_blk.h"
 #include "trace.h"
 
-
 /**
  * struct scratch - where a CPU puts together the description of a packet
  * @lock: one at a time
@@ -46,11 +45,6 @@ struct scratch {
 };
 
 static struct scratch __percpu *scratch;
-
-static struct synd_disk *disk_of(const struct request *rq)
-{
-	return rq->q->queuedata;
-}
 
 static u64 to_blocks(const struct synd_disk *d, u64 sector)
 {
@@ -114,8 +108,14 @@ static void bounce_free(struct synd_cmd *cmd)
 	cmd->bounce = NULL;
 }
 
-/* To or from the pages of our own */
-static void bounce_copy(struct request *rq, bool to_host)
+/**
+ * synd_request_copy() - data to or from the pages of our own
+ * @rq: has synd_cmd.bounce
+ * @to_host: to them
+ *
+ * Context: any.
+ */
+void synd_request_copy(struct request *rq, bool to_host)
 {
 	struct synd_cmd *cmd = blk_mq_rq_to_pdu(rq);
 	struct req_iterator iter;
@@ -160,7 +160,7 @@ static u32 map_bounced(struct vmbus_packet_mpb_array *mpb, struct request *rq)
 		}
 	}
 	if (req_op(rq) == REQ_OP_WRITE)
-		bounce_copy(rq, true);
+		synd_request_copy(rq, true);
 
 	mpb->rangecount = 1;
 	mpb->range.len = bytes;
@@ -243,7 +243,7 @@ static blk_status_t build(struct synd_disk *d, struct request *rq,
 		return BLK_STS_OK;
 
 	case REQ_OP_DISCARD:
-		if (d->id.unmap) {
+		if (d->id.can_unmap) {
 			bytes = unmap_list(d, rq);
 			if (!bytes)
 				return BLK_STS_RESOURCE;
@@ -277,8 +277,13 @@ static blk_status_t build(struct synd_disk *d, struct request *rq,
 	}
 }
 
-/* Give back what a command had beside the pages of its request */
-static void release_extras(struct request *rq)
+/**
+ * synd_request_release() - give back what a command had beside its request's pages
+ * @rq: the host does not have it any more
+ *
+ * Context: any.
+ */
+void synd_request_release(struct request *rq)
 {
 	struct synd_cmd *cmd = blk_mq_rq_to_pdu(rq);
 
@@ -376,7 +381,7 @@ static blk_status_t synd_queue_rq(struct blk_mq_hw_ctx *hctx,
 	/* an answer to what was never sent may have come, from a bad host */
 	if (!slot_take(ch, slot, id))
 		return BLK_STS_OK;
-	release_extras(rq);
+	synd_request_release(rq);
 	if (ret == -ENODEV && synd_chan_rescinded(ch)) {
 		/* another channel will do */
 		synd_ctrl_repair(c);
@@ -389,292 +394,7 @@ static blk_status_t synd_queue_rq(struct blk_mq_hw_ctx *hctx,
 	return BLK_STS_RESOURCE;
 }
 
-/* ---- back from the host ------------------------------------------------------- */
-
-/**
- * synd_request_refused() - tell the block layer what the host has refused
- * @work: disk->refused_work
- *
- * Limits can't be changed from an interrupt on every kernel.
- */
-void synd_request_refused(struct work_struct *work)
-{
-	struct synd_disk *d = container_of(work, struct synd_disk,
-					   refused_work);
-
-	if (READ_ONCE(d->no_cache))
-		compat_set_write_cache(d->gd, false, false);
-	if (READ_ONCE(d->no_discard))
-		compat_disable_discard(d->gd->queue);
-	if (READ_ONCE(d->no_write_zeroes))
-		compat_disable_write_zeroes(d->gd->queue);
-}
-
-static void try_again(struct synd_disk *d, struct request *rq,
-		      unsigned long delay_ms)
-{
-	atomic64_inc(&d->retries);
-	blk_mq_requeue_request(rq, !delay_ms);
-	if (delay_ms)
-		blk_mq_delay_kick_requeue_list(d->gd->queue, delay_ms);
-}
-
-/* Whether the verdict was "later" for too long */
-static bool busy_too_long(struct synd_cmd *cmd)
-{
-	if (!cmd->busy) {
-		cmd->busy = true;
-		cmd->busy_since = jiffies;
-	}
-	return time_after(jiffies, cmd->busy_since + SYND_BUSY_LIMIT);
-}
-
-static blk_status_t error_of(const struct synd_disk *d,
-			     const struct request *rq)
-{
-	const struct synd_cmd *cmd = blk_mq_rq_to_pdu((struct request *)rq);
-
-	switch (cmd->verdict.outcome) {
-	case SBC_MEDIUM_ERROR:
-		return BLK_STS_MEDIUM;
-	case SBC_TARGET_ERROR:
-		return BLK_STS_TARGET;
-	case SBC_NOT_SUPPORTED:
-		return BLK_STS_NOTSUPP;
-	case SBC_NO_SPACE:
-		return BLK_STS_NOSPC;
-	case SBC_RESERVED:
-		return COMPAT_STS_RESERVED;
-	case SBC_PROTECTION:
-		return BLK_STS_PROTECTION;
-	case SBC_GONE:
-		return BLK_STS_OFFLINE;
-	default:
-		return BLK_STS_IOERR;
-	}
-}
-
-/*
- * The disk does not know what was asked for: it is not asked again. Returns true
- * if the request was dealt with.
- */
-static bool refused(struct synd_disk *d, struct request *rq)
-{
-	struct synd_cmd *cmd = blk_mq_rq_to_pdu(rq);
-
-	switch (req_op(rq)) {
-	case REQ_OP_FLUSH:
-		/* no command to flush it: no cache */
-		WRITE_ONCE(d->no_cache, true);
-		schedule_work(&d->refused_work);
-		blk_mq_end_request(rq, BLK_STS_OK);
-		return true;
-	case REQ_OP_DISCARD:
-		WRITE_ONCE(d->no_discard, true);
-		break;
-	default:
-		if (cmd->zeroes_unmap) {
-			WRITE_ONCE(d->no_zeroes_unmap, true);
-			try_again(d, rq, 0);
-			return true;
-		}
-		WRITE_ONCE(d->no_write_zeroes, true);
-	}
-	schedule_work(&d->refused_work);
-	return false;
-}
-
-/* blk-mq's callback, and for what does not fit into a batch. Any context */
-static void synd_complete(struct request *rq)
-{
-	struct synd_cmd *cmd = blk_mq_rq_to_pdu(rq);
-	const struct sbc_verdict *v = &cmd->verdict;
-	struct synd_disk *d = disk_of(rq);
-
-	if (unlikely(cmd->bounce) && v->outcome == SBC_OK &&
-	    req_op(rq) == REQ_OP_READ)
-		bounce_copy(rq, false);
-	release_extras(rq);
-
-	if (likely(v->outcome == SBC_OK)) {
-		blk_mq_end_request(rq, BLK_STS_OK);
-		return;
-	}
-	if (v->key == 6)
-		atomic64_inc(&d->attentions);
-	if (v->hints)
-		synd_scan(d->ctrl);
-	if (v->outcome == SBC_RETRY && cmd->retries < SYND_MAX_RETRIES) {
-		cmd->retries++;
-		try_again(d, rq, 0);
-		return;
-	}
-	if (v->outcome == SBC_RETRY_LATER && !busy_too_long(cmd)) {
-		try_again(d, rq, SYND_BUSY_DELAY);
-		return;
-	}
-	if (v->outcome == SBC_NOT_SUPPORTED) {
-		if (refused(d, rq))
-			return;
-	} else if (v->key && !(rq->rq_flags & RQF_QUIET)) {
-		dev_err_ratelimited(disk_to_dev(d->gd),
-				    "sense key 0x%x, code 0x%04x\n", v->key,
-				    v->asc);
-	}
-	atomic64_inc(&d->errors);
-	blk_mq_end_request(rq, error_of(d, rq));
-}
-
-/* What came back is what was asked for, entirely */
-static bool plain_success(const struct storvsp_packet *pkt, u32 len,
-			  u32 expected)
-{
-	return len >= offsetofend(struct storvsp_packet,
-				  srb.data_transfer_length) &&
-	       pkt->operation == STORVSP_COMPLETE_IO &&
-	       (pkt->srb.srb_status & STORVSP_SRB_STATUS_MASK) ==
-	       STORVSP_SRB_SUCCESS && !pkt->srb.scsi_status &&
-	       (!expected || pkt->srb.data_transfer_length == expected);
-}
-
-static void judge(struct synd_chan *ch, u64 id, struct request *rq,
-		  const struct storvsp_packet *pkt, u32 len)
-{
-	struct synd_cmd *cmd = blk_mq_rq_to_pdu(rq);
-	bool optional = req_op(rq) != REQ_OP_READ &&
-			req_op(rq) != REQ_OP_WRITE;
-
-	if (len < offsetof(struct storvsp_packet, srb.sense_data) ||
-	    pkt->operation != STORVSP_COMPLETE_IO) {
-		synd_chan_bad(ch, "a malformed completion", id);
-		cmd->verdict = (struct sbc_verdict){ .outcome = SBC_IO_ERROR };
-		return;
-	}
-	cmd->verdict = synd_proto_judge(pkt, len, optional);
-	if (cmd->verdict.outcome == SBC_OK && cmd->expected &&
-	    pkt->srb.data_transfer_length != cmd->expected) {
-		synd_chan_bad(ch, "a completion of the wrong length", id);
-		cmd->verdict.outcome = SBC_IO_ERROR;
-	}
-}
-
-/* The slot that an id names, or NULL. RCU is held */
-static struct synd_slot *find_slot(struct synd_chan *ch, u64 id)
-{
-	struct synd_ctrl *c = ch->ctrl;
-	u32 number = synd_id_disk(id), queue = synd_id_queue(id);
-	struct synd_disk *d;
-
-	if (number >= SYND_MAX_DISKS || queue >= c->nr_queues ||
-	    c->queues[queue] != ch)
-		return NULL;
-	d = rcu_dereference(c->disks[number]);
-	if (!d || synd_id_tag(id) >= synd_queue_depth)
-		return NULL;
-	return &d->hctx[queue].slots[synd_id_tag(id)];
-}
-
-/**
- * synd_request_completed() - a completion of a request came, or says so
- * @ch: where
- * @id: as it came
- * @payload: @len bytes, a private copy
- * @len: may be anything
- * @batch: gets the request
- *
- * Context: any, rx_lock held.
- */
-void synd_request_completed(struct synd_chan *ch, u64 id, const void *payload,
-			 u32 len, struct synd_batch *batch)
-{
-	const struct storvsp_packet *pkt = payload;
-	struct synd_slot *slot;
-	struct synd_cmd *cmd;
-	struct request *rq;
-
-	rcu_read_lock();
-	slot = find_slot(ch, id);
-	/*
-	 * Acquire, for the id of a request that is not sent yet, which a bad host
-	 * can guess: nothing but this word says then that the submitter has
-	 * written the rest. Without it slot->rq may be read before slot->id, and
-	 * be a request of earlier.
-	 */
-	if (unlikely(!slot || !id || smp_load_acquire(&slot->id) != id)) {
-		synd_chan_bad(ch, "a completion of nothing", id);
-		goto out;
-	}
-	rq = slot->rq;
-	/* fault injection: as if it had not come, the slot stays taken */
-	if (unlikely(blk_should_fake_timeout(rq->q)))
-		goto out;
-	WRITE_ONCE(slot->id, 0);
-	ch->completions++;
-	cmd = blk_mq_rq_to_pdu(rq);
-	if (likely(plain_success(pkt, len, cmd->expected)))
-		cmd->verdict = (struct sbc_verdict){ .outcome = SBC_OK };
-	else
-		judge(ch, id, rq, pkt, len);
-	trace_synd_complete(disk_of(rq), rq, id);
-
-	/*
-	 * On the CPU that it came from it ends right here. blk-mq would send it
-	 * through a softirq if there is only one queue, one by one.
-	 */
-	if (likely(blk_mq_rq_cpu(rq) == raw_smp_processor_id()))
-		blk_mq_set_request_complete(rq);
-	else if (blk_mq_complete_request_remote(rq))
-		goto out;
-	if (unlikely((rq->cmd_flags & REQ_POLLED) && in_interrupt())) {
-		/* bios of pollers go back to a cache that allows no interrupt */
-		if (llist_add(&cmd->later, &ch->ctrl->later))
-			schedule_work(&ch->ctrl->later_work);
-		goto out;
-	}
-	if (unlikely(cmd->param || cmd->bounce) ||
-	    !blk_mq_add_to_batch(rq, &batch->iob,
-				 cmd->verdict.outcome != SBC_OK,
-				 blk_mq_end_request_batch)) {
-		cmd->next = batch->others;
-		batch->others = rq;
-	}
-out:
-	rcu_read_unlock();
-}
-
-/**
- * synd_request_later() - end requests of pollers that an interrupt found done
- * @work: ctrl->later_work
- *
- * That happens where a polled queue has to use a channel that interrupts.
- */
-void synd_request_later(struct work_struct *work)
-{
-	struct synd_ctrl *c = container_of(work, struct synd_ctrl, later_work);
-	struct synd_cmd *cmd, *next;
-
-	llist_for_each_entry_safe(cmd, next, llist_del_all(&c->later), later)
-		synd_complete(blk_mq_rq_from_pdu(cmd));
-}
-
-/**
- * synd_request_finish_batch() - end what a look into a ring has found
- * @batch: is empty afterwards
- *
- * Context: any; rx_lock not held.
- */
-void synd_request_finish_batch(struct synd_batch *batch)
-{
-	struct request *rq, *next;
-
-	if (batch->iob.complete)
-		batch->iob.complete(&batch->iob);
-	for (rq = batch->others; rq; rq = next) {
-		next = ((struct synd_cmd *)blk_mq_rq_to_pdu(rq))->next;
-		synd_complete(rq);
-	}
-	batch->others = NULL;
-}
+/* ---- while the host has it ------------------------------------------------- */
 
 static int synd_poll(struct blk_mq_hw_ctx *hctx, struct io_comp_batch *iob)
 {
@@ -713,220 +433,6 @@ static enum blk_eh_timer_return synd_timeout(struct request *rq)
 		cmd->timeouts++;
 	synd_ctrl_timed_out(c, cmd->timeouts);
 	return BLK_EH_RESET_TIMER;
-}
-
-/* ---- all requests of a disk ---------------------------------------------------- */
-
-/**
- * synd_disk_quiesce() - nothing is sent any more; what was sent goes on
- * @d: a disk, perhaps not a known one yet
- *
- * Context: process, sleeps.
- */
-void synd_disk_quiesce(struct synd_disk *d)
-{
-	if (d->gd)
-		blk_mq_quiesce_queue(d->gd->queue);
-}
-
-/**
- * synd_disk_unquiesce() - the mirror of synd_disk_quiesce()
- * @d: a disk
- *
- * Context: process.
- */
-void synd_disk_unquiesce(struct synd_disk *d)
-{
-	if (!d->gd)
-		return;
-	blk_mq_unquiesce_queue(d->gd->queue);
-	blk_mq_kick_requeue_list(d->gd->queue);
-}
-
-/**
- * synd_disk_freeze() - begin to let no requests in; those that are in go on
- * @d: a disk
- *
- * Context: process.
- */
-void synd_disk_freeze(struct synd_disk *d)
-{
-	if (d->gd)
-		compat_freeze_start(d->gd->queue);
-}
-
-/**
- * synd_disk_frozen() - whether no request is left in
- * @d: a disk, after synd_disk_freeze()
- *
- * Context: process, sleeps for a moment if there are some.
- */
-bool synd_disk_frozen(struct synd_disk *d)
-{
-	return !d->gd || blk_mq_freeze_queue_wait_timeout(d->gd->queue,
-							  HZ / 20) > 0;
-}
-
-/**
- * synd_disk_unfreeze() - the mirror of synd_disk_freeze()
- * @d: a disk
- *
- * Context: process.
- */
-void synd_disk_unfreeze(struct synd_disk *d)
-{
-	if (d->gd)
-		compat_unfreeze(d->gd->queue);
-}
-
-/**
- * synd_disk_in_flight() - how many requests the host has
- * @d: a disk
- *
- * Context: any. Exact if the queue is quiesced.
- */
-unsigned int synd_disk_in_flight(struct synd_disk *d)
-{
-	unsigned int i, tag, n = 0;
-
-	for (i = 0; i < d->ctrl->nr_queues; i++) {
-		for (tag = 0; tag < synd_queue_depth; tag++)
-			n += !!READ_ONCE(d->hctx[i].slots[tag].id);
-	}
-	return n;
-}
-
-/*
- * Take requests from the host, those of one channel or with NULL all; the list is
- * by synd_cmd.next
- */
-static struct request *take_all(struct synd_disk *d,
-				const struct synd_chan *only,
-				unsigned int *count)
-{
-	struct request *list = NULL;
-	unsigned int i, tag;
-
-	*count = 0;
-	for (i = 0; i < d->ctrl->nr_queues; i++) {
-		struct synd_chan *ch = d->ctrl->queues[i];
-
-		if (only && only != ch)
-			continue;
-		spin_lock_irq(&ch->rx_lock);
-		for (tag = 0; tag < synd_queue_depth; tag++) {
-			struct synd_slot *slot = &d->hctx[i].slots[tag];
-			struct synd_cmd *cmd;
-
-			if (!slot->id)
-				continue;
-			cmd = blk_mq_rq_to_pdu(slot->rq);
-			cmd->next = list;
-			list = slot->rq;
-			WRITE_ONCE(slot->id, 0);
-			++*count;
-		}
-		spin_unlock_irq(&ch->rx_lock);
-	}
-	return list;
-}
-
-/**
- * synd_disk_requeue() - what the host had is sent again, later
- * @d: quiesced. The host touches nothing of it any more
- * @ch: only what was sent on this channel; NULL: all
- *
- * Context: process. Return: how many requests.
- */
-unsigned int synd_disk_requeue(struct synd_disk *d, const struct synd_chan *ch)
-{
-	unsigned int count;
-	struct request *rq, *next;
-
-	for (rq = take_all(d, ch, &count); rq; rq = next) {
-		next = ((struct synd_cmd *)blk_mq_rq_to_pdu(rq))->next;
-		release_extras(rq);
-		blk_mq_requeue_request(rq, false);
-	}
-	return count;
-}
-
-/*
- * Keep what the host may still use. What it would only read is kept, too: used
- * for something else, that would be written to the disk. Returns how many pages.
- */
-static unsigned int quarantine(struct request *rq)
-{
-	struct synd_cmd *cmd = blk_mq_rq_to_pdu(rq);
-	struct req_iterator iter;
-	struct bio_vec bv;
-	unsigned int n = 0;
-
-	if (cmd->param) {
-		cmd->param = NULL;
-		return 1;
-	}
-	if (cmd->bounce) {
-		n = DIV_ROUND_UP(cmd->expected, PAGE_SIZE);
-		kfree(cmd->bounce);
-		cmd->bounce = NULL;
-		return n;
-	}
-	if (req_op(rq) != REQ_OP_READ && req_op(rq) != REQ_OP_WRITE)
-		return 0;
-	rq_for_each_segment(bv, rq, iter) {
-		get_page(bv.bv_page);
-		n++;
-	}
-	return n;
-}
-
-/**
- * synd_disk_fail_all() - what the host had fails
- * @d: quiesced, or dead
- * @safe: the host touches nothing of it any more; else pages are quarantined
- *
- * Context: process. Return: how many requests.
- */
-unsigned int synd_disk_fail_all(struct synd_disk *d, bool safe)
-{
-	unsigned int count;
-	struct request *rq, *next;
-
-	for (rq = take_all(d, NULL, &count); rq; rq = next) {
-		struct synd_cmd *cmd = blk_mq_rq_to_pdu(rq);
-
-		next = cmd->next;
-		if (!safe)
-			d->ctrl->quarantined += quarantine(rq);
-		cmd->verdict = (struct sbc_verdict){ .outcome = SBC_IO_ERROR };
-		blk_mq_complete_request(rq);
-	}
-	return count;
-}
-
-/**
- * synd_request_run_all() - run the queues of all disks, which may have found no room
- * @c: controller
- *
- * Context: any.
- */
-void synd_request_run_all(struct synd_ctrl *c)
-{
-	/* not always the same one first: there may be room for few */
-	unsigned int first = READ_ONCE(c->next_run) + 1, i;
-	struct gendisk *gd;
-	struct synd_disk *d;
-
-	WRITE_ONCE(c->next_run, first);
-	rcu_read_lock();
-	for (i = 0; i < SYND_MAX_DISKS; i++) {
-		d = rcu_dereference(c->disks[(first + i) % SYND_MAX_DISKS]);
-		gd = d ? READ_ONCE(d->gd) : NULL;
-		if (gd)
-			blk_mq_run_hw_queues(gd->queue, true);
-	}
-	rcu_read_unlock();
 }
 
 /* ---- what blk-mq asks --------------------------------------------------------- */

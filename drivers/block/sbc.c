@@ -12,6 +12,7 @@ enum {
 	OP_WRITE_10		= 0x2a,
 	OP_SYNCHRONIZE_CACHE	= 0x35,
 	OP_UNMAP		= 0x42,
+	OP_MODE_SENSE_10	= 0x5a,
 	OP_READ_16		= 0x88,
 	OP_WRITE_16		= 0x8a,
 	OP_WRITE_SAME_16	= 0x93,
@@ -20,7 +21,6 @@ enum {
 };
 
 #define SA_READ_CAPACITY_16	0x10
-#define MODE_PAGE_CACHING	0x08
 #define BYTES_MAX		(1ull << 62)	/* of a disk: loff_t, and room */
 /* bytes of an identifier that fit into wwid in hexadecimal */
 #define T10_BINARY_MAX		48u
@@ -152,13 +152,22 @@ u8 sbc_read_capacity_16(u8 *cdb, u32 room)
 	return 16;
 }
 
-u8 sbc_mode_sense_caching(u8 *cdb, u8 room)
+u8 sbc_mode_sense_6(u8 *cdb, u8 page, u8 room)
 {
 	cdb[0] = OP_MODE_SENSE_6;
 	cdb[1] = 0x08;			/* no block descriptors */
-	cdb[2] = MODE_PAGE_CACHING;
+	cdb[2] = page;
 	cdb[4] = room;
 	return 6;
+}
+
+u8 sbc_mode_sense_10(u8 *cdb, u8 page, u16 room)
+{
+	cdb[0] = OP_MODE_SENSE_10;
+	cdb[1] = 0x08;
+	cdb[2] = page;
+	put16(cdb + 7, room);
+	return 10;
 }
 
 /* ---- answers ----------------------------------------------------------------- */
@@ -401,19 +410,51 @@ int sbc_parse_capacity_16(struct sbc_disk *d, const u8 *b, u32 len)
 	return 0;
 }
 
-int sbc_parse_mode_caching(struct sbc_disk *d, const u8 *b, u32 len)
+/* The page at @at, and where the next one begins; false: none is whole there */
+static bool mode_page(const u8 *b, u32 len, u32 at, u32 *next)
 {
-	u32 page;
+	if (at + 3 > len)
+		return false;
+	if (!(b[at] & 0x40)) {
+		*next = at + 2 + b[at + 1];
+		return true;
+	}
+	/* a sub-page */
+	if (at + 4 > len)
+		return false;
+	*next = at + 4 + get16(b + at + 2);
+	return true;
+}
 
-	if (len < 4)
+int sbc_parse_mode(struct sbc_disk *d, bool ten, const u8 *b, u32 len)
+{
+	u32 header = ten ? 8 : 4, at, next;
+	u8 specific;
+
+	if (len < header)
 		return -EINVAL;
-	len = min(len, b[0] + 1u);
-	d->read_only = b[2] & 0x80;
-	d->fua = b[2] & 0x10;
+	if (ten) {
+		len = min(len, get16(b) + 2u);
+		specific = b[3];
+		at = header + get16(b + 6);
+	} else {
+		len = min(len, b[0] + 1u);
+		specific = b[2];
+		at = header + b[3];
+	}
+	d->told |= SBC_TOLD_PROTECTION;
+	d->read_only = specific & 0x80;
+	d->fua = specific & 0x10;
 	d->write_cache = true;
-	page = 4 + b[3];
-	if (page + 3 <= len && (b[page] & 0x3f) == MODE_PAGE_CACHING)
-		d->write_cache = b[page + 2] & 0x04;
+	d->write_cache_told = false;
+	for (; mode_page(b, len, at, &next); at = next) {
+		if ((b[at] & 0x7f) != SBC_MODE_CACHING)
+			continue;
+		d->told |= SBC_TOLD_CACHE;
+		d->write_cache = b[at + 2] & 0x04;
+		d->write_cache_told = d->write_cache;
+		break;
+	}
 	return 0;
 }
 
@@ -494,77 +535,146 @@ static bool sense_decode(const u8 *s, u32 len, struct sbc_verdict *v,
 	}
 }
 
-static enum sbc_outcome unit_attention(struct sbc_verdict *v)
+static void unit_attention(struct sbc_verdict *v)
 {
-	switch (v->asc) {
-	case 0x3f0e:			/* reported LUNs data has changed */
-		v->hints = SBC_HINT_LUNS;
+	v->retry = true;
+	v->outcome = SBC_IO_ERROR;
+	switch (v->asc >> 8) {
+	case 0x3f:		/* something that it is has changed */
+		v->hints = v->asc == 0x3f0e ? SBC_HINT_LUNS : SBC_HINT_CAPACITY;
 		break;
-	case 0x2a01:			/* mode parameters changed */
-	case 0x2a09:			/* capacity data has changed */
-	case 0x3f03:			/* inquiry data has changed */
-		v->hints = SBC_HINT_CAPACITY;
+	case 0x2a:
+		/* mode parameters, capacity */
+		if (v->asc == 0x2a01 || v->asc == 0x2a09)
+			v->hints = SBC_HINT_CAPACITY;
 		break;
 	}
-	return SBC_RETRY;
 }
 
-static enum sbc_outcome sense_outcome(struct sbc_verdict *v, bool optional)
+/* Hosts tell any error of what is behind the disk by 3/0000: it may pass */
+static void medium_error(struct sbc_verdict *v)
+{
+	switch (v->asc >> 8) {
+	case 0x11:		/* unrecovered read error */
+	case 0x13:		/* address mark, ... */
+	case 0x14:		/* ... or recorded entity not found */
+		break;
+	default:
+		v->retry = true;
+	}
+	v->outcome = v->asc ? SBC_MEDIUM_ERROR : SBC_IO_ERROR;
+}
+
+static void illegal_request(struct sbc_verdict *v, enum sbc_command command)
+{
+	v->outcome = SBC_TARGET_ERROR;
+	switch (v->asc) {
+	case 0x2500:		/* logical unit not supported */
+		v->hints = SBC_HINT_LUNS;
+		v->outcome = SBC_GONE;
+		return;
+	case 0x2000:		/* unknown operation code */
+		if (command != SBC_CMD_KNOWN)
+			v->outcome = SBC_NOT_SUPPORTED;
+		return;
+	case 0x2400:		/* unknown field of it */
+	case 0x2600:
+		if (command == SBC_CMD_OPTIONAL)
+			v->outcome = SBC_NOT_SUPPORTED;
+		break;
+	}
+	/* a flush has no field that could be wrong */
+	v->retry = command == SBC_CMD_FLUSH;
+}
+
+static void judge_sense(struct sbc_verdict *v, enum sbc_command command)
 {
 	switch (v->key) {
 	case KEY_NO_SENSE:
 	case KEY_RECOVERED_ERROR:
 	case KEY_COMPLETED:
-		return SBC_OK;
+		v->outcome = SBC_OK;
+		break;
 	case KEY_NOT_READY:
 		switch (v->asc) {
 		case 0x0401:		/* becoming ready */
 		case 0x0404:		/* format in progress */
 		case 0x0407:		/* operation in progress */
 		case 0x040a:		/* asymmetric access state transition */
-			return SBC_RETRY_LATER;
+			v->outcome = SBC_RETRY_LATER;
 		}
-		return SBC_IO_ERROR;
+		break;
 	case KEY_MEDIUM_ERROR:
-		return SBC_MEDIUM_ERROR;
+		medium_error(v);
+		break;
 	case KEY_HARDWARE_ERROR:
-		return SBC_TARGET_ERROR;
+		v->outcome = SBC_TARGET_ERROR;
+		break;
 	case KEY_ILLEGAL_REQUEST:
-		if (v->asc == 0x2500) {	/* logical unit not supported */
-			v->hints = SBC_HINT_LUNS;
-			return SBC_GONE;
-		}
-		/* unknown operation code, or an unknown field of it */
-		if (optional && (v->asc == 0x2000 || v->asc == 0x2400 ||
-				 v->asc == 0x2600))
-			return SBC_NOT_SUPPORTED;
-		return SBC_TARGET_ERROR;
+		illegal_request(v, command);
+		break;
 	case KEY_UNIT_ATTENTION:
-		return unit_attention(v);
+		unit_attention(v);
+		break;
 	case KEY_DATA_PROTECT:
+		v->outcome = SBC_NO_SPACE;
 		if (v->asc == 0x2707)	/* space allocation failed */
-			return SBC_NO_SPACE;
+			break;
 		/* the disk has become read-only, perhaps */
 		v->hints = SBC_HINT_CAPACITY;
-		return SBC_TARGET_ERROR;
+		v->outcome = SBC_TARGET_ERROR;
+		break;
 	case KEY_ABORTED_COMMAND:
 		if (v->asc >> 8 == 0x10)
-			return SBC_PROTECTION;
-		return SBC_RETRY;
-	default:
-		return SBC_IO_ERROR;
+			v->outcome = SBC_PROTECTION;
+		else
+			v->retry = true;
+		break;
+	}
+}
+
+/* What the SRB status says where nothing else says anything */
+static void judge_srb(struct sbc_verdict *v, enum sbc_command command)
+{
+	switch (v->srb_status & STORVSP_SRB_STATUS_MASK) {
+	case STORVSP_SRB_BUSY:
+		v->outcome = SBC_RETRY_LATER;
+		break;
+	case STORVSP_SRB_ERROR:
+	case STORVSP_SRB_SELECTION_TIMEOUT:
+	case STORVSP_SRB_INTERNAL_ERROR:
+	case STORVSP_SRB_ABORTED:
+	case STORVSP_SRB_BUS_RESET:
+	case STORVSP_SRB_TIMEOUT:
+	case STORVSP_SRB_COMMAND_TIMEOUT:
+	case STORVSP_SRB_REQUEST_FLUSHED:
+		v->retry = true;
+		break;
+	case STORVSP_SRB_INVALID_REQUEST:
+		v->outcome = command == SBC_CMD_OPTIONAL ? SBC_NOT_SUPPORTED :
+			     SBC_TARGET_ERROR;
+		v->retry = command == SBC_CMD_FLUSH;
+		break;
 	}
 }
 
 struct sbc_verdict sbc_judge(const struct sbc_answer *a)
 {
 	u8 srb = a->srb_status & STORVSP_SRB_STATUS_MASK;
-	struct sbc_verdict v = { .outcome = SBC_IO_ERROR };
+	struct sbc_verdict v = {
+		.outcome = SBC_IO_ERROR,
+		.srb_status = a->srb_status,
+		.scsi_status = a->scsi_status,
+	};
 	bool deferred;
 
-	/* an overrun is another amount of data than was asked for: see there */
+	/*
+	 * An overrun is another amount of data than was asked for, which the
+	 * caller compares. Where there is no amount to compare it is an error.
+	 */
 	if (a->scsi_status == STATUS_GOOD &&
-	    (srb == STORVSP_SRB_SUCCESS || srb == STORVSP_SRB_DATA_OVERRUN)) {
+	    (srb == STORVSP_SRB_SUCCESS || (srb == STORVSP_SRB_DATA_OVERRUN &&
+					    a->command == SBC_CMD_KNOWN))) {
 		v.outcome = SBC_OK;
 		return v;
 	}
@@ -580,9 +690,11 @@ struct sbc_verdict sbc_judge(const struct sbc_answer *a)
 	if (a->scsi_status == STATUS_CHECK_CONDITION &&
 	    (a->srb_status & STORVSP_SRB_AUTOSENSE_VALID) &&
 	    sense_decode(a->sense, a->sense_len, &v, &deferred)) {
-		v.outcome = sense_outcome(&v, a->optional);
-		if (deferred)
-			v.outcome = SBC_RETRY;
+		judge_sense(&v, a->command);
+		if (deferred) {
+			v.outcome = SBC_IO_ERROR;
+			v.retry = true;
+		}
 		return v;
 	}
 	switch (a->scsi_status) {
@@ -594,23 +706,9 @@ struct sbc_verdict sbc_judge(const struct sbc_answer *a)
 		v.outcome = SBC_RESERVED;
 		return v;
 	case STATUS_TASK_ABORTED:
-		v.outcome = SBC_RETRY;
+		v.retry = true;
 		return v;
 	}
-	switch (srb) {
-	case STORVSP_SRB_BUSY:
-		v.outcome = SBC_RETRY_LATER;
-		break;
-	case STORVSP_SRB_ABORTED:
-	case STORVSP_SRB_BUS_RESET:
-	case STORVSP_SRB_TIMEOUT:
-	case STORVSP_SRB_COMMAND_TIMEOUT:
-	case STORVSP_SRB_REQUEST_FLUSHED:
-		v.outcome = SBC_RETRY;
-		break;
-	case STORVSP_SRB_INVALID_REQUEST:
-		v.outcome = a->optional ? SBC_NOT_SUPPORTED : SBC_TARGET_ERROR;
-		break;
-	}
+	judge_srb(&v, a->command);
 	return v;
 }

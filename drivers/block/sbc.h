@@ -20,11 +20,24 @@
 #define SBC_UNMAP_HEADER	8	/* bytes ahead of UNMAP's descriptors */
 #define SBC_UNMAP_DESC		16	/* bytes of each */
 #define SBC_BLOCK_MAX		4096	/* largest logical block that we take */
+#define SBC_TRANSFER_MIN	4096	/* a page: the kernel has no smaller limit */
+#define SBC_MODE_CACHING	0x08
+#define SBC_MODE_ALL		0x3f
 
 enum sbc_type {
 	SBC_TYPE_DISK		= 0x00,
 	SBC_TYPE_UNKNOWN	= 0x1f,
 };
+
+/* Answers that a disk can do without; bits of sbc_disk.told */
+#define SBC_TOLD_SERIAL		0x01u	/* VPD page 80 */
+#define SBC_TOLD_IDS		0x02u	/* 83 */
+#define SBC_TOLD_LIMITS		0x04u	/* b0 */
+#define SBC_TOLD_ROTATION	0x08u	/* b1 */
+#define SBC_TOLD_PROVISIONING	0x10u	/* b2 */
+#define SBC_TOLD_PROTECTION	0x20u	/* the header of MODE SENSE */
+#define SBC_TOLD_CACHE		0x40u	/* the caching mode page */
+#define SBC_TOLD_PHYSICAL	0x80u	/* READ CAPACITY(16) */
 
 /**
  * struct sbc_disk - what a logical unit says of itself
@@ -43,8 +56,12 @@ enum sbc_type {
  * @physical_block_size: bytes, a multiple of it
  * @alignment: bytes from logical block 0 to the first that starts a physical one
  * @lbprz: unmapped blocks read as zeroes
+ * @version: STORVSP_VERSION_* under which it was asked
+ * @told: SBC_TOLD_*, what of the rest it was asked and has answered, be it that
+ *	there is none of that
  * @read_only: write protected
  * @write_cache: what was written needs SYNCHRONIZE CACHE to be durable
+ * @write_cache_told: MODE SENSE says so; else it is only not known to be off
  * @fua: FUA is understood
  * @rotational: it turns
  * @io_min: optimal transfer length granularity, bytes, 0 for none
@@ -57,6 +74,8 @@ enum sbc_type {
  * @unmap_alignment: bytes from block 0 to the first multiple of it
  * @ws_unmap: WRITE SAME(16) with the UNMAP bit is supported
  * @ws_max_blocks: of one WRITE SAME, 0 if it is not supported
+ * @can_unmap: UNMAP is to be used
+ * @can_write_same: WRITE SAME is to be used
  */
 struct sbc_disk {
 	u8 type;
@@ -75,8 +94,11 @@ struct sbc_disk {
 	u32 alignment;
 	bool lbprz;
 
+	u16 version;
+	u32 told;
 	bool read_only;
 	bool write_cache;
+	bool write_cache_told;
 	bool fua;
 	bool rotational;
 
@@ -90,6 +112,8 @@ struct sbc_disk {
 	u32 unmap_alignment;
 	bool ws_unmap;
 	u64 ws_max_blocks;
+	bool can_unmap;
+	bool can_write_same;
 };
 
 /* ---- commands: each fills @cdb, zeroed before, and returns its length ------ */
@@ -149,8 +173,9 @@ u8 sbc_inquiry(u8 *cdb, u16 room);
 u8 sbc_inquiry_vpd(u8 *cdb, u8 page, u16 room);
 u8 sbc_read_capacity_10(u8 *cdb);
 u8 sbc_read_capacity_16(u8 *cdb, u32 room);
-/* page 08, without block descriptors */
-u8 sbc_mode_sense_caching(u8 *cdb, u8 room);
+/* a mode page, or SBC_MODE_ALL, without block descriptors */
+u8 sbc_mode_sense_6(u8 *cdb, u8 page, u8 room);
+u8 sbc_mode_sense_10(u8 *cdb, u8 page, u16 room);
 
 /* ---- answers: @len bytes at @b are what the host has transferred --------- */
 
@@ -194,13 +219,15 @@ int sbc_parse_capacity_10(struct sbc_disk *d, const u8 *b, u32 len);
 int sbc_parse_capacity_16(struct sbc_disk *d, const u8 *b, u32 len);
 
 /**
- * sbc_parse_mode_caching() - MODE SENSE(6) of the caching page
- * @d: gets read_only, write_cache, fua
+ * sbc_parse_mode() - MODE SENSE of the caching page, or of all pages
+ * @d: gets read_only, fua, write_cache, write_cache_told, and SBC_TOLD_PROTECTION
+ *	and SBC_TOLD_CACHE as far as they are told
+ * @ten: it was MODE SENSE(10)
  *
  * Return: 0, or -EINVAL if there is no header. The page itself may lack: then
  *	the cache is taken for volatile, which is always safe.
  */
-int sbc_parse_mode_caching(struct sbc_disk *d, const u8 *b, u32 len);
+int sbc_parse_mode(struct sbc_disk *d, bool ten, const u8 *b, u32 len);
 
 /**
  * sbc_luns() - how many entries REPORT LUNS has listed
@@ -220,12 +247,11 @@ int sbc_lun(const u8 *b, u32 n);
 
 enum sbc_outcome {
 	SBC_OK,
-	SBC_RETRY,		/* nothing was done, try at once */
 	SBC_RETRY_LATER,	/* the unit is busy or becomes ready */
 	SBC_IO_ERROR,
 	SBC_MEDIUM_ERROR,
 	SBC_TARGET_ERROR,	/* trying again is no use */
-	SBC_NOT_SUPPORTED,	/* of an optional one: don't ask again */
+	SBC_NOT_SUPPORTED,	/* not known to the disk: don't ask again */
 	SBC_NO_SPACE,
 	SBC_RESERVED,
 	SBC_PROTECTION,
@@ -236,33 +262,45 @@ enum sbc_outcome {
 #define SBC_HINT_CAPACITY	1u	/* ask for capacity and parameters */
 #define SBC_HINT_LUNS		2u	/* look which units there are */
 
+/* What kind of command it is: which answers are a refusal */
+enum sbc_command {
+	SBC_CMD_KNOWN,		/* every disk knows it */
+	SBC_CMD_OPTIONAL,	/* UNMAP, WRITE SAME */
+	SBC_CMD_FLUSH,		/* SYNCHRONIZE CACHE, which nobody may lose */
+};
+
 /**
  * struct sbc_answer - how a command ended, as the wire has it
  * @srb_status: STORVSP_SRB_*, with flags
  * @scsi_status: SAM status
  * @sense: bytes, or NULL
  * @sense_len: how many of them there are
- * @optional: the command is one that a disk may not know: UNMAP, WRITE SAME,
- *	SYNCHRONIZE CACHE
+ * @command: what ended so
  */
 struct sbc_answer {
 	u8 srb_status;
 	u8 scsi_status;
 	const u8 *sense;
 	u32 sense_len;
-	bool optional;
+	enum sbc_command command;
 };
 
 /**
  * struct sbc_verdict - what it means
- * @outcome: enum sbc_outcome
+ * @outcome: what the command ends with, if it ends with this answer
+ * @retry: it may pass if it is tried again, some times
  * @hints: SBC_HINT_*
+ * @srb_status: as the answer had it
+ * @scsi_status: likewise
  * @key: sense key, 0 without sense data
  * @asc: additional sense code << 8 | qualifier, 0 without
  */
 struct sbc_verdict {
 	enum sbc_outcome outcome;
+	bool retry;
 	u32 hints;
+	u8 srb_status;
+	u8 scsi_status;
 	u8 key;
 	u16 asc;
 };

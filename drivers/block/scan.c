@@ -14,7 +14,6 @@
 #define DYING_WAIT		HZ
 #define UNSURE_DELAY		(2 * HZ)	/* between two looks, ... */
 #define UNSURE_LOOKS		30		/* ... and how many */
-#define LUNS			256
 
 static struct synd_disk *find_disk(struct synd_ctrl *c, u8 target, u8 lun)
 {
@@ -27,42 +26,71 @@ static struct synd_disk *find_disk(struct synd_ctrl *c, u8 target, u8 lun)
 	return NULL;
 }
 
+enum presence { ABSENT, PRESENT, SILENT };
+
+/* A unit does not say what it is: its disk, if it has one, stays as it is */
+static void unit_unsure(struct synd_ctrl *c, struct synd_disk *d, u8 target,
+			u8 lun, int why)
+{
+	/* once, not each time that it is looked at again */
+	if (c->patience == UNSURE_LOOKS)
+		synd_warn(c, "target %u LUN %u %s: %d\n", target, lun,
+			  why == -ETIMEDOUT ? "does not answer" :
+			  "does not say what it is, or nonsense", why);
+	if (d && !d->gone)
+		d->plan = d->added ? SYND_KEEP : SYND_ADD;
+	/* it may only be starting, or slow */
+	if (why == -EIO || why == -ETIMEDOUT)
+		c->unsure = true;
+}
+
+/* Something else than a disk. Returns -ENODEV if the controller is not for us */
+static int not_a_disk(struct synd_ctrl *c, u8 target, u8 lun, u8 type,
+		      bool first)
+{
+	if (first && !synd_mixed) {
+		synd_info(c, "target %u LUN %u is of type %u, no disk: the controller is left to hv_storvsc (parameter mixed=1 takes its disks)\n",
+			  target, lun, type);
+		return -ENODEV;
+	}
+	/* each look finds it again */
+	if (target >= SYND_MAX_TARGETS ||
+	    !test_and_set_bit(lun, c->odd[target]))
+		synd_info(c, "target %u LUN %u is of type %u, no disk: ignored\n",
+			  target, lun, type);
+	return 0;
+}
+
 /*
- * Look at one unit, and plan what to do. Returns 0, -ENODEV if the controller
- * is not for us, or another error if the host does not answer.
+ * Look at one unit, and plan what to do. Returns 0, -ENODEV if the controller is
+ * not for us, or another error if the host can't be asked any more.
  */
-static int discover_unit(struct synd_ctrl *c, u8 target, u8 lun, bool first)
+static int discover_unit(struct synd_ctrl *c, u8 target, u8 lun, bool first,
+			 enum presence *there)
 {
 	struct synd_disk *d = find_disk(c, target, lun);
 	struct sbc_disk id;
 	int ret;
 
 	ret = synd_proto_identify(c, target, lun, &id);
-	if (ret == -ENODEV)
+	*there = ret == -ENODEV ? ABSENT : ret == -ETIMEDOUT ? SILENT : PRESENT;
+	switch (ret) {
+	case 0:
+		break;
+	case -ENODEV:
 		return 0;
-	if (ret == -EIO || ret == -EINVAL || ret == -EOPNOTSUPP) {
-		synd_warn(c, "target %u LUN %u does not say what it is, or nonsense: %d\n",
-			  target, lun, ret);
-		if (d && !d->gone)
-			d->plan = d->added ? SYND_KEEP : SYND_ADD;
-		/* it may only be starting */
-		if (ret == -EIO)
-			c->unsure = true;
+	case -EIO:
+	case -EINVAL:
+	case -EOPNOTSUPP:
+	case -ETIMEDOUT:
+		unit_unsure(c, d, target, lun, ret);
 		return 0;
-	}
-	if (ret)
+	default:
 		return ret;
-
-	if (id.type != SBC_TYPE_DISK) {
-		if (first && !synd_mixed) {
-			synd_info(c, "target %u LUN %u is of type %u, no disk: the controller is left to hv_storvsc (parameter mixed=1 takes its disks)\n",
-				  target, lun, id.type);
-			return -ENODEV;
-		}
-		synd_info(c, "target %u LUN %u is of type %u, no disk: ignored\n",
-			  target, lun, id.type);
-		return 0;
 	}
+
+	if (id.type != SBC_TYPE_DISK)
+		return not_a_disk(c, target, lun, id.type, first);
 	if (!d) {
 		d = synd_disk_alloc(c, target, lun, &id);
 		if (IS_ERR(d)) {
@@ -71,7 +99,7 @@ static int discover_unit(struct synd_ctrl *c, u8 target, u8 lun, bool first)
 			return 0;
 		}
 		d->plan = SYND_ADD;
-	} else if (d->gone || !synd_disk_same(d, &id)) {
+	} else if (d->gone || !sbc_same(&d->id, &id)) {
 		/* another one came in its place: it is found by the next scan */
 		synd_scan(c);
 	} else if (d->added) {
@@ -83,36 +111,46 @@ static int discover_unit(struct synd_ctrl *c, u8 target, u8 lun, bool first)
 	return 0;
 }
 
-static int discover_target(struct synd_ctrl *c, u8 target, bool first)
+/*
+ * Units of a target that does not list them: from the first one on as far as
+ * there are some, and those that are known. Of two that are silent, one after
+ * the other, nobody can say that they are there.
+ */
+static int discover_each(struct synd_ctrl *c, u8 target, bool first)
 {
-	DECLARE_BITMAP(luns, LUNS);
-	unsigned long lun;
-	u8 bytes[LUNS / 8];
-	struct synd_disk *d;
+	enum presence there = PRESENT, before = PRESENT;
+	unsigned int lun;
+	bool end = false;
 	int ret;
 
-	bitmap_zero(luns, LUNS);
-	ret = synd_proto_report_luns(c, target, bytes);
-	if (ret == -EIO || ret == -EOPNOTSUPP) {
-		/* then each is asked that may be there */
-		__set_bit(0, luns);
-		list_for_each_entry(d, &c->disk_list, node) {
-			if (d->target == target)
-				__set_bit(d->lun, luns);
-		}
-	} else if (ret) {
-		return ret;
-	}
-	for (lun = 0; !ret && lun < LUNS; lun++) {
-		if (bytes[lun / 8] & 1 << lun % 8)
-			__set_bit(lun, luns);
-	}
-	for_each_set_bit(lun, luns, LUNS) {
-		ret = discover_unit(c, target, lun, first);
+	for (lun = 0; lun < SYND_MAX_LUNS; lun++) {
+		if (end && !find_disk(c, target, lun))
+			continue;
+		before = there;
+		ret = discover_unit(c, target, lun, first, &there);
 		if (ret)
 			return ret;
+		if (there == ABSENT || (there == SILENT && before == SILENT))
+			end = true;
 	}
 	return 0;
+}
+
+static int discover_target(struct synd_ctrl *c, u8 target, bool first)
+{
+	u8 luns[SYND_MAX_LUNS / 8];
+	unsigned int lun;
+	enum presence there;
+	int ret;
+
+	ret = synd_proto_report_luns(c, target, luns);
+	if (ret == -EIO || ret == -EOPNOTSUPP || ret == -ETIMEDOUT)
+		return discover_each(c, target, first);
+	for (lun = 0; !ret && lun < SYND_MAX_LUNS; lun++) {
+		if (luns[lun / 8] & 1 << lun % 8)
+			ret = discover_unit(c, target, lun, first, &there);
+	}
+	return ret;
 }
 
 /*
@@ -121,18 +159,24 @@ static int discover_target(struct synd_ctrl *c, u8 target, bool first)
  */
 static int discover(struct synd_ctrl *c, bool first)
 {
+	u64 answers = c->answers;
 	struct synd_disk *d;
 	unsigned int target;
+	enum presence there;
 	int ret = 0;
 
 	lockdep_assert_held(&c->mutex);
 	c->unsure = false;
+	synd_proto_look(c);
 	list_for_each_entry(d, &c->disk_list, node)
 		d->plan = SYND_REMOVE;
 	if (c->ide)
-		ret = discover_unit(c, c->ide_target, 0, first);
+		ret = discover_unit(c, c->ide_target, 0, first, &there);
 	for (target = 0; !c->ide && target < SYND_MAX_TARGETS && !ret; target++)
 		ret = discover_target(c, target, first);
+	/* not one unit, but the host is silent */
+	if (!ret && c->answers == answers)
+		ret = -ETIMEDOUT;
 	if (ret) {
 		list_for_each_entry(d, &c->disk_list, node)
 			d->plan = SYND_KEEP;
@@ -156,9 +200,24 @@ int synd_scan_first(struct synd_ctrl *c)
 	return discover(c, true);
 }
 
+/* Whether a disk is gone; else it is tried again, when its requests have ended */
+static bool take_away(struct synd_disk *d)
+{
+	if (!d->dying) {
+		/* one that was only planned has no name yet */
+		if (d->gd)
+			dev_info(disk_to_dev(d->gd), "was taken away\n");
+		else
+			synd_info(d->ctrl, "target %u LUN %u was taken away\n",
+				  d->target, d->lun);
+	}
+	return synd_disk_remove(d, true, DYING_WAIT);
+}
+
 /*
  * Do what discover() planned. Without the mutex: see synd_disk_add(). Nobody
- * else changes the list meanwhile.
+ * else changes the list meanwhile. The wait for any one disk is short: the others
+ * have to come, too.
  */
 static void carry_out(struct synd_ctrl *c)
 {
@@ -178,13 +237,13 @@ static void carry_out(struct synd_ctrl *c)
 				again = true;
 			break;
 		case SYND_UPDATE:
-			synd_disk_update(d, &d->fresh);
+			if (!synd_disk_update(d, &d->fresh, DYING_WAIT)) {
+				d->plan = SYND_UPDATE;
+				again = true;
+			}
 			break;
 		case SYND_REMOVE:
-			if (!d->dying)
-				dev_info(disk_to_dev(d->gd),
-					 "was taken away\n");
-			if (!synd_disk_remove(d, true, DYING_WAIT))
+			if (!take_away(d))
 				again = true;
 			break;
 		default:

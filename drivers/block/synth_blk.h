@@ -3,9 +3,12 @@
  * What the files of synth_blk share. From the wire up:
  *
  *   sbc.c		SCSI commands and answers as bytes
+ *   identify.c		what a unit is asked, and what follows
  *   channel.c		channels of a controller: open, close, send, receive
  *   proto.c		what is said on them: initialisation, single commands
- *   request.c		requests of disks: to the host and back, with blk-mq
+ *   request.c		requests of disks: from blk-mq to the host
+ *   complete.c		and back
+ *   inflight.c		all that a disk has at the host
  *   disk.c		a logical unit as a disk
  *   scan.c		which units there are
  *   controller.c	the life of a controller: probe, reset, suspend, removal
@@ -45,16 +48,18 @@
 #include <synthio/storvsp.h>
 
 #include "compat.h"
-#include "sbc.h"
+#include "identify.h"
 
 #define SYND_NAME		"synth_blk"
 #define SYND_MAX_CHANNELS	64
 #define SYND_MAX_DISKS		256	/* of a controller */
 #define SYND_MAX_TARGETS	2	/* that hosts use, all on path 0 */
+#define SYND_MAX_LUNS		256	/* of a target */
 #define SYND_MAX_TRANSFER	(2u << 20)
 #define SYND_MAX_PAGES		(SYND_MAX_TRANSFER / HV_HYP_PAGE_SIZE + 1)
 #define SYND_MAX_DEPTH		1024
 #define SYND_MAX_RETRIES	5	/* of a request; then it fails */
+#define SYND_RETRY_DELAY	20	/* ms until it is tried again */
 #define SYND_BUSY_DELAY		20	/* ms until a busy unit is asked again */
 #define SYND_BUSY_LIMIT		(60 * HZ)	/* for how long */
 
@@ -161,23 +166,26 @@ void synd_chan_bad(struct synd_chan *ch, const char *what, u64 id);
 /* ---- proto.c -------------------------------------------------------------- */
 
 /**
- * struct synd_single - the one command outside of blk-mq that can be on its way
- * @id: 0 if there is none. Under the primary channel's rx_lock
- * @gen: of the last id
+ * struct synd_single - a command outside of blk-mq
+ * @node: in synd_ctrl.unanswered
+ * @id: 0 if it is not on its way. Under the primary channel's rx_lock, as are
+ *	the next two
+ * @target: whom it asks
+ * @lun: likewise
  * @done: the answer is in @answer
  * @answer: as it came, zeroes behind it
  * @answer_len: bytes that came
  * @buffer: SBC_ANSWER_MAX bytes for its data
- * @stuck: it was never answered: @buffer may still be written
  */
 struct synd_single {
+	struct list_head node;
 	u64 id;
-	u32 gen;
+	u8 target;
+	u8 lun;
 	struct completion done;
 	struct storvsp_packet answer;
 	u32 answer_len;
 	u8 *buffer;
-	bool stuck;
 };
 
 void synd_proto_fill_srb(const struct synd_ctrl *c, struct storvsp_packet *pkt,
@@ -185,11 +193,11 @@ void synd_proto_fill_srb(const struct synd_ctrl *c, struct storvsp_packet *pkt,
 u32 synd_proto_mpb(struct vmbus_packet_mpb_array *mpb, const void *buffer,
 		   u32 bytes);
 struct sbc_verdict synd_proto_judge(const struct storvsp_packet *pkt, u32 len,
-				    bool optional);
+				    enum sbc_command command);
 int synd_proto_initialise(struct synd_ctrl *c);
 int synd_proto_create_subchannels(struct synd_ctrl *c, u16 count);
-int synd_proto_command(struct synd_ctrl *c, u8 target, u8 lun, const u8 *cdb,
-		       u8 cdb_len, u32 room, struct sbc_verdict *v);
+unsigned int synd_proto_forget(struct synd_ctrl *c, bool safe);
+void synd_proto_look(struct synd_ctrl *c);
 void synd_proto_single_done(struct synd_chan *ch, u64 id, const void *payload,
 			    u32 len);
 int synd_proto_identify(struct synd_ctrl *c, u8 target, u8 lun,
@@ -283,6 +291,7 @@ enum synd_plan {
  * @no_cache: the host refused SYNCHRONIZE CACHE
  * @no_zeroes_unmap: the host refused WRITE SAME with the UNMAP bit
  * @refused_work: tells the block layer of them
+ * @part_work: looks for partitions
  * @retries: requests tried again
  * @timeouts: requests that took too long
  * @errors: requests that failed
@@ -310,6 +319,7 @@ struct synd_disk {
 	bool no_cache;
 	bool no_zeroes_unmap;
 	struct work_struct refused_work;
+	struct work_struct part_work;
 
 	atomic64_t retries;
 	atomic64_t timeouts;
@@ -321,8 +331,34 @@ struct synd_disk *synd_disk_alloc(struct synd_ctrl *c, u8 target, u8 lun,
 				  const struct sbc_disk *id);
 int synd_disk_add(struct synd_disk *d);
 bool synd_disk_remove(struct synd_disk *d, bool surprise, unsigned long wait);
-void synd_disk_update(struct synd_disk *d, const struct sbc_disk *id);
-bool synd_disk_same(const struct synd_disk *d, const struct sbc_disk *id);
+bool synd_disk_update(struct synd_disk *d, struct sbc_disk *id,
+		      unsigned long wait);
+
+/* ---- request.c ------------------------------------------------------------ */
+
+extern const struct blk_mq_ops synd_mq_ops;
+
+static inline struct synd_disk *synd_disk_of(const struct request *rq)
+{
+	return rq->q->queuedata;
+}
+
+void synd_request_copy(struct request *rq, bool to_host);
+void synd_request_release(struct request *rq);
+int synd_request_init(void);
+void synd_request_exit(void);
+
+/* ---- complete.c ----------------------------------------------------------- */
+
+void synd_complete(struct request *rq);
+void synd_request_completed(struct synd_chan *ch, u64 id, const void *payload,
+			    u32 len, struct synd_batch *batch);
+void synd_request_finish_batch(struct synd_batch *batch);
+void synd_request_later(struct work_struct *work);
+void synd_request_refused(struct work_struct *work);
+
+/* ---- inflight.c ----------------------------------------------------------- */
+
 void synd_disk_quiesce(struct synd_disk *d);
 void synd_disk_unquiesce(struct synd_disk *d);
 void synd_disk_freeze(struct synd_disk *d);
@@ -331,19 +367,7 @@ void synd_disk_unfreeze(struct synd_disk *d);
 unsigned int synd_disk_in_flight(struct synd_disk *d);
 unsigned int synd_disk_requeue(struct synd_disk *d, const struct synd_chan *ch);
 unsigned int synd_disk_fail_all(struct synd_disk *d, bool safe);
-
-/* ---- request.c ------------------------------------------------------------ */
-
-extern const struct blk_mq_ops synd_mq_ops;
-
-void synd_request_completed(struct synd_chan *ch, u64 id, const void *payload,
-			    u32 len, struct synd_batch *batch);
-void synd_request_finish_batch(struct synd_batch *batch);
-void synd_request_later(struct work_struct *work);
-void synd_request_refused(struct work_struct *work);
 void synd_request_run_all(struct synd_ctrl *c);
-int synd_request_init(void);
-void synd_request_exit(void);
 
 /* ---- controller.c --------------------------------------------------------- */
 
@@ -380,7 +404,13 @@ enum synd_state {
  * @packet_len: bytes of a packet of that version
  * @max_subchannels: that the host offers
  * @max_transfer: bytes of one command; what disks were told stays the least
- * @single: the single command
+ * @single: the single command that is waited for, or the next one
+ * @single_gen: generation of the last one's id
+ * @unanswered: those that were not answered in time, under the primary channel's
+ *	rx_lock
+ * @nr_unanswered: how many; likewise
+ * @answers: to single commands so far
+ * @look_until: jiffies: when looking for units is to be short
  * @disks: by number; RCU
  * @disk_list: the same, in the order of their coming. Changed by one work at a
  *	time, under @mutex
@@ -389,6 +419,7 @@ enum synd_state {
  * @look: somebody asked for that
  * @unsure: a unit did not tell what it is
  * @patience: how often to look again for such ones
+ * @odd: LUNs that were said to be no disks, by target
  * @reset_work: close and open again, send everything again
  * @later: requests of pollers that an interrupt found done, by synd_cmd.later
  * @later_work: ends them
@@ -425,7 +456,12 @@ struct synd_ctrl {
 	u16 max_subchannels;
 	u32 max_transfer;
 
-	struct synd_single single;
+	struct synd_single *single;
+	u32 single_gen;
+	struct list_head unanswered;
+	unsigned int nr_unanswered;
+	u64 answers;
+	unsigned long look_until;
 
 	struct synd_disk __rcu *disks[SYND_MAX_DISKS];
 	struct list_head disk_list;
@@ -435,6 +471,7 @@ struct synd_ctrl {
 	bool look;
 	bool unsure;
 	unsigned int patience;
+	unsigned long odd[SYND_MAX_TARGETS][BITS_TO_LONGS(SYND_MAX_LUNS)];
 	struct work_struct reset_work;
 	struct llist_head later;
 	struct work_struct later_work;

@@ -112,8 +112,11 @@ static struct hv_driver synm_driver = {
 
 static int __init synm_init(void)
 {
-	int ret = synm_hid_register();
+	int ret = synthio_refuse_isolated();
 
+	if (ret)
+		return ret;
+	ret = synm_hid_register();
 	if (ret)
 		return ret;
 	ret = vmbus_driver_register(&synm_driver);

@@ -14,7 +14,7 @@
  * NAPI complete.
  *
  * Requests are answered while the interface is down, too, so NAPI runs from the
- * open of a channel to its close.
+ * beginning of a session to its end.
  *
  * Teardown. synn_chan_stop() waits for the readers; whoever sends packets has been
  * shut out before (synn_tx_stop()), and requests are sent under synn_card.mutex,
@@ -282,7 +282,7 @@ int synn_chan_prepare(struct synn_card *c, unsigned int index)
 		/* statistics look without a lock */
 		smp_store_release(&c->chans[index], ch);
 	}
-	netif_napi_add(c->dev, &ch->napi, poll);
+	compat_napi_add(c->dev, &ch->napi, poll, index);
 	ret = synn_rx_prepare(ch);
 	if (ret) {
 		netif_napi_del(&ch->napi);
@@ -329,9 +329,6 @@ static int open_channel(struct synn_chan *ch, struct vmbus_channel *vc)
 		return ret;
 	}
 	ch->open = true;
-	/* netpoll polls what is enabled, so not before there is a ring */
-	napi_enable(&ch->napi);
-	synn_chan_kick(ch);
 	return 0;
 }
 
@@ -375,6 +372,9 @@ static void sub_channel(struct vmbus_channel *vc)
 	}
 	WRITE_ONCE(c->nr_open, c->nr_open + 1);
 	wake_up(&c->chan_wait);
+	/* where nobody waits any more */
+	if (READ_ONCE(c->state) == SYNN_LIVE)
+		synn_event(c, SYNN_EVENT_GROW);
 out:
 	mutex_unlock(&c->open_mutex);
 }
@@ -394,11 +394,42 @@ int synn_chan_open_primary(struct synn_card *c)
 	lockdep_assert_held(&c->mutex);
 	synthio_take_channel(vc, MAX_PACKET, synthio_isr_mode(), sub_channel);
 	ret = open_channel(c->chans[0], vc);
-	if (ret)
+	if (ret) {
 		synthio_leave_channel(vc);
-	else
-		WRITE_ONCE(c->nr_open, 1);
-	return ret;
+		return ret;
+	}
+	WRITE_ONCE(c->nr_open, 1);
+	synn_chan_poll_all(c);
+	return 0;
+}
+
+/**
+ * synn_chan_poll_all() - NAPI looks into the rings of all channels that are open
+ * @c: card
+ *
+ * Not as sub-channels open, in whatever order they come: newer kernels give an
+ * instance its id when it is enabled, and list instances by their ids. Nothing
+ * comes on a sub-channel before the host is told of its queue.
+ *
+ * Context: process, RTNL held, sleeps.
+ */
+void synn_chan_poll_all(struct synn_card *c)
+{
+	unsigned int i;
+
+	ASSERT_RTNL();
+	mutex_lock(&c->open_mutex);
+	for (i = 0; i < SYNN_MAX_QUEUES; i++) {
+		struct synn_chan *ch = c->chans[i];
+
+		/* netpoll polls what is enabled, so not before there is a ring */
+		if (!ch || !ch->open || ch->polled)
+			continue;
+		ch->polled = true;
+		napi_enable(&ch->napi);
+		synn_chan_kick(ch);
+	}
+	mutex_unlock(&c->open_mutex);
 }
 
 /**
@@ -432,8 +463,10 @@ void synn_chan_stop(struct synn_card *c)
 	c->accept = 0;
 	mutex_unlock(&c->open_mutex);
 	for (i = 0; i < SYNN_MAX_QUEUES; i++) {
-		if (c->chans[i] && c->chans[i]->open)
-			napi_disable(&c->chans[i]->napi);
+		if (!c->chans[i] || !c->chans[i]->polled)
+			continue;
+		c->chans[i]->polled = false;
+		napi_disable(&c->chans[i]->napi);
 	}
 	/*
 	 * poll() goes on for a moment after napi_complete_done(), and so may a

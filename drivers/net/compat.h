@@ -17,6 +17,12 @@
 
 #include <synthio/config.h>
 
+/* A card is asked for statistics of its queues */
+#ifdef HAVE_QUEUE_STATS_YES
+#include <net/netdev_queues.h>
+#define COMPAT_QUEUE_STATS 1
+#endif
+
 #ifdef HAVE_PAGE_POOL_HELPERS
 #include <net/page_pool/helpers.h>
 #else
@@ -120,6 +126,19 @@ static inline void compat_free_buffer(void *data, bool safe)
 		return;
 #endif
 	vfree(data);
+}
+
+/* Where it may be, a NAPI instance has the same id in each session of a card */
+static inline void compat_napi_add(struct net_device *dev,
+				   struct napi_struct *napi,
+				   int (*poll)(struct napi_struct *, int),
+				   int index)
+{
+#ifdef HAVE_NAPI_CONFIG_YES
+	netif_napi_add_config(dev, napi, poll, index);
+#else
+	netif_napi_add(dev, napi, poll);
+#endif
 }
 
 /* The key and the table of receive side scaling come in one struct */

@@ -13,7 +13,6 @@
  * change at any time: they are copied, then looked at.
  */
 #include <linux/delay.h>
-#include <linux/rtnetlink.h>
 #include <linux/slab.h>
 
 #include "synth_net.h"
@@ -25,14 +24,6 @@
 /* how often the host's reading is looked for, and how long in between */
 #define ALIVE_LOOKS		10
 #define ALIVE_DELAY		100	/* ms */
-/* a request that was not answered, of what the host is told without being asked */
-#define EVENT_TRIES		10
-#define EVENT_DELAY		HZ
-#define ANNOUNCE_DELAY		(HZ / 10)
-/* none that we ask for */
-#define FILTER_UNKNOWN		U32_MAX
-/* How long a carrier is gone at least: the kernel tells of it once a second */
-#define DARK_TIME		(HZ + HZ / 4)
 
 /**
  * synn_wait() - wait for the host
@@ -82,13 +73,12 @@ static void send_page(struct synn_card *c, u32 bytes, u64 id, int *ret)
 		.mpb.range.len = bytes,
 		.mpb.range.offset = 0,
 	};
-	struct nvsp_message m = {
-		.type = NVSP_SEND_RNDIS_PACKET,
-		.rndis.channel_type = NVSP_CHANNEL_CONTROL,
-		.rndis.section = NVSP_NO_SECTION,
-	};
+	struct nvsp_message m;
 	int tries;
 
+	synn_message(&m, NVSP_SEND_RNDIS_PACKET);
+	m.rndis.channel_type = NVSP_CHANNEL_CONTROL;
+	m.rndis.section = NVSP_NO_SECTION;
 	p.pfn = virt_to_hvpfn(c->control.page);
 	for (tries = 0; tries < 100; tries++) {
 		*ret = compat_send_ranges(c->hv->channel, &p.mpb, sizeof(p), &m,
@@ -221,11 +211,41 @@ static int ask(struct synn_card *c, u32 type, u32 oid, const void *info,
 	return ret;
 }
 
+/*
+ * Whether the answer depends on the object alone. What is refused of the others
+ * may be the value, of hashes, offloads and filters; or what the host's owner may
+ * allow at any time, as another address.
+ */
+static bool same_for_all_values(u32 type, u32 oid)
+{
+	return type == RNDIS_TYPE_QUERY || oid == OID_802_3_MULTICAST_LIST;
+}
+
+static bool was_refused(const struct synn_link *l, u64 what)
+{
+	unsigned int i;
+
+	for (i = 0; i < l->nr_refused; i++) {
+		if (l->refused[i] == what)
+			return true;
+	}
+	return false;
+}
+
 static int request(struct synn_card *c, u32 type, u32 oid, const void *info,
 		   u32 info_len, struct rndis_answer *a)
 {
-	int ret = ask(c, type, oid, info, info_len, a);
+	struct synn_link *l = &c->link;
+	u64 what = (u64)type << 32 | oid;
+	int ret;
 
+	/* a host complains of each question that it does not know */
+	if (was_refused(l, what))
+		return -EOPNOTSUPP;
+	ret = ask(c, type, oid, info, info_len, a);
+	if (ret == -EOPNOTSUPP && same_for_all_values(type, oid) &&
+	    l->nr_refused < ARRAY_SIZE(l->refused))
+		l->refused[l->nr_refused++] = what;
 	if (READ_ONCE(c->control.stuck))
 		synn_reset(c);
 	return ret;
@@ -268,8 +288,7 @@ bool synn_control_alive(struct synn_card *c)
 	if (ret == -ENODEV)
 		return true;
 	if (!ret)
-		ret = ask(c, RNDIS_TYPE_QUERY, OID_GEN_MEDIA_CONNECT_STATUS,
-			  NULL, 0, &a);
+		ret = ask(c, RNDIS_TYPE_QUERY, OID_GEN_LINK_SPEED, NULL, 0, &a);
 	else
 		ret = -ETIMEDOUT;
 	return (ret != -ETIMEDOUT && ret != -EAGAIN) || host_reads(c);
@@ -337,6 +356,23 @@ int synn_control_set(struct synn_card *c, u32 oid, const void *info, u32 len)
 	struct rndis_answer a;
 
 	return request(c, RNDIS_TYPE_SET, oid, info, len, &a);
+}
+
+/**
+ * synn_control_keepalive() - tell the host that somebody is there
+ * @c: card; it has asked
+ *
+ * Context: process, card->mutex held; sleeps for as long as the host may take.
+ */
+void synn_control_keepalive(struct synn_card *c)
+{
+	u32 bytes;
+
+	if (may_ask(c))
+		return;
+	bytes = rndis_put_keepalive_done(c->control.page,
+					 READ_ONCE(c->keepalive_id));
+	exchange(c, bytes, 0);
 }
 
 /* ---- from the host; NAPI ------------------------------------------------------- */
@@ -433,12 +469,17 @@ static void indicate(struct synn_chan *ch, const u8 *msg, u32 len)
 		WRITE_ONCE(c->speed, speed);
 		break;
 	case NDIS_STATUS_MEDIA_DISCONNECT:
-	case NDIS_STATUS_NETWORK_CHANGE:
-		/* it may be back before anybody has asked */
+		WRITE_ONCE(c->connected, SYNN_LINK_OFF);
+		/* it may be back before anybody looks */
 		set_bit(SYNN_EVENT_LOST, &c->events);
-		fallthrough;
+		synn_event(c, SYNN_EVENT_LINK);
+		break;
+	case NDIS_STATUS_NETWORK_CHANGE:
+		set_bit(SYNN_EVENT_LOST, &c->events);
+		synn_event(c, SYNN_EVENT_LINK);
+		break;
 	case NDIS_STATUS_MEDIA_CONNECT:
-		/* which of them was the last one is asked, not guessed */
+		WRITE_ONCE(c->connected, SYNN_LINK_ON);
 		synn_event(c, SYNN_EVENT_LINK);
 		break;
 	case NDIS_STATUS_TASK_OFFLOAD:
@@ -468,6 +509,8 @@ void synn_control_message(struct synn_chan *ch, const u8 *msg, u32 len)
 		return;
 	}
 	synthio_copy(copy, msg, n);
+	/* the compiler is not to read there again */
+	barrier();
 	switch (h->type) {
 	case RNDIS_TYPE_INDICATE:
 		indicate(ch, copy, n);
@@ -485,194 +528,6 @@ void synn_control_message(struct synn_chan *ch, const u8 *msg, u32 len)
 	default:
 		synn_bad(ch, "a message of an unknown type", h->type);
 	}
-}
-
-/* ---- what needs a process ------------------------------------------------------ */
-
-/**
- * synn_event() - have something seen to
- * @c: card
- * @event: SYNN_EVENT_*
- *
- * Context: any.
- */
-void synn_event(struct synn_card *c, unsigned int event)
-{
-	set_bit(event, &c->events);
-	mod_delayed_work(c->wq, &c->event_work, 0);
-}
-
-/**
- * synn_filter_update() - tell the host what it is to let through
- * @c: card
- *
- * Context: process, card->mutex held; sleeps for as long as the host may take.
- * Return: 0 or an error of synn_control_set().
- */
-int synn_filter_update(struct synn_card *c)
-{
-	struct net_device *dev = c->dev;
-	struct netdev_hw_addr *ha;
-	u8 (*list)[ETH_ALEN];
-	u32 filter = 0, room, n = 0;
-	int ret;
-
-	if (c->filter_on)
-		filter = NDIS_FILTER_DIRECTED | NDIS_FILTER_BROADCAST;
-	if (c->filter_on && dev->flags & IFF_PROMISC) {
-		filter |= NDIS_FILTER_PROMISCUOUS;
-	} else if (c->filter_on && dev->flags & IFF_ALLMULTI) {
-		filter |= NDIS_FILTER_ALL_MULTICAST;
-	} else if (c->filter_on) {
-		room = (HV_HYP_PAGE_SIZE - 64) / ETH_ALEN;
-		list = kmalloc_array(room, ETH_ALEN, GFP_KERNEL);
-		netif_addr_lock_bh(dev);
-		netdev_for_each_mc_addr(ha, dev) {
-			if (list && n < room)
-				ether_addr_copy(list[n], ha->addr);
-			n++;
-		}
-		netif_addr_unlock_bh(dev);
-		ret = -ENOSPC;
-		if (!n)
-			ret = 0;
-		else if (list && n <= room)
-			ret = synn_control_set(c, OID_802_3_MULTICAST_LIST,
-					       list, n * ETH_ALEN);
-		/* a host without lists, or too short ones, lets all through */
-		if (n)
-			filter |= ret ? NDIS_FILTER_ALL_MULTICAST :
-				  NDIS_FILTER_MULTICAST;
-		kfree(list);
-	}
-	/* unicast addresses beside the own one: there is no list for them */
-	if (c->filter_on && !netdev_uc_empty(dev))
-		filter |= NDIS_FILTER_PROMISCUOUS;
-	if (filter == c->filter)
-		return 0;
-	ret = synn_control_set(c, OID_GEN_CURRENT_PACKET_FILTER, &filter,
-			       sizeof(filter));
-	/* without a good answer the host may have done it or not: tell it again */
-	c->filter = ret ? FILTER_UNKNOWN : filter;
-	if (ret && ret != -ENODEV)
-		netdev_warn(dev, "the host does not take packet filter 0x%x: %d\n",
-			    filter, ret);
-	return ret;
-}
-
-/**
- * synn_link_update() - ask whether the card is connected, and how fast
- * @c: card
- *
- * A link that was lost meanwhile, or leads to another network, has its carrier off
- * for long enough to be noticed, and is announced when it is back.
- *
- * Context: process, card->mutex held; sleeps for as long as the host may take.
- * Return: 0 or an error of synn_control_query_u32().
- */
-int synn_link_update(struct synn_card *c)
-{
-	bool lost = test_and_clear_bit(SYNN_EVENT_LOST, &c->events);
-	u32 off, speed;
-	int ret;
-
-	ret = synn_control_query_u32(c, OID_GEN_MEDIA_CONNECT_STATUS, &off);
-	if (!ret)
-		c->connected = !off;
-	else if (lost)
-		set_bit(SYNN_EVENT_LOST, &c->events);
-	if (!synn_control_query_u32(c, OID_GEN_LINK_SPEED, &speed))
-		WRITE_ONCE(c->speed, speed);
-
-	if (!c->connected) {
-		netif_carrier_off(c->dev);
-		return ret;
-	}
-	if (lost && !ret && netif_carrier_ok(c->dev)) {
-		netif_carrier_off(c->dev);
-		c->dark_until = jiffies + DARK_TIME;
-		c->dark = true;
-	}
-	if (c->dark && time_before(jiffies, c->dark_until)) {
-		set_bit(SYNN_EVENT_LINK, &c->events);
-		queue_delayed_work(c->wq, &c->event_work,
-				   c->dark_until - jiffies);
-		return ret;
-	}
-	c->dark = false;
-	if (!netif_carrier_ok(c->dev)) {
-		netif_carrier_on(c->dev);
-		set_bit(SYNN_EVENT_ANNOUNCE, &c->events);
-	}
-	return ret;
-}
-
-static void answer_keepalive(struct synn_card *c)
-{
-	u32 bytes;
-
-	if (may_ask(c))
-		return;
-	bytes = rndis_put_keepalive_done(c->control.page,
-					 READ_ONCE(c->keepalive_id));
-	exchange(c, bytes, 0);
-}
-
-/*
- * What was not answered is asked for again, a few times; where the page is stuck, a
- * new session does that. A host that refuses is believed.
- */
-static void once_more(struct synn_card *c, unsigned int event, int ret)
-{
-	if (ret != -EAGAIN && ret != -ETIMEDOUT) {
-		c->event_tries = 0;
-		return;
-	}
-	if (READ_ONCE(c->control.stuck) || c->event_tries++ >= EVENT_TRIES)
-		return;
-	set_bit(event, &c->events);
-	queue_delayed_work(c->wq, &c->event_work, EVENT_DELAY);
-}
-
-/* Tell the neighbours where we are; as netdev_notify_peers(), while there is a netdev */
-static void announce(struct synn_card *c)
-{
-	rtnl_lock();
-	if (test_bit(__LINK_STATE_LINKWATCH_PENDING, &c->dev->state)) {
-		/* until it has seen the carrier, nothing leaves */
-		set_bit(SYNN_EVENT_ANNOUNCE, &c->events);
-		queue_delayed_work(c->wq, &c->event_work, ANNOUNCE_DELAY);
-	} else if (c->state == SYNN_LIVE) {
-		call_netdevice_notifiers(NETDEV_NOTIFY_PEERS, c->dev);
-		call_netdevice_notifiers(NETDEV_RESEND_IGMP, c->dev);
-	}
-	rtnl_unlock();
-}
-
-/**
- * synn_event_work() - see to what was asked for
- * @work: of a card
- *
- * Context: process; without RTNL while it waits for the host, so that a silent one
- * keeps nobody else from it.
- */
-void synn_event_work(struct work_struct *work)
-{
-	struct synn_card *c = container_of(to_delayed_work(work),
-					   struct synn_card, event_work);
-
-	mutex_lock(&c->mutex);
-	if (READ_ONCE(c->state) == SYNN_LIVE) {
-		if (test_and_clear_bit(SYNN_EVENT_KEEPALIVE, &c->events))
-			answer_keepalive(c);
-		if (test_and_clear_bit(SYNN_EVENT_LINK, &c->events))
-			once_more(c, SYNN_EVENT_LINK, synn_link_update(c));
-		if (test_and_clear_bit(SYNN_EVENT_FILTER, &c->events))
-			once_more(c, SYNN_EVENT_FILTER, synn_filter_update(c));
-	}
-	mutex_unlock(&c->mutex);
-	if (test_and_clear_bit(SYNN_EVENT_ANNOUNCE, &c->events))
-		announce(c);
 }
 
 /**

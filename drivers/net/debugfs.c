@@ -33,7 +33,8 @@ static int card_show(struct seq_file *s, void *unused)
 	seq_printf(s, "RSS: %u queues, %u entries, hashes 0x%x; filter 0x%x; %s, %llu Mbit/s; largest MTU %u; pieces in a send %u\n",
 		   l->rss.queues, l->rss.entries,
 		   c->rss_hashes & synn_rss_hashes(c), c->filter,
-		   c->connected ? "connected" : "not connected",
+		   c->connected == SYNN_LINK_ON ? "connected" :
+						  "not connected",
 		   (u64)c->speed / 10000, l->max_mtu, l->max_ranges);
 	rtnl_unlock();
 	return 0;

@@ -32,9 +32,10 @@ static int synn_get_link_ksettings(struct net_device *dev,
 {
 	struct synn_card *c = synn_card(dev);
 	u32 speed = READ_ONCE(c->speed);
+	bool on = READ_ONCE(c->connected) == SYNN_LINK_ON;
 
-	k->base.speed = c->connected && speed ? speed / 10000 : SPEED_UNKNOWN;
-	k->base.duplex = c->connected ? DUPLEX_FULL : DUPLEX_UNKNOWN;
+	k->base.speed = on && speed ? speed / 10000 : SPEED_UNKNOWN;
+	k->base.duplex = on ? DUPLEX_FULL : DUPLEX_UNKNOWN;
 	k->base.port = PORT_OTHER;
 	return 0;
 }
@@ -144,12 +145,21 @@ static int synn_set_ringparam(struct net_device *dev,
 			      struct netlink_ext_ack *extack)
 {
 	struct synn_card *c = synn_card(dev);
-	u32 slots = clamp_t(u32, r->tx_pending, SYNN_MIN_SLOTS, SYNN_MAX_SLOTS);
-	u32 sections = clamp_t(u32, r->rx_pending, SYNN_MIN_SECTIONS,
-			       SYNN_MAX_SECTIONS);
+	u32 slots = r->tx_pending, sections = r->rx_pending;
 	u32 old_slots = c->want_slots, old_sections = c->want_sections;
 	int ret;
 
+	/* the kernel has looked for what is too large */
+	if (slots < SYNN_MIN_SLOTS) {
+		NL_SET_ERR_MSG_MOD(extack, "tx is " __stringify(SYNN_MIN_SLOTS)
+				   " at least");
+		return -EINVAL;
+	}
+	if (sections < SYNN_MIN_SECTIONS) {
+		NL_SET_ERR_MSG_MOD(extack, "rx is "
+				   __stringify(SYNN_MIN_SECTIONS) " at least");
+		return -EINVAL;
+	}
 	if (slots == old_slots && sections == old_sections)
 		return 0;
 	c->want_slots = slots;

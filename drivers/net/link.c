@@ -21,7 +21,10 @@ static void set_state(struct synn_card *c, enum synn_state state)
 	WRITE_ONCE(c->state, state);
 }
 
-/* Sub-channels: as many as are wanted, and the host gives */
+/*
+ * Sub-channels: as many as are wanted, and the host gives. Those that have not come
+ * in time are taken when they come (synn_link_grow()).
+ */
 static void open_subchannels(struct synn_card *c)
 {
 	unsigned int want, granted, i;
@@ -35,14 +38,21 @@ static void open_subchannels(struct synn_card *c)
 	if (want < 2)
 		return;
 	synn_chan_accept(c, want);
-	if (!synn_nvsp_subchannels(c, want - 1, &granted) &&
-	    !wait_event_timeout(c->chan_wait,
+	if (synn_nvsp_subchannels(c, want - 1, &granted)) {
+		synn_chan_accept(c, 0);
+		/* a host that did not say so may have offered some */
+		synn_chan_poll_all(c);
+		return;
+	}
+	c->granted = 1 + granted;
+	if (!wait_event_timeout(c->chan_wait,
 				READ_ONCE(c->nr_open) > granted ||
 				READ_ONCE(c->hv->channel->rescind),
 				SUB_CHANNEL_WAIT))
-		netdev_warn(c->dev, "the host gave %u of %u sub-channels\n",
+		netdev_warn(c->dev, "the host gave %u of %u sub-channels so far\n",
 			    READ_ONCE(c->nr_open) - 1, granted);
-	synn_chan_accept(c, 0);
+	synn_chan_accept(c, c->granted);
+	synn_chan_poll_all(c);
 }
 
 /*
@@ -53,7 +63,7 @@ static void count_queues(struct synn_card *c)
 {
 	unsigned int n = 1;
 
-	while (n < SYNN_MAX_QUEUES && c->chans[n] && c->chans[n]->open)
+	while (n < SYNN_MAX_QUEUES && c->chans[n] && c->chans[n]->polled)
 		n++;
 	c->nr_queues = n;
 }
@@ -84,15 +94,16 @@ static void set_up_rss(struct synn_card *c)
 			    ret);
 }
 
-/* Slots and sections for each queue */
-static int share_out(struct synn_card *c)
+/* Slots and sections for the queues from @first on; some may be yet to come */
+static int share_out(struct synn_card *c, unsigned int first)
 {
 	u32 sections = c->link.send.bytes / c->link.section_bytes;
-	u32 each = min_t(u32, sections / c->nr_queues, SYNN_MAX_SLOTS);
+	u32 each = min_t(u32, sections / max(c->nr_queues, c->granted),
+			 SYNN_MAX_SLOTS);
 	unsigned int i;
 	int ret;
 
-	for (i = 0; i < c->nr_queues; i++) {
+	for (i = first; i < c->nr_queues; i++) {
 		ret = synn_tx_prepare(c->chans[i], i * each, each);
 		if (ret)
 			return ret;
@@ -148,8 +159,10 @@ static int bring_up(struct synn_card *c)
 	int ret;
 
 	memset(&c->link, 0, sizeof(c->link));
+	WRITE_ONCE(c->connected, SYNN_LINK_UNKNOWN);
 	synn_control_begin(c);
 	c->filter = 0;
+	c->granted = 1;
 	/* until the host says something else; used modulo the number of queues */
 	for (i = 0; i < NVSP_TABLE_ENTRIES; i++)
 		c->send_table[i] = i;
@@ -176,7 +189,7 @@ static int bring_up(struct synn_card *c)
 	ask_mtu(c);
 	open_subchannels(c);
 	count_queues(c);
-	ret = share_out(c);
+	ret = share_out(c, 0);
 	if (ret)
 		return ret;
 	set_up_rss(c);
@@ -267,11 +280,66 @@ void synn_link_go(struct synn_card *c)
 	set_state(c, SYNN_LIVE);
 	for (i = 0; i < c->nr_queues; i++)
 		synn_tx_start(c->chans[i]);
-	synn_link_update(c);
-	synn_filter_update(c);
+	/* what was not answered is asked again */
+	if (synn_link_update(c))
+		set_bit(SYNN_EVENT_LINK, &c->events);
+	if (synn_filter_update(c))
+		set_bit(SYNN_EVENT_FILTER, &c->events);
 	mutex_unlock(&c->mutex);
-	/* what came up meanwhile */
+	/* and what came up meanwhile */
+	if (c->granted > c->nr_queues)
+		set_bit(SYNN_EVENT_GROW, &c->events);
 	mod_delayed_work(c->wq, &c->event_work, 0);
+}
+
+static int grow(struct synn_card *c)
+{
+	unsigned int was = c->nr_queues, i;
+	int ret;
+
+	synn_chan_poll_all(c);
+	count_queues(c);
+	if (c->nr_queues == was)
+		return 0;
+	/* memory was short the last time; a reset is on its way */
+	if (c->chans[was]->tx.slots) {
+		c->nr_queues = was;
+		return 0;
+	}
+	ret = share_out(c, was);
+	if (!ret)
+		ret = netif_set_real_num_queues(c->dev, c->nr_queues,
+						c->nr_queues);
+	if (ret) {
+		c->nr_queues = was;
+		return ret;
+	}
+	set_up_rss(c);
+	for (i = was; i < c->nr_queues; i++)
+		synn_tx_start(c->chans[i]);
+	netdev_info(c->dev, "%u queues, of sub-channels that came late\n",
+		    c->nr_queues);
+	return 0;
+}
+
+/**
+ * synn_link_grow() - take sub-channels into use that came late
+ * @c: card
+ *
+ * Context: process, RTNL held; sleeps for as long as the host may take.
+ */
+void synn_link_grow(struct synn_card *c)
+{
+	int ret = 0;
+
+	ASSERT_RTNL();
+	mutex_lock(&c->mutex);
+	if (c->state == SYNN_LIVE)
+		ret = grow(c);
+	mutex_unlock(&c->mutex);
+	/* a session that begins anew has them from the start */
+	if (ret)
+		synn_reset(c);
 }
 
 /* There is no session. The netdev stays for another try: it sends nothing */

@@ -40,6 +40,9 @@ static int __init synn_init(void)
 		pr_err(SYNN_NAME ": a parameter is out of range, see modinfo\n");
 		return -EINVAL;
 	}
+	ret = synthio_refuse_isolated();
+	if (ret)
+		return ret;
 	synn_debugfs_init();
 	ret = synn_card_register();
 	if (ret)

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the network stack calls, but for packets (tx.c) and XDP (xdp.c). */
-#include <linux/ipv6.h>
-#include <linux/tcp.h>
-
 #include "synth_net.h"
 
 #define WATCHDOG	(5 * HZ)
@@ -118,23 +115,6 @@ static int synn_set_features(struct net_device *dev, netdev_features_t f)
 	return ret;
 }
 
-/* What of a packet the host can't do: the stack does it */
-static netdev_features_t synn_features_check(struct sk_buff *skb,
-					     struct net_device *dev,
-					     netdev_features_t f)
-{
-	f = vlan_features_check(skb, f);
-	if (!skb_is_gso(skb))
-		return f;
-	/* nothing between IP header and TCP, and the offset in 10 bits */
-	if (skb->encapsulation ||
-	    skb_transport_offset(skb) > NDIS_LSO_L4_OFFSET_MAX ||
-	    (skb_shinfo(skb)->gso_type & SKB_GSO_TCPV6 &&
-	     ipv6_hdr(skb)->nexthdr != IPPROTO_TCP))
-		f &= ~NETIF_F_GSO_MASK;
-	return f;
-}
-
 static u16 synn_select_queue(struct net_device *dev, struct sk_buff *skb,
 			     struct net_device *sb_dev)
 {
@@ -152,43 +132,6 @@ static u16 synn_select_queue(struct net_device *dev, struct sk_buff *skb,
 		q = READ_ONCE(c->send_table[hash % NVSP_TABLE_ENTRIES]);
 	}
 	return q < n ? q : q % n;
-}
-
-static void synn_get_stats64(struct net_device *dev,
-			     struct rtnl_link_stats64 *st)
-{
-	struct synn_card *c = synn_card(dev);
-	unsigned int i, start;
-
-	for (i = 0; i < SYNN_MAX_QUEUES; i++) {
-		/* pairs with synn_chan_prepare() */
-		struct synn_chan *ch = smp_load_acquire(&c->chans[i]);
-		u64 packets, bytes;
-
-		if (!ch)
-			continue;
-		do {
-			start = u64_stats_fetch_begin(&ch->tx.stats.syncp);
-			packets = ch->tx.stats.packets;
-			bytes = ch->tx.stats.bytes;
-		} while (u64_stats_fetch_retry(&ch->tx.stats.syncp, start));
-		st->tx_packets += packets + READ_ONCE(ch->tx.stats.xdp_xmit) +
-				  READ_ONCE(ch->tx.stats.xdp_tx);
-		st->tx_bytes += bytes + READ_ONCE(ch->tx.stats.xdp_bytes);
-		st->tx_dropped += READ_ONCE(ch->tx.stats.dropped);
-		st->tx_errors += READ_ONCE(ch->tx.stats.errors);
-		do {
-			start = u64_stats_fetch_begin(&ch->rx.stats.syncp);
-			packets = ch->rx.stats.packets;
-			bytes = ch->rx.stats.bytes;
-		} while (u64_stats_fetch_retry(&ch->rx.stats.syncp, start));
-		st->rx_packets += packets;
-		st->rx_bytes += bytes;
-		st->rx_dropped += READ_ONCE(ch->rx.stats.no_memory) +
-				  READ_ONCE(ch->rx.stats.xdp_errors);
-		st->rx_errors += READ_ONCE(ch->rx.stats.bad);
-		st->multicast += READ_ONCE(ch->rx.stats.multicast);
-	}
 }
 
 /* Say what is stuck, and begin again */
@@ -260,4 +203,7 @@ void synn_netdev_setup(struct synn_card *c)
 	}
 	SET_NETDEV_DEV(dev, &c->hv->device);
 	compat_xdp_features(dev);
+#ifdef COMPAT_QUEUE_STATS
+	dev->stat_ops = &synn_stat_ops;
+#endif
 }

@@ -107,30 +107,16 @@ void synn_nvsp_completed(struct synn_chan *ch, u64 id, const void *payload,
 /* The host says where packets should go, by the hash of their flow */
 static void indirection_table(struct synn_chan *ch, const void *payload, u32 len)
 {
-	const u32 fixed = sizeof(u32) + sizeof(struct nvsp_indirection_table);
-	const struct nvsp_message *m = payload;
+	u32 table[NVSP_TABLE_ENTRIES], i;
 	struct synn_card *c = ch->card;
-	u32 i, offset;
 
-	if (len < fixed || m->table.count != NVSP_TABLE_ENTRIES) {
+	if (nvsp_parse_table(payload, len, c->link.version, table)) {
 		synn_bad(ch, "a bad indirection table", 0);
 		return;
 	}
-	offset = m->table.offset;
-	/* some hosts of version 6 and older count from somewhere else */
-	if (c->link.version <= NVSP_VERSION_6 && offset > len)
-		offset -= 2 * sizeof(u32);
-	if (offset % sizeof(u32) || offset < fixed || offset > len ||
-	    len - offset < NVSP_TABLE_ENTRIES * sizeof(u32)) {
-		synn_bad(ch, "a bad indirection table", 0);
-		return;
-	}
-	for (i = 0; i < NVSP_TABLE_ENTRIES; i++) {
-		u32 queue = ((const u32 *)(payload + offset))[i];
-
-		/* used modulo the number of queues that there are */
-		WRITE_ONCE(c->send_table[i], queue % SYNN_MAX_QUEUES);
-	}
+	/* used modulo the number of queues that there are */
+	for (i = 0; i < NVSP_TABLE_ENTRIES; i++)
+		WRITE_ONCE(c->send_table[i], table[i] % SYNN_MAX_QUEUES);
 }
 
 /**
@@ -154,7 +140,11 @@ void synn_nvsp_message(struct synn_chan *ch, const void *payload, u32 len)
 		indirection_table(ch, payload, len);
 		break;
 	case NVSP_SEND_VF_ASSOCIATION:
-		/* a second way for packets: not offered to the host, not used */
+	case NVSP_SWITCH_DATA_PATH:
+		/*
+		 * A second way for packets: not offered to the host, not used.
+		 * Hosts may ask for completions of these, and wait for none.
+		 */
 		break;
 	default:
 		synn_bad(ch, "an unknown message", 0);
@@ -178,11 +168,9 @@ int synn_nvsp_negotiate(struct synn_card *c)
 
 	for (i = 0; i < ARRAY_SIZE(versions); i++) {
 		version = versions[i];
-		m = (struct nvsp_message){
-			.type = NVSP_INIT,
-			.init.min_version = version,
-			.init.max_version = version,
-		};
+		synn_message(&m, NVSP_INIT);
+		m.init.min_version = version;
+		m.init.max_version = version;
 		ret = ask(c, &m, message_bytes(version));
 		if (ret)
 			return ret;
@@ -205,11 +193,11 @@ int synn_nvsp_negotiate(struct synn_card *c)
 		l->max_ranges = min_t(u32, SYNN_MAX_RANGES,
 				      c->single.answer.init_complete.max_mdl_chain);
 
-	m = (struct nvsp_message){
-		.type = NVSP_SEND_NDIS_CONFIG,
-		.ndis_config.mtu = c->dev->mtu + ETH_HLEN,
-		.ndis_config.capabilities = NVSP_CAP_8021Q,
-	};
+	/* hosts have their own idea of an MTU that is less than any Ethernet's */
+	l->mtu = max_t(u32, c->dev->mtu, ETH_DATA_LEN);
+	synn_message(&m, NVSP_SEND_NDIS_CONFIG);
+	m.ndis_config.mtu = l->mtu + ETH_HLEN;
+	m.ndis_config.capabilities = NVSP_CAP_8021Q;
 	/* without that hosts don't tell of another speed */
 	if (version >= NVSP_VERSION_5)
 		m.ndis_config.capabilities |= NVSP_CAP_TEAMING;
@@ -219,12 +207,10 @@ int synn_nvsp_negotiate(struct synn_card *c)
 	if (ret)
 		return ret;
 
-	m = (struct nvsp_message){
-		.type = NVSP_SEND_NDIS_VERSION,
-		.ndis_version.major = NVSP_NDIS_MAJOR,
-		.ndis_version.minor = version >= NVSP_VERSION_5 ?
-				      NVSP_NDIS_MINOR_30 : NVSP_NDIS_MINOR_1,
-	};
+	synn_message(&m, NVSP_SEND_NDIS_VERSION);
+	m.ndis_version.major = NVSP_NDIS_MAJOR;
+	m.ndis_version.minor = version >= NVSP_VERSION_5 ? NVSP_NDIS_MINOR_30 :
+							  NVSP_NDIS_MINOR_1;
 	return send(c, &m, bytes, 0, 0);
 }
 
@@ -256,13 +242,12 @@ static int make_buffer(struct synn_card *c, struct synn_buffer *b, u64 bytes)
 static int tell_buffer(struct synn_card *c, struct synn_buffer *b, u32 type,
 		       u16 id, u32 answer_type, size_t answer_bytes)
 {
-	struct nvsp_message m = {
-		.type = type,
-		.buffer.gpadl = b->gpadl.gpadl_handle,
-		.buffer.id = id,
-	};
+	struct nvsp_message m;
 	int ret;
 
+	synn_message(&m, type);
+	m.buffer.gpadl = b->gpadl.gpadl_handle;
+	m.buffer.id = id;
 	b->told = true;
 	ret = ask(c, &m, c->link.message_bytes);
 	if (ret)
@@ -347,11 +332,10 @@ int synn_nvsp_buffers(struct synn_card *c)
 
 static void revoke(struct synn_card *c, struct synn_buffer *b, u32 type, u16 id)
 {
-	struct nvsp_message m = {
-		.type = type,
-		.revoke.id = id,
-	};
+	struct nvsp_message m;
 
+	synn_message(&m, type);
+	m.revoke.id = id;
 	/* hosts need not confirm it, and the close that follows says the same */
 	if (b->told)
 		send(c, &m, c->link.message_bytes, 0, 0);
@@ -418,18 +402,17 @@ int synn_nvsp_free_buffers(struct synn_card *c, bool safe)
 int synn_nvsp_subchannels(struct synn_card *c, unsigned int count,
 			  unsigned int *granted)
 {
-	struct nvsp_message m = {
-		.type = NVSP_SUBCHANNEL,
-		.subchannel.op = NVSP_SUBCHANNEL_ALLOCATE,
-		.subchannel.count = count,
-	};
 	const struct nvsp_subchannel_complete *a =
 		&c->single.answer.subchannel_complete;
+	struct nvsp_message m;
 	int ret;
 
 	*granted = 0;
 	if (c->link.version < NVSP_VERSION_5)
 		return -EOPNOTSUPP;
+	synn_message(&m, NVSP_SUBCHANNEL);
+	m.subchannel.op = NVSP_SUBCHANNEL_ALLOCATE;
+	m.subchannel.count = count;
 	ret = ask(c, &m, c->link.message_bytes);
 	if (ret)
 		return ret;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* RNDIS messages as bytes; see rndis.h. */
+/* Messages of a card as bytes; see rndis.h. */
 #include "rndis.h"
 
 #define BODY		((u32)sizeof(struct rndis_header))
@@ -11,7 +11,7 @@
  * is memory of any alignment: some hosts make the receive buffer's suballocations
  * of 1806 bytes.
  */
-static __always_inline void fetch(void *to, const void *at, u32 offset, size_t n)
+static inline void fetch(void *to, const void *at, u32 offset, size_t n)
 {
 	memcpy(to, (const u8 *)at + offset, n);
 	/* the compiler is not to read there again */
@@ -200,8 +200,11 @@ int rndis_parse_limits(const void *msg, u32 len, struct rndis_limits *l)
 /**
  * rndis_parse_indicate() - what the host says on its own
  * @msg: a copy of the message
- * @len: its bytes
+ * @len: bytes of its range
  * @a: filled in: status and info
+ *
+ * Old virtual switches don't count the info in the message's own length, so the
+ * range is what the info has to lie in.
  *
  * Return: 0; -EINVAL.
  */
@@ -219,7 +222,7 @@ int rndis_parse_indicate(const void *msg, u32 len, struct rndis_answer *a)
 	a->status = i->status;
 	if (!i->info_len)
 		return 0;
-	if (!inside(i->info_offset, i->info_len, sizeof(*i), end))
+	if (!inside(i->info_offset, i->info_len, sizeof(*i), len - BODY))
 		return -EINVAL;
 	a->info = (const u8 *)msg + BODY + i->info_offset;
 	a->info_len = i->info_len;
@@ -291,6 +294,36 @@ int rndis_parse_rss(const void *info, u32 len, struct rndis_rss *r)
 	if (c.header.revision >= 2 && len >= sizeof(c) && c.table_entries &&
 	    c.table_entries < NDIS_RSS_TABLE_DEFAULT)
 		r->entries = c.table_entries;
+	return 0;
+}
+
+/**
+ * nvsp_parse_table() - SEND_INDIRECTION_TABLE
+ * @msg: a copy of the message
+ * @len: its bytes
+ * @version: NVSP_VERSION_* of the session
+ * @table: filled in: NVSP_TABLE_ENTRIES channel indices, as they came
+ *
+ * Up to version 6 hosts may give an offset that is too small. There the table is
+ * behind the largest message of that version, if what came is as long as that.
+ *
+ * Return: 0; -EINVAL.
+ */
+int nvsp_parse_table(const void *msg, u32 len, u32 version, u32 *table)
+{
+	const u32 bytes = NVSP_TABLE_ENTRIES * sizeof(u32);
+	const struct nvsp_message *m = msg;
+	u32 fixed = offsetof(struct nvsp_message, table) + sizeof(m->table);
+	u32 offset;
+
+	if (len < fixed || m->table.count != NVSP_TABLE_ENTRIES)
+		return -EINVAL;
+	offset = m->table.offset;
+	if (version <= NVSP_VERSION_6 && len >= NVSP_TABLE_OLD_OFFSET + bytes)
+		offset = NVSP_TABLE_OLD_OFFSET;
+	if (!inside(offset, bytes, fixed, len))
+		return -EINVAL;
+	memcpy(table, (const u8 *)msg + offset, bytes);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * RNDIS messages as bytes: what the driver says, and what a host says, checked.
+ * Messages as bytes, of RNDIS for the most part: what the driver says, and what a
+ * host says, checked.
  * No kernel service is used, so the same file is tested and fuzzed in user space.
  *
  * What is parsed may lie in memory that the host writes to meanwhile, at any
@@ -10,6 +11,7 @@
 #define SYNTHIO_NET_RNDIS_H
 
 #include <synthio/env.h>
+#include <synthio/netvsp.h>
 #include <synthio/rndis.h>
 
 /* Bytes in front of the data of a packet: without info, and with all there is */
@@ -142,6 +144,7 @@ int rndis_parse_limits(const void *msg, u32 len, struct rndis_limits *l);
 int rndis_parse_indicate(const void *msg, u32 len, struct rndis_answer *a);
 int rndis_parse_offloads(const void *info, u32 len, struct rndis_offloads *o);
 int rndis_parse_rss(const void *info, u32 len, struct rndis_rss *r);
+int nvsp_parse_table(const void *msg, u32 len, u32 version, u32 *table);
 
 u32 rndis_put_packet(void *to, const struct rndis_tx *tx);
 u32 rndis_put_initialize(void *to, u32 id, u32 max_transfer);

@@ -217,10 +217,13 @@ static bool leave_checksum_open(struct sk_buff *skb, bool joined, u32 mtu)
 	return true;
 }
 
-/* More than one packet of the wire; it need not have come in pieces for that */
+/*
+ * More than one packet of the wire; it need not have come in pieces for that. The
+ * wire's MTU is what the host was told, which may be more than the interface's.
+ */
 static bool is_joined(const struct synn_chan *ch)
 {
-	return ch->rx.total > ch->card->dev->mtu + ETH_HLEN + VLAN_HLEN;
+	return ch->rx.total > ch->card->link.mtu + ETH_HLEN + VLAN_HLEN;
 }
 
 /*
@@ -261,7 +264,7 @@ static void take_checksum(struct synn_chan *ch, struct sk_buff *skb)
 	ch->rx.stats.joined += joined;
 	skb->ip_summed = CHECKSUM_UNNECESSARY;
 	if (f->csum & NDIS_RXCSUM_TCP_VALUE_INVALID || joined)
-		leave_checksum_open(skb, joined, ch->card->dev->mtu);
+		leave_checksum_open(skb, joined, ch->card->link.mtu);
 }
 
 /*

@@ -6,11 +6,14 @@
  *   channel.c		channels of a card: open, close, NAPI, reading the ring
  *   nvsp.c		negotiation, the two buffers, sub-channels
  *   control.c		RNDIS requests, one at a time, and what the host tells
+ *   event.c		what is seen to in a process: link, filter, neighbours
  *   offload.c		what the host can do to packets, and what it is to do
  *   link.c		a session with the host: up, down, again
  *   tx.c, rx.c, xdp.c	packets
+ *   txinfo.c		what goes with a packet to the host
  *   coalesce.c		fewer interrupts
  *   netdev.c		what the network stack calls
+ *   stats.c		how many packets there were
  *   ethtool.c		what ethtool calls
  *   card.c		the life of a card: probe, removal, hibernation
  *   debugfs.c, trace.h	what can be seen of it
@@ -70,6 +73,20 @@
 #define SYNN_ANSWER_MAX		256	/* bytes of a control message of the host */
 
 static_assert(SYNN_HEADER_ROOM >= RNDIS_PACKET_HEADER_MAX);
+
+/**
+ * synn_message() - begin an NVSP message
+ * @m: all of it is zero but for
+ * @type: NVSP_*
+ *
+ * An initializer need not clear what lies behind the member of the union that it
+ * names, and the host gets to see all of it.
+ */
+static inline void synn_message(struct nvsp_message *m, u32 type)
+{
+	memset(m, 0, sizeof(*m));
+	m->type = type;
+}
 
 struct synn_card;
 
@@ -358,6 +375,7 @@ struct synn_rx {
  * @index: 0 is the primary
  * @vc: the channel; valid from its open to its close
  * @open: under RTNL, or open_mutex while sub-channels open
+ * @polled: NAPI is enabled; under RTNL
  * @ready: memory and NAPI are there; under RTNL
  * @napi: reads the ring
  * @tx: sending
@@ -373,6 +391,7 @@ struct synn_chan {
 	unsigned int index;
 	struct vmbus_channel *vc;
 	bool open;
+	bool polled;
 	bool ready;
 	struct napi_struct napi;
 	struct synn_tx tx;
@@ -412,7 +431,10 @@ struct synn_buffer {
  * @limits: of a transfer
  * @offloads: what the host can do
  * @rss: its queues
+ * @mtu: that the host was told
  * @max_mtu: that the host grants
+ * @refused: questions that the host does not know: type << 32 | OID
+ * @nr_refused: how many
  */
 struct synn_link {
 	u32 version;
@@ -425,7 +447,10 @@ struct synn_link {
 	struct rndis_limits limits;
 	struct rndis_offloads offloads;
 	struct rndis_rss rss;
+	u32 mtu;
 	u32 max_mtu;
+	u64 refused[16];
+	unsigned int nr_refused;
 };
 
 /**
@@ -472,11 +497,12 @@ struct synn_control {
 
 /* What event_work is asked for */
 enum {
-	SYNN_EVENT_LINK,	/* connected or not, speed: ask */
+	SYNN_EVENT_LINK,	/* connected or not, speed: look */
 	SYNN_EVENT_FILTER,	/* what is received has changed */
 	SYNN_EVENT_KEEPALIVE,	/* the host wants an answer */
 	SYNN_EVENT_LOST,	/* the link was gone, or is another one: for LINK */
 	SYNN_EVENT_ANNOUNCE,	/* the carrier is back: tell the neighbours */
+	SYNN_EVENT_GROW,	/* a sub-channel came late: take it into use */
 };
 
 /* What reset_work knows of the host */
@@ -484,6 +510,13 @@ enum synn_host {
 	SYNN_HOST_THERE,
 	SYNN_HOST_STILL,	/* it neither answers nor reads: the card waits */
 	SYNN_HOST_BACK,		/* it goes on: see what is missing */
+};
+
+/* Whether the card is connected, as far as the host has said so in this session */
+enum synn_connected {
+	SYNN_LINK_UNKNOWN,
+	SYNN_LINK_OFF,
+	SYNN_LINK_ON,
 };
 
 enum synn_state {
@@ -505,6 +538,7 @@ enum synn_state {
  * @chans: channels; once made they stay, for their statistics
  * @nr_open: channels that are open; grows under @open_mutex
  * @accept: channels in all that are wanted; under @open_mutex
+ * @granted: channels in all that the host has promised; under @mutex
  * @chan_wait: somebody waits for @nr_open to grow
  * @nr_queues: that the stack uses; under RTNL
  * @want_queues: of ethtool -L, or the default
@@ -523,7 +557,7 @@ enum synn_state {
  * @host: whether it is there; of @reset_work
  * @wq: for both works
  * @speed: 100 bit/s
- * @connected: the host says so
+ * @connected: what the host says
  * @dark: the carrier stays off for a while; under @mutex
  * @dark_until: jiffies, when that ends
  * @send_table: which queue a hash goes to, by the host
@@ -553,6 +587,7 @@ struct synn_card {
 	struct synn_chan *chans[SYNN_MAX_QUEUES];
 	unsigned int nr_open;
 	unsigned int accept;
+	unsigned int granted;
 	wait_queue_head_t chan_wait;
 	unsigned int nr_queues;
 	unsigned int want_queues;
@@ -574,7 +609,7 @@ struct synn_card {
 	struct workqueue_struct *wq;
 
 	u32 speed;
-	bool connected;
+	enum synn_connected connected;
 	bool dark;
 	unsigned long dark_until;
 
@@ -621,6 +656,7 @@ int synn_chan_prepare(struct synn_card *c, unsigned int index);
 void synn_chan_unprepare(struct synn_chan *ch, bool safe);
 int synn_chan_open_primary(struct synn_card *c);
 void synn_chan_accept(struct synn_card *c, unsigned int wanted);
+void synn_chan_poll_all(struct synn_card *c);
 int synn_chan_close_all(struct synn_card *c);
 void synn_chan_stop(struct synn_card *c);
 void synn_chan_disown(struct synn_card *c);
@@ -656,12 +692,16 @@ int synn_control_set(struct synn_card *c, u32 oid, const void *info, u32 len);
 void synn_control_completed(struct synn_chan *ch, u64 id, const void *payload,
 			    u32 len);
 void synn_control_message(struct synn_chan *ch, const u8 *msg, u32 len);
+void synn_control_keepalive(struct synn_card *c);
+bool synn_control_alive(struct synn_card *c);
 bool synn_wait(struct synn_card *c, struct completion *done);
+
+/* ---- event.c ------------------------------------------------------------------------ */
+
 void synn_event(struct synn_card *c, unsigned int event);
 void synn_event_work(struct work_struct *work);
 int synn_filter_update(struct synn_card *c);
 int synn_link_update(struct synn_card *c);
-bool synn_control_alive(struct synn_card *c);
 
 /* ---- offload.c ---------------------------------------------------------------------- */
 
@@ -680,6 +720,7 @@ int synn_link_restart(struct synn_card *c);
 int synn_link_change(struct synn_card *c);
 int synn_link_suspend(struct synn_card *c);
 void synn_link_go(struct synn_card *c);
+void synn_link_grow(struct synn_card *c);
 void synn_reset_work(struct work_struct *work);
 void synn_reset(struct synn_card *c);
 
@@ -708,6 +749,13 @@ void synn_tx_completed(struct synn_chan *ch, u64 id, const void *payload,
 void synn_tx_poll_end(struct synn_chan *ch, struct synn_tx_batch *batch,
 		      int budget);
 
+/* ---- txinfo.c ----------------------------------------------------------------------- */
+
+int synn_tx_info(struct synn_chan *ch, struct sk_buff *skb, struct rndis_tx *t);
+netdev_features_t synn_features_check(struct sk_buff *skb,
+				      struct net_device *dev,
+				      netdev_features_t f);
+
 /* ---- rx.c --------------------------------------------------------------------------- */
 
 int synn_rx_prepare(struct synn_chan *ch);
@@ -735,6 +783,13 @@ void synn_coalesce_start(struct synn_chan *ch);
 void synn_coalesce_stop(struct synn_chan *ch);
 bool synn_coalesce_sleep(struct synn_chan *ch, int work);
 bool synn_coalesce_can_adapt(void);
+
+/* ---- stats.c ------------------------------------------------------------------------ */
+
+void synn_get_stats64(struct net_device *dev, struct rtnl_link_stats64 *st);
+#ifdef COMPAT_QUEUE_STATS
+extern const struct netdev_stat_ops synn_stat_ops;
+#endif
 
 /* ---- netdev.c, ethtool.c ------------------------------------------------------------ */
 

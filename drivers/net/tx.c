@@ -17,13 +17,9 @@
  * and one giver, NAPI, so that the two need no lock between them.
  */
 #include <linux/bpf.h>
-#include <linux/ip.h>
-#include <linux/ipv6.h>
 #include <linux/kmemleak.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
-#include <linux/tcp.h>
-#include <net/ip6_checksum.h>
 #include <net/sock.h>
 #include <net/xdp.h>
 
@@ -139,14 +135,13 @@ static void die(struct synn_chan *ch, int ret)
 static bool send_held(struct synn_chan *ch)
 {
 	struct synn_tx *tx = &ch->tx;
-	struct nvsp_message m = {
-		.type = NVSP_SEND_RNDIS_PACKET,
-		.rndis.channel_type = NVSP_CHANNEL_DATA,
-		.rndis.section = NVSP_NO_SECTION,
-	};
 	u32 slot = tx->held_slot, bytes = ch->card->link.message_bytes;
+	struct nvsp_message m;
 	int ret;
 
+	synn_message(&m, NVSP_SEND_RNDIS_PACKET);
+	m.rndis.channel_type = NVSP_CHANNEL_DATA;
+	m.rndis.section = NVSP_NO_SECTION;
 	do {
 		u64 id = arm(tx, slot);
 
@@ -177,14 +172,13 @@ static bool send_pend(struct synn_chan *ch)
 {
 	struct synn_tx *tx = &ch->tx;
 	u32 slot = tx->pend, bytes = ch->card->link.message_bytes;
-	struct nvsp_message m = {
-		.type = NVSP_SEND_RNDIS_PACKET,
-		.rndis.channel_type = NVSP_CHANNEL_DATA,
-		.rndis.section = tx->first_section + slot,
-		.rndis.section_bytes = tx->pend_used,
-	};
+	struct nvsp_message m;
 	int ret;
 
+	synn_message(&m, NVSP_SEND_RNDIS_PACKET);
+	m.rndis.channel_type = NVSP_CHANNEL_DATA;
+	m.rndis.section = tx->first_section + slot;
+	m.rndis.section_bytes = tx->pend_used;
 	do {
 		u64 id = arm(tx, slot);
 
@@ -388,98 +382,7 @@ static void hold(struct synn_chan *ch, const struct ranges *r, u32 slot,
 	tx->held = true;
 }
 
-/* ---- what goes with a packet -------------------------------------------------------- */
-
-static int prepare_lso(struct sk_buff *skb, struct rndis_tx *t)
-{
-	u32 offset = skb_transport_offset(skb);
-	struct tcphdr *th;
-	int ret;
-
-	/* features_check() has left out what is no plain TCP */
-	ret = skb_cow_head(skb, 0);
-	if (ret)
-		return ret;
-	th = tcp_hdr(skb);
-	t->lso = (skb_shinfo(skb)->gso_size & NDIS_LSO_MSS_MASK) |
-		 offset << NDIS_LSO_L4_OFFSET_SHIFT | NDIS_LSO_V2;
-	if (skb_shinfo(skb)->gso_type & SKB_GSO_TCPV4) {
-		struct iphdr *ip = ip_hdr(skb);
-
-		ip->tot_len = 0;
-		ip->check = 0;
-		th->check = ~csum_tcpudp_magic(ip->saddr, ip->daddr, 0,
-					       IPPROTO_TCP, 0);
-	} else {
-		struct ipv6hdr *ip = ipv6_hdr(skb);
-
-		t->lso |= NDIS_LSO_IPV6;
-		ip->payload_len = 0;
-		th->check = ~csum_ipv6_magic(&ip->saddr, &ip->daddr, 0,
-					     IPPROTO_TCP, 0);
-	}
-	t->has |= RNDIS_HAS_LSO;
-	return 0;
-}
-
-/* What the host is asked to compute; false if it can't */
-static bool checksum_wish(const struct synn_card *c, const struct sk_buff *skb,
-			  struct rndis_tx *t)
-{
-	u32 offset = skb_transport_offset(skb), wish, need;
-	bool tcp = skb->csum_offset == offsetof(struct tcphdr, check);
-	u8 proto;
-
-	if (skb_checksum_start_offset(skb) != offset ||
-	    offset > NDIS_TXCSUM_L4_OFFSET_MAX)
-		return false;
-	if (vlan_get_protocol(skb) == htons(ETH_P_IP)) {
-		const struct iphdr *ip = ip_hdr(skb);
-
-		proto = ip->protocol;
-		wish = NDIS_TXCSUM_IPV4;
-		need = tcp ? SYNN_CSUM_TCP4 : SYNN_CSUM_UDP4;
-		if (ip->ihl > 5)
-			need |= SYNN_CSUM_OPTIONS4;
-	} else if (vlan_get_protocol(skb) == htons(ETH_P_IPV6)) {
-		u8 next = ipv6_hdr(skb)->nexthdr;
-
-		proto = tcp ? IPPROTO_TCP : IPPROTO_UDP;
-		wish = NDIS_TXCSUM_IPV6;
-		need = tcp ? SYNN_CSUM_TCP6 : SYNN_CSUM_UDP6;
-		if (next != proto)
-			need |= SYNN_CSUM_EXTENSIONS6;
-	} else {
-		return false;
-	}
-	/* neither SCTP nor a tunnel looks like that */
-	if (proto != (tcp ? IPPROTO_TCP : IPPROTO_UDP) ||
-	    (!tcp && skb->csum_offset != offsetof(struct udphdr, check)) ||
-	    skb->encapsulation || (c->csum_mask & need) != need)
-		return false;
-	t->csum = wish | (tcp ? NDIS_TXCSUM_TCP : NDIS_TXCSUM_UDP) |
-		  offset << NDIS_TXCSUM_L4_OFFSET_SHIFT;
-	t->has |= RNDIS_HAS_CSUM;
-	return true;
-}
-
-/* Returns 0, or an error if the packet can't be sent at all */
-static int prepare(struct synn_chan *ch, struct sk_buff *skb, struct rndis_tx *t)
-{
-	struct synn_card *c = ch->card;
-
-	if (skb_vlan_tag_present(skb)) {
-		t->vlan = rndis_vlan(skb_vlan_tag_get(skb));
-		t->has |= RNDIS_HAS_VLAN;
-	}
-	if (skb_is_gso(skb))
-		return prepare_lso(skb, t);
-	if (skb->ip_summed == CHECKSUM_PARTIAL && !checksum_wish(c, skb, t)) {
-		ch->tx.stats.csum_help++;
-		return skb_checksum_help(skb);
-	}
-	return 0;
-}
+/* ---- packets of the stack ------------------------------------------------------------ */
 
 static void copy_skb(const struct sk_buff *skb, u8 *to)
 {
@@ -489,8 +392,6 @@ static void copy_skb(const struct sk_buff *skb, u8 *to)
 	if (skb->data_len)
 		skb_copy_bits(skb, head, to + head, skb->data_len);
 }
-
-/* ---- packets of the stack ------------------------------------------------------------ */
 
 /*
  * Copy the packet, if that is possible just now; the skb is done with. Returns
@@ -581,15 +482,15 @@ netdev_tx_t synn_start_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	struct synn_chan *ch = synn_card(dev)->chans[skb_get_queue_mapping(skb)];
 	struct synn_tx *tx = &ch->tx;
-	struct rndis_tx t = { .len = skb->len };
 	u32 header, bytes = skb->len, packets = 1;
+	struct rndis_tx t = { };
 	int ret;
 
 	if (unlikely(!tx->open || tx->blocked)) {
 		netif_tx_stop_queue(netdev_get_tx_queue(dev, ch->index));
 		return NETDEV_TX_BUSY;
 	}
-	if (unlikely(prepare(ch, skb, &t)))
+	if (unlikely(synn_tx_info(ch, skb, &t)))
 		return drop(ch, skb);
 	header = rndis_packet_header(&t);
 	if (t.has & RNDIS_HAS_LSO) {

@@ -160,6 +160,9 @@ int synn_xdp_xmit(struct net_device *dev, int n, struct xdp_frame **frames,
 	for (i = 0; i < n; i++) {
 		struct xdp_frame *f = frames[i];
 
+		/* kernels before 6.3 let these through, by way of a cpumap */
+		if (unlikely(xdp_frame_has_frags(f)))
+			break;
 		ret = synn_tx_frame(ch, f->data, f->len, f);
 		if (ret < 0)
 			break;

@@ -12,6 +12,7 @@
 
 #include <drm/drm_device.h>
 #include <drm/drm_drv.h>
+#include <drm/drm_framebuffer.h>
 #include <drm/drm_gem.h>
 #include <drm/drm_gem_framebuffer_helper.h>
 #include <drm/drm_plane.h>
@@ -38,6 +39,31 @@
 #ifdef HAVE_DRM_PANIC_YES
 #include <drm/drm_panic.h>
 #define COMPAT_PANIC	1
+#endif
+
+/*
+ * In a panic the kernel's VMBus unloads before drm_panic draws, unless it is told
+ * that whoever draws will have it unload. Ours unloads behind drm_panic.
+ */
+#if defined(HAVE_SKIP_UNLOAD_YES) && IS_ENABLED(CONFIG_DRM_PANIC) && \
+	!defined(SYNTHIO_OWN_NAMES)
+static inline void compat_skip_unload(bool skip)
+{
+	vmbus_set_skip_unload(skip);
+}
+
+static inline void compat_panic_unload(void)
+{
+	vmbus_initiate_unload(true);
+}
+#else
+static inline void compat_skip_unload(bool skip)
+{
+}
+
+static inline void compat_panic_unload(void)
+{
+}
 #endif
 
 /* struct drm_atomic_state, which is drm_atomic_commit later */
@@ -153,12 +179,20 @@ static inline void compat_hrtimer_setup(struct hrtimer *timer,
  */
 #ifdef HAVE_DRM_HOTSPOT_PLANE
 #define COMPAT_CURSOR_HOTSPOT	DRIVER_CURSOR_HOTSPOT
-#define compat_hot_known(state)	true
+static inline bool compat_hot_known(const struct drm_plane_state *state)
+{
+	return true;
+}
+
 #define compat_hot_x(state)	((state)->hotspot_x)
 #define compat_hot_y(state)	((state)->hotspot_y)
 #else
 #define COMPAT_CURSOR_HOTSPOT	0
-#define compat_hot_known(state)	list_empty(&(state)->fb->filp_head)
+static inline bool compat_hot_known(const struct drm_plane_state *state)
+{
+	return list_empty(&state->fb->filp_head);
+}
+
 #define compat_hot_x(state)	((state)->fb->hot_x)
 #define compat_hot_y(state)	((state)->fb->hot_y)
 #endif

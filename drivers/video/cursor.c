@@ -32,7 +32,10 @@ static int synv_cursor_check(struct drm_plane *plane, compat_atomic *state)
 	    new->src_w != new->fb->width << 16 ||
 	    new->src_h != new->fb->height << 16)
 		return -EINVAL;
-	/* better a pointer that the program draws than one that points elsewhere */
+	/*
+	 * Without the hot spot the host's pointer would click elsewhere than it
+	 * shows. If the commit fails, programs draw the pointer themselves.
+	 */
 	if (!compat_hot_known(new))
 		return -EINVAL;
 	crtc_state = drm_atomic_get_new_crtc_state(state, new->crtc);

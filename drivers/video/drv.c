@@ -149,6 +149,7 @@ static int synv_probe(struct hv_device *hv, const struct hv_vmbus_device_id *id)
 	if (ret)
 		goto err_unmap;
 	WRITE_ONCE(v->registered, true);
+	compat_skip_unload(true);
 	compat_fbdev_setup(&v->drm);
 	return 0;
 
@@ -175,6 +176,7 @@ static compat_remove_t synv_remove(struct hv_device *hv)
 	/* from here on nobody is told of new modes, and nobody is doing it */
 	WRITE_ONCE(v->registered, false);
 	cancel_work_sync(&v->feature_work);
+	compat_skip_unload(false);
 	drm_dev_unplug(&v->drm);
 	synv_plane_exit(v);
 	drm_atomic_helper_shutdown(&v->drm);
@@ -251,9 +253,12 @@ static struct hv_driver synv_driver = {
 
 static int __init synv_init(void)
 {
+	int ret;
+
 	if (drm_firmware_drivers_only())
 		return -ENODEV;
-	return vmbus_driver_register(&synv_driver);
+	ret = synthio_refuse_isolated();
+	return ret ?: vmbus_driver_register(&synv_driver);
 }
 module_init(synv_init);
 

@@ -480,6 +480,7 @@ static int synv_plane_scanout(struct drm_plane *plane,
 static void synv_plane_panic_flush(struct drm_plane *plane)
 {
 	synv_proto_panic_dirt(to_synv(plane->dev));
+	compat_panic_unload();
 }
 #endif
 

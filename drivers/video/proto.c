@@ -238,10 +238,7 @@ static void tell_position(struct synv *v)
 		!tell(v, &out, SYNTHVID_POINTER_POSITION, sizeof(out.position));
 }
 
-/*
- * Send what the host lacks of shapes->told: all of it, or what it did not get
- * when there was no room in the ring
- */
+/* Send shapes->told from shapes->part on, which is not 0 if the ring was full before */
 static int tell_parts(struct synv *v)
 {
 	struct synv_shapes *s = v->shapes;
@@ -262,7 +259,7 @@ static int tell_parts(struct synv *v)
 	return 0;
 }
 
-/* A host that has got the first parts of another picture gets all of that before */
+/* Send v->shapes->wanted. If a picture was sent in part before, it is completed first */
 static void tell_shape(struct synv *v)
 {
 	struct synv_shapes *s = v->shapes;
@@ -474,8 +471,8 @@ int synv_proto_start(struct synv *v)
 		ret = 0;
 	}
 	/*
-	 * A feature change that follows the answer finds us connected. One that
-	 * never comes would leave a pointer of the host's own on the screen.
+	 * A feature change may follow at once, and needs v->connected. It may also
+	 * never come, so the pointer is hidden here.
 	 */
 	if (!ret) {
 		mutex_lock(&v->out_lock);

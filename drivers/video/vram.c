@@ -451,9 +451,9 @@ void synv_vram_debugfs(struct drm_minor *minor)
 /* --- life ----------------------------------------------------------------------- */
 
 /*
- * Hyper-V's protocol has no offset any more: the picture is to be at the beginning.
- * Who is behind a PCI device, and so no Hyper-V, may take one, if whoever runs it
- * says so.
+ * The offset of the picture in the VRAM must be 0 on Hyper-V and OpenVMM, which are
+ * reached through an ACPI or platform device. A host behind a PCI device (ivshmem)
+ * may accept an offset, which its owner knows.
  */
 static int what_is_wanted(const struct synv *v)
 {

@@ -50,7 +50,19 @@ struct synthkbd_event {
 	__u32 info;
 };
 
+#define SYNTHKBD_LED_SCROLL		0x1
+#define SYNTHKBD_LED_NUM		0x2
+#define SYNTHKBD_LED_CAPS		0x4
+#define SYNTHKBD_LED_ALL		0x7
+
+struct synthkbd_led_indicators {
+	struct synthkbd_header header;
+	__u16 leds;		/* SYNTHKBD_LED_*, as in a PS/2 keyboard's command */
+	__u16 reserved;
+};
+
 _Static_assert(sizeof(struct synthkbd_protocol_request) == 8, "request");
+_Static_assert(sizeof(struct synthkbd_led_indicators) == 8, "LEDs");
 _Static_assert(sizeof(struct synthkbd_protocol_response) == 8, "response");
 _Static_assert(sizeof(struct synthkbd_event) == 12, "event");
 

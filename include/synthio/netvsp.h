@@ -191,6 +191,12 @@ struct nvsp_subchannel_complete {
 
 #define NVSP_TABLE_ENTRIES		16u
 
+/*
+ * Where hosts put the entries up to version 6, whatever they say of it: behind the
+ * largest of those versions' messages
+ */
+#define NVSP_TABLE_OLD_OFFSET		40u
+
 struct nvsp_indirection_table {
 	__u32 count;			/* of entries, __u32 each: a channel index */
 	__u32 offset;			/* from the start of the message */

@@ -15,6 +15,7 @@
 
 FUZZ_SRCS_ring := channel/ring.c
 FUZZ_SRCS_sbc := drivers/block/sbc.c
+FUZZ_SRCS_keyboard := drivers/input/keyboard_message.c
 FUZZ_SRCS_mouse := drivers/input/message.c
 FUZZ_SRCS_video := drivers/video/message.c
 FUZZ_SRCS_rndis := drivers/net/rndis.c
@@ -32,7 +33,7 @@ FUZZ_HAS := $(shell echo 'int LLVMFuzzerTestOneInput(void){return 0;}' | \
 	2>/dev/null && echo yes)
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_HDRS := $(wildcard channel/ring*.h drivers/block/sbc*.h \
-	drivers/input/message*.h drivers/video/message*.h \
+	drivers/input/*message*.h drivers/video/message*.h \
 	drivers/net/rndis*.h tests/host/*.h \
 	tests/unit/*.h include/synthio/*.h)
 FUZZ_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -Iinclude \

@@ -45,7 +45,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 				.scsi_status = status,
 				.sense = b,
 				.sense_len = len,
-				.optional = flags & 2,
+				.command = flags % 3,
 			};
 
 			must(!sbc_feed_judge(&a));

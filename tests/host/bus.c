@@ -77,12 +77,18 @@ void bus_offer_channel(struct bus *bus, struct channel *ch)
 	bus_send(bus, &offer, sizeof(offer));
 }
 
+/* The one that the device had before, of which the guest knows that it has gone */
+static bool bus_may_replace(const struct bus *bus, const struct channel *ch)
+{
+	return ch->rescinded && !ch->open && bus->profile->bus.offers_beside;
+}
+
 void bus_offer_device(struct bus *bus, struct device *dev)
 {
-	struct channel *ch;
+	struct channel *ch = dev->channels[0];
 
 	if (!bus->offers_requested || !dev->offered || dev->declined ||
-	    dev->channels[0] || !guest_usable(bus->guest))
+	    (ch && !bus_may_replace(bus, ch)) || !guest_usable(bus->guest))
 		return;
 	ch = channel_create(dev, 0);
 	if (ch)
@@ -147,6 +153,7 @@ void bus_reset(struct bus *bus, const char *why)
 	}
 	for (dev = bus->devices; dev; dev = dev->next) {
 		dev->declined = false;
+		device_stop_subchannels(dev);
 		if (dev->kind->ops->reset)
 			dev->kind->ops->reset(dev);
 		/* nobody is left to wait for */
@@ -367,6 +374,8 @@ static void bus_close(struct bus *bus, uint32_t conn_id, const void *msg)
 			return;
 		}
 	}
+	if (!ch->index)
+		device_stop_subchannels(ch->dev);
 	channel_shut(ch);
 	log_info("%s %s/%u: closed", ch->dev->kind->name, ch->dev->id,
 		 ch->index);
@@ -523,7 +532,7 @@ static void bus_modify(struct bus *bus, uint32_t conn_id, const void *msg)
 		if (bus->version < VMBUS_WIRE_V5_3)
 			return;
 		ch->modify_pending = true;
-		loop_set_timer(bus->loop, &ch->modify_timer, BUS_MODIFY_MS);
+		loop_set_timer(bus->loop, &ch->modify_timer, bus->modify_ms);
 	}
 }
 
@@ -689,6 +698,8 @@ void bus_init(struct bus *bus, struct loop *loop, struct ram *ram,
 	bus->guest = guest;
 	bus->max_version = max_version;
 	bus->profile = profile_default();
+	bus->subchannel_ms = -1;
+	bus->modify_ms = BUS_MODIFY_MS;
 	bus->next_relid = 1;
 	bus->poller.poll = bus_poll;
 	bus->poller.prepare_sleep = bus_prepare_sleep;
@@ -704,6 +715,7 @@ void bus_exit(struct bus *bus)
 		bus->devices = dev->next;
 		loop_clear_timer(&dev->retire);
 		loop_clear_timer(&dev->rescind);
+		device_stop_subchannels(dev);
 		if (dev->kind->ops->destroy)
 			dev->kind->ops->destroy(dev);
 	}
@@ -758,9 +770,10 @@ void bus_status(struct bus *bus, struct text *out)
 			struct channel *ch = dev->channels[i];
 
 			if (ch)
-				text_add(out, "  channel %u: relid %u, %s, VP %u, %zu bytes queued\n",
+				text_add(out, "  channel %u: relid %u, %s, VP %u%s, %zu bytes queued\n",
 					 i, ch->relid, bus_channel_state(ch),
-					 ch->target_vp, ch->queue_bytes);
+					 ch->target_vp, ch->modify_pending ?
+					 " from now on" : "", ch->queue_bytes);
 		}
 		if (dev->kind->ops->status)
 			dev->kind->ops->status(dev, out);

@@ -14,6 +14,8 @@
 /**
  * struct bus - the server's state; one for the life of the program
  * @profile: the kind of host that bus and devices behave like
+ * @subchannel_ms: instead of the profile's, or negative
+ * @modify_ms: how long modify-channel takes
  * @version: negotiated, 0 while there is no connection
  * @msg_conn_id: what the guest posts to
  * @target_vp: gets our messages
@@ -30,6 +32,8 @@ struct bus {
 	struct device *devices;
 	uint32_t max_version;
 	const struct host_profile *profile;
+	int subchannel_ms;
+	unsigned int modify_ms;
 
 	uint32_t version;
 	uint32_t msg_conn_id;
@@ -100,6 +104,11 @@ bool device_rescind_try(struct device *dev);
  * device_rescind_end() - rescind a device at once
  */
 void device_rescind_end(struct device *dev);
+
+/**
+ * device_stop_subchannels() - those that were asked for do not come any more
+ */
+void device_stop_subchannels(struct device *dev);
 
 /**
  * bus_offer_device() - offer a device's primary channel, if the guest wants it

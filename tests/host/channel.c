@@ -763,6 +763,10 @@ void channel_shut(struct channel *ch)
 	channel_drain(ch);
 	ch->open = false;
 	ch->active = false;
+	if (ch->bus->profile->bus.modify_open_only) {
+		ch->modify_pending = false;
+		loop_clear_timer(&ch->modify_timer);
+	}
 	if (ch->dev->kind->ops->close)
 		ch->dev->kind->ops->close(ch->dev, ch);
 	while ((q = ch->queue)) {

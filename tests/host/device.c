@@ -104,26 +104,70 @@ struct device *device_find(struct bus *bus, const struct device_kind *kind,
 	return NULL;
 }
 
+static unsigned int device_subchannel_ms(const struct device *dev)
+{
+	const struct bus *bus = dev->bus;
+
+	return bus->subchannel_ms < 0 ? bus->profile->bus.subchannel_ms :
+	       (unsigned int)bus->subchannel_ms;
+}
+
+/* The next one that is missing: 1, 0 if none is, or -ENODEV without a relid */
+static int device_offer_next(struct device *dev)
+{
+	unsigned int i = 1;
+	struct channel *ch;
+
+	while (i <= dev->subs_due && dev->channels[i])
+		i++;
+	if (i > dev->subs_due)
+		return 0;
+	ch = channel_create(dev, i);
+	if (!ch)
+		return -ENODEV;
+	bus_offer_channel(dev->bus, ch);
+	return 1;
+}
+
+static void device_subs_step(struct loop_timer *timer)
+{
+	struct device *dev = container_of(timer, struct device, subs);
+	int ret = device_offer_next(dev);
+
+	if (ret < 0)
+		log_error("%s: no relid is free for a subchannel", dev->id);
+	if (ret > 0)
+		loop_set_timer(bus_loop(dev->bus), timer,
+			       device_subchannel_ms(dev));
+}
+
+void device_stop_subchannels(struct device *dev)
+{
+	dev->subs_due = 0;
+	loop_clear_timer(&dev->subs);
+}
+
 int device_offer_subchannels(struct device *dev, unsigned int count)
 {
 	struct channel *primary = dev->channels[0];
-	unsigned int i;
+	unsigned int ms;
+	int ret;
 
 	if (count > dev->max_subchannels)
 		return -EINVAL;
 	if (!primary || channel_gone(primary))
 		return -ENODEV;
-	for (i = 1; i <= count; i++) {
-		struct channel *ch;
-
-		if (dev->channels[i])
-			continue;
-		ch = channel_create(dev, i);
-		if (!ch)
-			return -ENODEV;
-		bus_offer_channel(dev->bus, ch);
+	dev->subs_due = count;
+	ms = device_subchannel_ms(dev);
+	if (ms) {
+		dev->subs.fired = device_subs_step;
+		loop_set_timer(bus_loop(dev->bus), &dev->subs, ms);
+		return 0;
 	}
-	return 0;
+	do {
+		ret = device_offer_next(dev);
+	} while (ret > 0);
+	return ret;
 }
 
 void device_rescind_end(struct device *dev)
@@ -131,6 +175,7 @@ void device_rescind_end(struct device *dev)
 	bool again = dev->offer_again;
 	unsigned int i;
 
+	device_stop_subchannels(dev);
 	for (i = 1 + DEVICE_MAX_SUBCHANNELS; i-- > 0;) {
 		struct channel *ch = dev->channels[i];
 
@@ -235,6 +280,8 @@ int device_retire(struct device *dev)
 
 int device_offer(struct device *dev)
 {
+	struct channel *ch;
+
 	if (dev->rescinding && !dev->offer_again) {
 		dev->offer_again = true;
 		return 0;
@@ -243,15 +290,22 @@ int device_offer(struct device *dev)
 		return -EALREADY;
 	dev->offered = true;
 	dev->declined = false;
-	log_info("%s %s: offered again%s", dev->kind->name, dev->id,
-		 dev->channels[0] ? ", once the guest has released it" : "");
+	ch = dev->channels[0];
 	bus_offer_device(dev->bus, dev);
+	log_info("%s %s: offered again%s", dev->kind->name, dev->id,
+		 ch && dev->channels[0] == ch ?
+		 ", once the guest has released it" : "");
 	return 0;
 }
 
 struct loop *bus_loop(struct bus *bus)
 {
 	return bus->loop;
+}
+
+const struct host_profile *bus_profile(const struct bus *bus)
+{
+	return bus->profile;
 }
 
 struct console *bus_console(struct bus *bus)

@@ -30,6 +30,7 @@
 #include "text.h"
 
 struct bus;
+struct host_profile;
 struct channel;
 struct console;
 struct device;
@@ -229,6 +230,8 @@ struct device {
 	/* the bus's own */
 	struct device *next;
 	struct channel *channels[1 + DEVICE_MAX_SUBCHANNELS];
+	unsigned int subs_due;	/* subchannels that are to be offered, in all */
+	struct loop_timer subs;
 	bool rescinds_late;	/* subchannels: by bus_rescind_late(), not at the close */
 	bool offered;
 	bool declined;		/* released by the guest, for this connection */
@@ -274,6 +277,9 @@ struct device *device_find(struct bus *bus, const struct device_kind *kind,
  * device_offer_subchannels() - offer more channels of an open device
  * @count: how many; those already there are not offered again
  *
+ * Some hosts take their time (struct profile_bus), so that they come after the
+ * guest has its answer.
+ *
  * The bus rescinds them when the guest closes the primary channel.
  * Return: 0, -EINVAL if that exceeds @max_subchannels, -ENODEV if the primary
  * channel is not open.
@@ -310,6 +316,11 @@ int device_retire(struct device *dev);
 int device_offer(struct device *dev);
 
 struct loop *bus_loop(struct bus *bus);
+
+/**
+ * bus_profile() - the kind of host to behave like
+ */
+const struct host_profile *bus_profile(const struct bus *bus);
 
 /**
  * bus_console() - the screen, keys and pointer that a person has (console.h)

@@ -59,6 +59,8 @@ void guest_unqueue(struct guest *g)
 /* Afterwards nothing points into guest RAM any more */
 static void guest_detach(struct guest *g, const char *why)
 {
+	uint32_t i;
+
 	if (!g->attached)
 		return;
 	g->silent = true;
@@ -69,7 +71,10 @@ static void guest_detach(struct guest *g, const char *why)
 	g->control = NULL;
 	g->posts = NULL;
 	g->signals = NULL;
-	memset(g->vp, 0, sizeof(g->vp));
+	for (i = 0; i < SYNTHIO_MAX_VPS; i++) {
+		g->vp[i].slot = NULL;
+		g->vp[i].flags = NULL;
+	}
 	g->nr_vps = 0;
 	g->silent = false;
 }
@@ -79,6 +84,59 @@ void guest_forget(struct guest *g, const char *why)
 	guest_detach(g, why);
 	g->broken = false;
 	g->why[0] = '\0';
+}
+
+static void guest_drop_kept(struct guest *g)
+{
+	uint32_t i;
+
+	for (i = 0; i < SYNTHIO_MAX_VPS; i++)
+		g->vp[i].kept.type = VMBUS_WIRE_MSG_NONE;
+}
+
+/*
+ * The guest takes its pages away, in good order: they are what they were until now.
+ * The slots of SynIC would keep what is in them.
+ */
+static void guest_keep_slots(struct guest *g)
+{
+	uint32_t i;
+
+	guest_drop_kept(g);
+	if (!g->overlay || !g->attached)
+		return;
+	for (i = 0; i < g->nr_vps; i++) {
+		if (guest_load(&g->vp[i].slot->type) == VMBUS_WIRE_MSG_NONE)
+			continue;
+		memcpy(&g->vp[i].kept, g->vp[i].slot, sizeof(g->vp[i].kept));
+		log_warn("the guest leaves a message of type %u in the slot of VP %u",
+			 g->vp[i].kept.type, i);
+	}
+}
+
+void guest_machine_reset(struct guest *g, const char *why)
+{
+	/* only to say what is in them: the machine stands still */
+	guest_keep_slots(g);
+	guest_forget(g, why);
+	guest_drop_kept(g);
+}
+
+/* And the next ones lie under them. Nobody is interrupted for that */
+static void guest_show_kept(struct guest *g)
+{
+	uint32_t i;
+
+	for (i = 0; i < g->nr_vps; i++) {
+		struct vmbus_wire_message *kept = &g->vp[i].kept;
+		uint32_t type = kept->type;
+
+		if (type == VMBUS_WIRE_MSG_NONE)
+			continue;
+		kept->type = VMBUS_WIRE_MSG_NONE;
+		memcpy(g->vp[i].slot, kept, sizeof(*kept));
+		guest_store(&g->vp[i].slot->type, type);
+	}
 }
 
 /* One page of guest RAM at an address that it gave, or NULL */
@@ -199,6 +257,7 @@ static int guest_attach(struct guest *g, const struct synthio_bootstrap *b)
 		return status;
 	g->bar_gpa = b->bar_gpa;
 	g->nr_vps = b->nr_vps;
+	guest_show_kept(g);
 	g->nr_vectors = b->nr_vectors;
 	g->post_cons = guest_load(&g->control->post_prod);
 	guest_store(&g->control->post_cons, g->post_cons);
@@ -230,6 +289,7 @@ static bool guest_command(struct guest *g)
 		status = guest_attach(g, &b);
 		break;
 	case SYNTHIO_CMD_DETACH:
+		guest_keep_slots(g);
 		guest_forget(g, "the guest detaches");
 		log_info("guest detached");
 		status = SYNTHIO_OK;
@@ -530,7 +590,7 @@ void guest_connected(struct guest *g, struct server *server)
 
 void guest_disconnected(struct guest *g, const char *why)
 {
-	guest_forget(g, why);
+	guest_machine_reset(g, why);
 	g->boot = NULL;
 	ram_unmap(g->ram);
 }

@@ -52,6 +52,7 @@ struct guest_message {
 
 struct guest_vp {
 	struct vmbus_wire_message *slot;	/* of our SINT, in guest RAM */
+	struct vmbus_wire_message kept;		/* what was in the last one */
 	struct vmbus_wire_flags *flags;
 };
 
@@ -61,6 +62,8 @@ struct guest_vp {
  * @broken: it broke the protocol: ignored until it attaches again
  * @silent: what is in flight ends without a word: nobody reads the rings, event
  *	and message pages any more, and others may own them by now
+ * @overlay: what a guest leaves in a slot when it detaches is in the slot of the
+ *	one that attaches next: see struct profile_bus
  * @why: how, for the status
  * @bar_gpa: where the guest sees the BAR, as it said when it attached
  */
@@ -76,6 +79,7 @@ struct guest {
 	bool attached;
 	bool broken;
 	bool silent;
+	bool overlay;
 	char why[256];
 	uint64_t bar_gpa;
 
@@ -109,9 +113,14 @@ void guest_connected(struct guest *g, struct server *server);
 void guest_disconnected(struct guest *g, const char *why);
 
 /**
- * guest_forget() - the machine was reset: all addresses are void
+ * guest_forget() - all addresses are void
  */
 void guest_forget(struct guest *g, const char *why);
+
+/**
+ * guest_machine_reset() - the machine was reset: and nothing is left of it
+ */
+void guest_machine_reset(struct guest *g, const char *why);
 
 /**
  * guest_usable() - whether its memory may be touched

@@ -81,7 +81,7 @@ static void host_machine_reset(void *arg)
 {
 	struct host *h = arg;
 
-	guest_forget(&h->guest, "the machine was reset");
+	guest_machine_reset(&h->guest, "the machine was reset");
 }
 
 static const struct qmp_ops host_qmp_ops = {
@@ -188,6 +188,29 @@ static int host_opt_like(struct host *h, const char *arg, struct text *err)
 	if (!profile)
 		return text_add(err, "'%s' is no kind of host; see --help", arg);
 	h->bus.profile = profile;
+	h->guest.overlay = profile->bus.overlay;
+	return 0;
+}
+
+static int host_opt_subchannel_ms(struct host *h, const char *arg,
+				  struct text *err)
+{
+	uint64_t ms;
+
+	if (text_number(arg, 0, 600000, &ms))
+		return text_add(err, "'%s' is no number of milliseconds", arg);
+	h->bus.subchannel_ms = ms;
+	return 0;
+}
+
+static int host_opt_modify_ms(struct host *h, const char *arg,
+			      struct text *err)
+{
+	uint64_t ms;
+
+	if (text_number(arg, 1, 600000, &ms))
+		return text_add(err, "'%s' is no number of milliseconds", arg);
+	h->bus.modify_ms = ms;
 	return 0;
 }
 
@@ -234,6 +257,11 @@ static const struct host_option_kind {
 	  host_opt_max_version },
 	{ "like", "KIND", "the kind of host to behave like, see below (hyperv)",
 	  host_opt_like },
+	{ "subchannel-ms", "N",
+	  "sub-channels are offered so late, each; as the kind of host does (20)",
+	  host_opt_subchannel_ms },
+	{ "modify-ms", "N", "modify-channel is answered so late (2)",
+	  host_opt_modify_ms },
 	{ "poll-us", "N", "busy-poll up to this long before sleeping, if that pays, microseconds (200)",
 	  host_opt_poll },
 	{ "log", "FILE", "append the log to a file, not to stderr",
@@ -382,6 +410,7 @@ int host_init(struct host *h, struct text *err)
 	}
 	/* Pollers run in the reverse order: the guest's messages come first */
 	bus_init(&h->bus, h->loop, &h->ram, &h->guest, VMBUS_WIRE_V5_3);
+	h->guest.overlay = h->bus.profile->bus.overlay;
 	h->bus.console = &h->console;
 	guest_init(&h->guest, h->loop, &h->ram, &host_guest_ops, h);
 	return 0;

@@ -21,6 +21,7 @@ struct keyboard {
 	struct console_sink sink;
 	struct channel *channel;
 	bool ready;		/* the guest's version was accepted */
+	uint16_t leds;		/* SYNTHKBD_LED_* */
 	uint64_t events;
 };
 
@@ -35,6 +36,7 @@ static int keyboard_open(struct device *dev, struct channel *ch)
 {
 	to_keyboard(dev)->channel = ch;
 	to_keyboard(dev)->ready = false;
+	to_keyboard(dev)->leds = 0;
 	return 0;
 }
 
@@ -53,8 +55,9 @@ static void keyboard_version(struct keyboard *k, struct channel *ch,
 		.header.type = SYNTHKBD_PROTOCOL_RESPONSE,
 	};
 
-	if (pkt->len < sizeof(*req)) {
-		channel_error(ch, "version request of %u bytes", pkt->len);
+	if (k->ready || pkt->len != sizeof(*req)) {
+		channel_error(ch, "version request of %u bytes%s", pkt->len,
+			      k->ready ? ", again" : "");
 		return;
 	}
 	k->ready = req->version == SYNTHKBD_VERSION_1_0;
@@ -64,6 +67,21 @@ static void keyboard_version(struct keyboard *k, struct channel *ch,
 		 k->ready ? "accepted" : "refused");
 	/* An answer of its own; the host completes nothing on this channel */
 	channel_send(ch, pkt->trans_id, &rsp, sizeof(rsp), false);
+}
+
+static void keyboard_leds(struct keyboard *k, struct channel *ch,
+			  const struct packet *pkt)
+{
+	const struct synthkbd_led_indicators *msg = pkt->payload;
+
+	if (!k->ready || pkt->len != sizeof(*msg) ||
+	    msg->leds & ~SYNTHKBD_LED_ALL) {
+		channel_error(ch, "LEDs of %u bytes%s", pkt->len,
+			      k->ready ? "" : ", before a version");
+		return;
+	}
+	k->leds = msg->leds;
+	log_debug("keyboard %s: LEDs %x", k->dev.id, k->leds);
 }
 
 static void keyboard_packet(struct device *dev, struct channel *ch,
@@ -81,7 +99,7 @@ static void keyboard_packet(struct device *dev, struct channel *ch,
 		keyboard_version(to_keyboard(dev), ch, pkt);
 		break;
 	case SYNTHKBD_LED_INDICATORS:
-		log_debug("keyboard %s: LEDs", dev->id);
+		keyboard_leds(to_keyboard(dev), ch, pkt);
 		break;
 	default:
 		channel_error(ch, "unknown message type %u", h->type);
@@ -92,9 +110,13 @@ static void keyboard_status(struct device *dev, struct text *out)
 {
 	struct keyboard *k = to_keyboard(dev);
 
-	text_add(out, "  %s, %llu key events\n",
+	text_add(out, "  %s, %llu key events, LEDs:%s%s%s%s\n",
 		 k->ready ? "ready" : "not ready",
-		 (unsigned long long)k->events);
+		 (unsigned long long)k->events,
+		 k->leds & SYNTHKBD_LED_NUM ? " num" : "",
+		 k->leds & SYNTHKBD_LED_CAPS ? " caps" : "",
+		 k->leds & SYNTHKBD_LED_SCROLL ? " scroll" : "",
+		 k->leds ? "" : " none");
 }
 
 static void keyboard_destroy(struct device *dev)
@@ -311,6 +333,50 @@ static int keyboard_cmd_key(struct bus *bus, int argc, char **argv,
 	return 0;
 }
 
+/* Characters instead of keys, as a host does that types text for somebody */
+static int keyboard_cmd_unicode(struct bus *bus, int argc, char **argv,
+				struct text *out)
+{
+	struct keyboard *k = keyboard_ready(bus, out);
+	uint64_t c;
+	int i;
+
+	if (!k)
+		return -ENODEV;
+	if (argc < 2)
+		return text_add(out, "needs numbers of characters");
+	for (i = 1; i < argc; i++) {
+		if (text_number(argv[i], 0, 0xffff, &c))
+			return text_add(out, "'%s' is no character", argv[i]);
+		if (keyboard_key(k, c, SYNTHKBD_UNICODE) ||
+		    keyboard_key(k, c, SYNTHKBD_UNICODE | SYNTHKBD_BREAK))
+			return keyboard_full(out);
+	}
+	return 0;
+}
+
+/* A message as it is, right or wrong */
+static int keyboard_cmd_raw(struct bus *bus, int argc, char **argv,
+			    struct text *out)
+{
+	struct keyboard *k = keyboard_ready(bus, out);
+	uint32_t words[16];
+	uint64_t n;
+	int i;
+
+	if (!k)
+		return -ENODEV;
+	if (argc < 2 || argc > 17)
+		return text_add(out, "needs 1 to 16 numbers of 32 bits");
+	for (i = 1; i < argc; i++) {
+		if (text_number(argv[i], 0, UINT32_MAX, &n))
+			return text_add(out, "'%s' is no number", argv[i]);
+		words[i - 1] = n;
+	}
+	return channel_send(k->channel, 0, words, (argc - 1) * sizeof(words[0]),
+			    false) ? keyboard_full(out) : 0;
+}
+
 /* A byte stream as a keyboard sends it: e0 and e1 prefixes, bit 7 = break */
 static int keyboard_cmd_scancode(struct bus *bus, int argc, char **argv,
 				 struct text *out)
@@ -380,6 +446,11 @@ static const struct device_command keyboard_commands[] = {
 	  keyboard_cmd_key },
 	{ "scancode", "HEX...", "send scan codes of set 1, such as e0 48 e0 c8",
 	  keyboard_cmd_scancode },
+	{ "unicode", "NUMBER...", "type characters that are told as such",
+	  keyboard_cmd_unicode },
+	{ "key-message", "NUMBER...",
+	  "send a message of the keyboard's, in words of 32 bits, whatever it is",
+	  keyboard_cmd_raw },
 	{ 0 }
 };
 

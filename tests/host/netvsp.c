@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bus.h"
 #include "netvsp.h"
 
 void netvsp_set_carrier(struct netvsp *n, bool up)
@@ -85,8 +86,11 @@ static void netvsp_packet(struct device *dev, struct channel *ch,
 	struct netvsp *n = to_netvsp(dev);
 	struct nvsp_message msg = { 0 };
 
+	if (n->deaf)
+		return;
 	if (pkt->type == PACKET_COMPLETION) {
-		slots_completed(nc, pkt);
+		if (pkt->trans_id != NETVSP_SWITCH_ID)
+			slots_completed(nc, pkt);
 		return;
 	}
 	if (pkt->len < NVSP_MESSAGE_SIZE || pkt->len > sizeof(msg)) {
@@ -127,7 +131,10 @@ static int netvsp_open(struct device *dev, struct channel *ch)
 		return 0;
 	}
 	n->state = NETVSP_OPENED;
+	n->like = &dev->bus->profile->netvsp;
 	n->config = n->configured;
+	n->config.rsc &= !n->like->no_rsc;
+	n->headroom = n->like->slot_head ? n->like->slot_head : NETVSP_HEADROOM;
 	return 0;
 }
 
@@ -171,6 +178,7 @@ static void netvsp_destroy(struct device *dev)
 	struct netvsp *n = to_netvsp(dev);
 
 	loop_del_poller(bus_loop(dev->bus), &n->poller);
+	loop_clear_timer(&n->late);
 	if (n->back)
 		n->back->ops->close(n->back);
 	netvsp_fault_clear(n);

@@ -21,14 +21,17 @@
 #include <synthio/rndis.h>
 
 #include "device.h"
+#include "loop.h"
 #include "netback.h"
 #include "netframe.h"
 #include "netvsp_fault.h"
+#include "profile.h"
 #include "toeplitz.h"
 
 #define NETVSP_MTU_MIN		68u
 #define NETVSP_MTU_MAX		65521u
 #define NETVSP_MTU		9000u
+#define NETVSP_FRAME		1514u		/* of a guest that says nothing useful */
 #define NETVSP_SPEED		10000u		/* Mbit/s */
 #define NETVSP_SECTION		6144u		/* of the send buffer */
 #define NETVSP_SECTION_MIN	1728u
@@ -46,11 +49,14 @@
 #define NETVSP_SPARE_SLOTS	4u		/* frames leave so many to control */
 
 /*
- * Where a frame begins in its slot: behind the RNDIS header and all per-packet
+ * Where a frame begins in its slot, if the profile has no other place: behind the RNDIS header and all per-packet
  * info there is, and so that what follows the Ethernet header is at the beginning
  * of a cache line.
  */
 #define NETVSP_HEADROOM		114u
+
+/* Transaction id of a SWITCH_DATA_PATH of ours; guests complete it or don't */
+#define NETVSP_SWITCH_ID	(1ull << 63)
 
 enum netvsp_state {
 	NETVSP_CLOSED,
@@ -120,7 +126,6 @@ struct netvsp_buffer {
 	uint8_t *map;
 	size_t bytes;
 	uint32_t gpadl;
-	bool revoked;
 };
 
 /**
@@ -169,7 +174,7 @@ struct netvsp_answer {
 
 struct netvsp_stats {
 	uint64_t tx_packets, tx_bytes, tx_lso, tx_csum, tx_in_section;
-	uint64_t tx_refused, tx_failed, tx_dropped;
+	uint64_t tx_refused, tx_failed, tx_dropped, tx_tagged;
 	uint64_t rx_packets, rx_bytes, rx_large, rx_csum;
 	uint64_t rx_filtered, rx_oversized, rx_malformed, rx_failed;
 	uint64_t rx_discarded, rx_no_slots, rx_pages;
@@ -196,15 +201,24 @@ struct netvsp_rss {
 
 /**
  * struct netvsp - a network card
+ * @like: the kind of host that it behaves like
  * @carrier: the cable is plugged in
  * @rx_csum: what is done to checksums of TCP, and said of all
  * @speed: Mbit/s
  * @mac: permanent; @address is what it is now
  * @version, @message_bytes, @capabilities, @mtu: negotiated
  * @offered: subchannels that were asked for
+ * @subchannel_ms: how long those are held back
+ * @late: that time; at its end they are offered
+ * @held_back: it runs
  * @table_due: the send indirection table follows when those are open
+ * @deaf: a buffer was revoked: nothing that comes is read
+ * @headroom: where a frame begins in its slot
  * @slots, @free: of the receive buffer; @free is the first of the free ones
+ * @control_slots, @control_first, @control_free: the first slots are for control
+ *	messages alone; of these the first free one, and how many
  * @last_packet: while it retires: when the guest sent something, loop_now()
+ * @completions: of what it sent, so far
  * @rx_readable: bit mask of the backend's queues that may have frames
  * @rx_starved: there was no slot for the next one
  * @rx_held, @rx_iov: slots that the next frame will be read into, and their memory
@@ -215,6 +229,7 @@ struct netvsp_rss {
  */
 struct netvsp {
 	struct device dev;
+	const struct profile_netvsp *like;
 	struct netback *back;
 	struct netvsp_config configured, config;
 	unsigned int queues;
@@ -231,13 +246,19 @@ struct netvsp {
 	uint64_t capabilities;
 	unsigned int mtu;
 	unsigned int offered;
+	unsigned int subchannel_ms;
+	struct loop_timer late;
+	bool held_back;
 	bool table_due;
+	bool deaf;
 	struct netvsp_channel *channels[1 + DEVICE_MAX_SUBCHANNELS];
 
 	struct netvsp_buffer receive, send;
-	unsigned int slot_bytes, slot_count, slots_free;
+	unsigned int headroom, slot_bytes, slot_count, slots_free;
 	struct netvsp_slot *slots;
 	uint32_t free;
+	unsigned int control_slots, control_free;
+	uint32_t control_first;
 	uint32_t seq;
 	struct netvsp_answer *answers, **answers_end;
 	unsigned int answer_count;
@@ -250,6 +271,7 @@ struct netvsp {
 	struct netvsp_rss rss;
 
 	uint64_t last_packet;
+	unsigned int completions;
 
 	struct loop_poller poller;
 	uint64_t rx_readable;
@@ -304,6 +326,24 @@ void nvsp_channel_opened(struct netvsp *n);
  * nvsp_send_table() - tell the guest how to spread what it sends
  */
 void nvsp_send_table(struct netvsp *n);
+
+/**
+ * nvsp_is_padded() - whether a message is zero behind its fields
+ * @bytes: of those, behind the type
+ */
+bool nvsp_is_padded(const struct nvsp_message *msg, size_t bytes);
+
+/**
+ * nvsp_switch_path() - say that the synthetic path is the one that is used
+ */
+void nvsp_switch_path(struct netvsp *n);
+
+/**
+ * nvsp_late() - the timer @late: offer what was granted
+ * nvsp_set_late() - how long that is to be, from now on if it runs
+ */
+void nvsp_late(struct loop_timer *timer);
+void nvsp_set_late(struct netvsp *n, unsigned int ms);
 
 /**
  * nvsp_release() - forget the buffers
@@ -403,6 +443,13 @@ void slots_exit(struct netvsp *n);
 uint32_t slots_take(struct netvsp *n);
 void slots_give(struct netvsp *n, uint32_t slot);
 
+/**
+ * slots_take_control() - a slot for a control message
+ * slots_free_control() - how many there are
+ */
+uint32_t slots_take_control(struct netvsp *n);
+unsigned int slots_free_control(const struct netvsp *n);
+
 static inline uint8_t *slots_memory(const struct netvsp *n, uint32_t slot)
 {
 	return n->receive.map + (size_t)slot * n->slot_bytes;
@@ -410,8 +457,9 @@ static inline uint8_t *slots_memory(const struct netvsp *n, uint32_t slot)
 
 /**
  * slots_add() - one more range for the packet that a channel is about to get
+ * @bytes: of it
  */
-void slots_add(struct netvsp_channel *nc, uint32_t slot);
+void slots_add(struct netvsp_channel *nc, uint32_t slot, uint32_t bytes);
 
 /**
  * slots_send() - send that packet, if it has any

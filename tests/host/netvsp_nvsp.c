@@ -78,8 +78,12 @@ static void init(struct netvsp *n, struct channel *ch, const struct packet *pkt,
 static void ndis_config(struct netvsp *n, struct channel *ch,
 			const struct nvsp_message *msg)
 {
+	const struct profile_netvsp *like = n->like;
 	uint32_t frame = msg->ndis_config.mtu;
 
+	if (frame < like->min_frame ||
+	    (like->max_frame && frame > like->max_frame))
+		frame = NETVSP_FRAME;
 	if (frame < NETVSP_MTU_MIN + NETFRAME_ETH ||
 	    frame > UINT16_MAX + NETFRAME_ETH) {
 		channel_error(ch, "netvsp: frames of %u bytes", frame);
@@ -116,17 +120,18 @@ static unsigned int round_up(unsigned int n, unsigned int to)
 /* As large as a frame, or, for a guest that takes frames in pieces, larger */
 static unsigned int choose_slot(const struct netvsp *n)
 {
+	const struct profile_netvsp *like = n->like;
 	unsigned int bytes = n->config.slot;
-	unsigned int frame = NETVSP_HEADROOM + n->mtu + NETFRAME_ETH +
-			     NETFRAME_TAG;
+	unsigned int frame = n->headroom + n->mtu + NETFRAME_ETH;
 
+	frame += like->slot_tail ? like->slot_tail : NETFRAME_TAG;
 	if (!bytes && n->config.rsc && n->capabilities & NVSP_CAP_RSC)
-		bytes = NETVSP_SLOT_RSC;
+		bytes = NETVSP_SLOT_RSC + like->slot_skew;
 	if (bytes < frame)
 		bytes = frame;
 	if (bytes < NETVSP_SLOT_MIN)
 		bytes = NETVSP_SLOT_MIN;
-	return round_up(bytes, 64);
+	return like->slot_head || like->slot_tail ? bytes : round_up(bytes, 64);
 }
 
 static bool map_buffer(struct netvsp_buffer *b, struct channel *ch,
@@ -140,7 +145,6 @@ static bool map_buffer(struct netvsp_buffer *b, struct channel *ch,
 		return false;
 	}
 	b->gpadl = msg->buffer.gpadl;
-	b->revoked = false;
 	if (b->bytes >= least)
 		return true;
 	channel_error(ch, "netvsp: a buffer of %zu bytes, less than %zu",
@@ -175,7 +179,8 @@ static void receive_buffer(struct netvsp *n, struct channel *ch,
 	}
 	n->slot_bytes = choose_slot(n);
 	if (!map_buffer(&n->receive, ch, msg,
-			n->slot_bytes * (NETVSP_SPARE_SLOTS + 2)))
+			n->slot_bytes * (n->like->control_slots +
+					 NETVSP_SPARE_SLOTS + 2)))
 		return;
 	if (slots_init(n)) {
 		unmap_buffer(n, &n->receive);
@@ -224,7 +229,13 @@ static void revoke_buffer(struct netvsp *n, struct channel *ch,
 		slots_exit(n);
 	}
 	unmap_buffer(n, b);
-	b->revoked = true;
+	if (!n->like->deaf_when_revoked)
+		return;
+	n->deaf = true;
+	rx_stop(n);
+	slots_exit(n);
+	unmap_buffer(n, &n->receive);
+	unmap_buffer(n, &n->send);
 }
 
 static void offer_channels(struct netvsp *n, struct channel *ch,
@@ -240,15 +251,36 @@ static void offer_channels(struct netvsp *n, struct channel *ch,
 		return;
 	}
 	if (count > n->dev.max_subchannels)
-		count = n->dev.max_subchannels;
+		count = n->like->subchannels_all ? 0 : n->dev.max_subchannels;
 	rsp.subchannel_complete.status = NVSP_STATUS_FAILURE;
-	if (count && !n->offered && !device_offer_subchannels(&n->dev, count)) {
+	if (count && !n->offered &&
+	    (n->subchannel_ms || !device_offer_subchannels(&n->dev, count))) {
 		rsp.subchannel_complete.status = NVSP_STATUS_SUCCESS;
 		rsp.subchannel_complete.count = count;
 		n->offered = count;
 		n->table_due = true;
 	}
 	reply(n, ch, pkt, &rsp, POINT_SUBCHANNEL);
+	if (rsp.subchannel_complete.count && n->subchannel_ms) {
+		n->held_back = true;
+		nvsp_set_late(n, n->subchannel_ms);
+	}
+}
+
+void nvsp_set_late(struct netvsp *n, unsigned int ms)
+{
+	n->subchannel_ms = ms;
+	if (n->held_back)
+		loop_set_timer(bus_loop(n->dev.bus), &n->late, ms);
+}
+
+void nvsp_late(struct loop_timer *timer)
+{
+	struct netvsp *n = container_of(timer, struct netvsp, late);
+
+	n->held_back = false;
+	if (device_offer_subchannels(&n->dev, n->offered))
+		log_warn("%s: its sub-channels can't be offered", n->dev.id);
 }
 
 void nvsp_send_table(struct netvsp *n)
@@ -257,25 +289,33 @@ void nvsp_send_table(struct netvsp *n)
 		uint32_t type;
 		struct nvsp_indirection_table table;
 		uint32_t entry[NVSP_TABLE_ENTRIES];
+		uint8_t more[NVSP_TABLE_OLD_OFFSET - 12];
 	} __attribute__((packed)) msg = {
 		.type = NVSP_SEND_INDIRECTION_TABLE,
 		.table.count = NVSP_TABLE_ENTRIES,
 		.table.offset = 4 + sizeof(msg.table),
 	};
 	struct netvsp_fault *f = NULL;
+	size_t len = sizeof(msg) - sizeof(msg.more);
 	unsigned int i;
 
 	for (i = 0; i < NVSP_TABLE_ENTRIES; i++)
 		msg.entry[i] = i % (1 + n->offered);
+	if (n->like->table_old && n->version <= NVSP_VERSION_6) {
+		memmove((uint8_t *)&msg + NVSP_TABLE_OLD_OFFSET, msg.entry,
+			sizeof(msg.entry));
+		memset(msg.entry, 0, sizeof(msg.more));
+		len = sizeof(msg);
+	}
 	if (n->faults.list)
 		f = netvsp_fault_take(n, POINT_TABLE, 0, 0);
 	if (f) {
 		n->table_due = false;
-		netvsp_fault_message(f, n->channels[0]->ch, &msg, sizeof(msg));
+		netvsp_fault_message(f, n->channels[0]->ch, &msg, len);
 		return;
 	}
-	n->table_due = channel_send(n->channels[0]->ch, 0, &msg, sizeof(msg),
-				    false) == -ENOBUFS;
+	n->table_due = channel_send(n->channels[0]->ch, 0, &msg, len, false) ==
+		       -ENOBUFS;
 }
 
 void nvsp_channel_opened(struct netvsp *n)
@@ -289,6 +329,18 @@ void nvsp_channel_opened(struct netvsp *n)
 			return;
 	}
 	nvsp_send_table(n);
+}
+
+void nvsp_switch_path(struct netvsp *n)
+{
+	struct nvsp_message msg = {
+		.type = NVSP_SWITCH_DATA_PATH,
+		.data_path.active = NVSP_PATH_SYNTHETIC,
+	};
+
+	if (n->version >= NVSP_VERSION_4)
+		channel_send(n->channels[0]->ch, NETVSP_SWITCH_ID, &msg,
+			     n->message_bytes, true);
 }
 
 static void data_path(struct channel *ch, const struct packet *pkt,
@@ -307,23 +359,42 @@ static void data_path(struct channel *ch, const struct packet *pkt,
  * @state: only in this; NETVSP_CLOSED: in this and all later ones than @after
  * @version: not before it
  * @completed: it must ask for a completion; or it must not
+ * @bytes: of its fields: what is behind them is zero
  */
 static const struct step {
 	uint32_t type;
 	enum netvsp_state state, after;
 	uint32_t version;
 	bool completed;
+	uint32_t bytes;
 } steps[] = {
-	{ NVSP_INIT, NETVSP_OPENED, 0, 0, true },
-	{ NVSP_SEND_NDIS_CONFIG, NETVSP_VERSION, 0, NVSP_VERSION_2, false },
-	{ NVSP_SEND_NDIS_VERSION, NETVSP_CONFIG, 0, 0, false },
-	{ NVSP_SEND_RECEIVE_BUFFER, NETVSP_NDIS, 0, 0, true },
-	{ NVSP_SEND_SEND_BUFFER, NETVSP_RECEIVE, 0, 0, true },
-	{ NVSP_REVOKE_RECEIVE_BUFFER, 0, NETVSP_RECEIVE, 0, false },
-	{ NVSP_REVOKE_SEND_BUFFER, 0, NETVSP_READY, 0, false },
-	{ NVSP_SUBCHANNEL, 0, NETVSP_READY, NVSP_VERSION_5, true },
-	{ NVSP_SWITCH_DATA_PATH, 0, NETVSP_READY, NVSP_VERSION_4, true },
+	{ NVSP_INIT, NETVSP_OPENED, 0, 0, true, sizeof(struct nvsp_init) },
+	{ NVSP_SEND_NDIS_CONFIG, NETVSP_VERSION, 0, NVSP_VERSION_2, false,
+	  sizeof(struct nvsp_ndis_config) },
+	{ NVSP_SEND_NDIS_VERSION, NETVSP_CONFIG, 0, 0, false,
+	  sizeof(struct nvsp_ndis_version) },
+	{ NVSP_SEND_RECEIVE_BUFFER, NETVSP_NDIS, 0, 0, true,
+	  sizeof(struct nvsp_buffer) },
+	{ NVSP_SEND_SEND_BUFFER, NETVSP_RECEIVE, 0, 0, true,
+	  sizeof(struct nvsp_buffer) },
+	{ NVSP_REVOKE_RECEIVE_BUFFER, 0, NETVSP_RECEIVE, 0, false,
+	  sizeof(struct nvsp_revoke) },
+	{ NVSP_REVOKE_SEND_BUFFER, 0, NETVSP_READY, 0, false,
+	  sizeof(struct nvsp_revoke) },
+	{ NVSP_SUBCHANNEL, 0, NETVSP_READY, NVSP_VERSION_5, true,
+	  sizeof(struct nvsp_subchannel) },
+	{ NVSP_SWITCH_DATA_PATH, 0, NETVSP_READY, NVSP_VERSION_4, true,
+	  sizeof(struct nvsp_data_path) },
 };
+
+bool nvsp_is_padded(const struct nvsp_message *msg, size_t bytes)
+{
+	for (; bytes < sizeof(msg->raw); bytes++) {
+		if (msg->raw[bytes])
+			return false;
+	}
+	return true;
+}
 
 static const struct step *find_step(uint32_t type)
 {
@@ -351,6 +422,10 @@ static bool step_ok(struct netvsp *n, struct channel *ch,
 	else if (n->version < step->version)
 		channel_error(ch, "netvsp: message %u in version 0x%x",
 			      msg->type, n->version);
+	else if (!nvsp_is_padded(msg, step->bytes))
+		channel_error(ch,
+			      "netvsp: message %u has something behind its fields",
+			      msg->type);
 	else if (step->completed && !pkt->wants_completion)
 		channel_error(ch, "netvsp: message %u wants no completion",
 			      msg->type);
@@ -399,6 +474,8 @@ void nvsp_release(struct netvsp *n)
 {
 	struct netvsp_answer *a;
 
+	loop_clear_timer(&n->late);
+	n->held_back = false;
 	rx_stop(n);
 	slots_exit(n);
 	while ((a = n->answers)) {
@@ -415,5 +492,6 @@ void nvsp_release(struct netvsp *n)
 	n->capabilities = 0;
 	n->offered = 0;
 	n->table_due = false;
+	n->deaf = false;
 	oid_reset(n);
 }

@@ -58,13 +58,14 @@ static size_t answer_rss(const struct netvsp *n, uint8_t *answer)
 		.header.revision = 2,
 		.header.size = sizeof(caps),
 		.flags = NDIS_RSS_CAP_TCP_IPV4 | NDIS_RSS_CAP_TCP_IPV6 |
-			 NDIS_RSS_CAP_UDP_IPV4 | NDIS_RSS_CAP_UDP_IPV6 |
 			 NDIS_HASH_TOEPLITZ,
 		.interrupts = 1 + n->dev.max_subchannels,
 		.queues = 1 + n->dev.max_subchannels,
 		.table_entries = NDIS_RSS_TABLE_DEFAULT,
 	};
 
+	if (!n->like->no_udp_hash)
+		caps.flags |= NDIS_RSS_CAP_UDP_IPV4 | NDIS_RSS_CAP_UDP_IPV6;
 	return answer_bytes(answer, &caps, sizeof(caps));
 }
 
@@ -149,7 +150,8 @@ uint32_t oid_query(struct netvsp *n, uint32_t oid, const uint8_t *info,
 		*len = answer_u32(answer, n->filter);
 		break;
 	case OID_GEN_MEDIA_CONNECT_STATUS:
-		*len = answer_u32(answer, !n->carrier || n->dev.retiring);
+		*len = answer_u32(answer, !n->like->link_indicated &&
+					  (!n->carrier || n->dev.retiring));
 		break;
 	case OID_GEN_RECEIVE_SCALE_CAPABILITIES:
 		*len = answer_rss(n, answer);
@@ -179,10 +181,13 @@ uint32_t oid_query(struct netvsp *n, uint32_t oid, const uint8_t *info,
 		*len = answer_bytes(answer, n->address, 6);
 		break;
 	case OID_802_3_MULTICAST_LIST:
+		if (n->like->no_multicast_list)
+			return n->like->unknown_oid;
 		*len = answer_bytes(answer, n->multicast, 6 * n->multicasts);
 		break;
 	case OID_802_3_MAXIMUM_LIST_SIZE:
-		*len = answer_u32(answer, NETVSP_MULTICAST_MAX);
+		*len = answer_u32(answer, n->like->no_multicast_list ? 0 :
+					  NETVSP_MULTICAST_MAX);
 		break;
 	case OID_TCP_OFFLOAD_CURRENT_CONFIG:
 		*len = answer_offload(n, answer, true);
@@ -191,7 +196,7 @@ uint32_t oid_query(struct netvsp *n, uint32_t oid, const uint8_t *info,
 		*len = answer_offload(n, answer, false);
 		break;
 	default:
-		return NDIS_STATUS_INVALID_OID;
+		return n->like->unknown_oid;
 	}
 	return NDIS_STATUS_SUCCESS;
 }
@@ -411,7 +416,8 @@ uint32_t oid_set(struct netvsp *n, uint32_t oid, const uint8_t *info, size_t len
 	case OID_GEN_CURRENT_PACKET_FILTER:
 		return set_filter(n, info, len);
 	case OID_802_3_MULTICAST_LIST:
-		return set_multicast(n, info, len);
+		return n->like->no_multicast_list ? n->like->unknown_oid :
+						    set_multicast(n, info, len);
 	case OID_GEN_NETWORK_LAYER_ADDRESSES:
 		/* what it does with protocols is of no use here */
 		return NDIS_STATUS_SUCCESS;
@@ -422,7 +428,7 @@ uint32_t oid_set(struct netvsp *n, uint32_t oid, const uint8_t *info, size_t len
 	case OID_TCP_OFFLOAD_PARAMETERS:
 		return set_offloads(n, info, len);
 	default:
-		return NDIS_STATUS_INVALID_OID;
+		return n->like->unknown_oid;
 	}
 }
 

@@ -10,10 +10,12 @@
 
 #include <linux/if.h>
 
+#include "bus.h"
 #include "netvsp.h"
 
 #define SPEED_MAX	400000u
 #define COALESCE_MAX_US	100000u
+#define LATE_MAX_MS	600000u
 #define MAX_CHANNELS	(1u + DEVICE_MAX_SUBCHANNELS)
 
 #define CARD_OPTIONS \
@@ -207,7 +209,7 @@ static int open_backend(struct bus *bus, struct netvsp *n,
 	return 0;
 }
 
-static struct netvsp *card_new(void)
+static struct netvsp *card_new(const struct host_profile *profile)
 {
 	struct netvsp *n = calloc(1, sizeof(*n));
 
@@ -226,6 +228,9 @@ static struct netvsp *card_new(void)
 		.lso = true,
 		.csum = true,
 	};
+	n->like = &profile->netvsp;
+	n->subchannel_ms = n->like->subchannel_ms;
+	n->late.fired = nvsp_late;
 	n->answers_end = &n->answers;
 	n->poller.poll = rx_poll;
 	return n;
@@ -233,7 +238,7 @@ static struct netvsp *card_new(void)
 
 static int net_option(struct bus *bus, const char *arg, struct text *err)
 {
-	struct netvsp *n = card_new();
+	struct netvsp *n = card_new(bus->profile);
 	struct parsed p = { .fd = -1 };
 	struct option_list ol;
 	char *name, *value;
@@ -319,6 +324,19 @@ static int speed_command(struct bus *bus, int argc, char **argv,
 	return 0;
 }
 
+static int late_command(struct bus *bus, int argc, char **argv,
+			struct text *out)
+{
+	struct netvsp *n = find_card(bus, argc, argv, 3, "net-late ID MS", out);
+	unsigned int ms = 0;
+
+	if (!n || parse_number("milliseconds", argv[2], 0, LATE_MAX_MS, &ms,
+			       out))
+		return -EINVAL;
+	nvsp_set_late(n, ms);
+	return 0;
+}
+
 static int csum_command(struct bus *bus, int argc, char **argv,
 			struct text *out)
 {
@@ -367,7 +385,8 @@ static int stat_command(struct bus *bus, int argc, char **argv,
 	add_stat(out, "multicast_addresses", n->multicasts);
 	add_stat(out, "slot_bytes", n->slot_bytes);
 	add_stat(out, "slots", n->slot_count);
-	add_stat(out, "slots_free", n->slots_free + n->rx_held_count);
+	add_stat(out, "slots_free", n->slots_free + n->control_free +
+				    n->rx_held_count);
 	add_stat(out, "subchannels", n->offered);
 	add_stat(out, "rss", n->rss.on);
 	add_stat(out, "rx_offload_csum", n->back_offloads.csum);
@@ -381,6 +400,7 @@ static int stat_command(struct bus *bus, int argc, char **argv,
 	add_stat(out, "tx_refused", s->tx_refused);
 	add_stat(out, "tx_failed", s->tx_failed);
 	add_stat(out, "tx_dropped", s->tx_dropped);
+	add_stat(out, "tx_tagged", s->tx_tagged);
 	add_stat(out, "rx_packets", s->rx_packets);
 	add_stat(out, "rx_bytes", s->rx_bytes);
 	add_stat(out, "rx_large", s->rx_large);
@@ -422,7 +442,8 @@ void netvsp_status(struct device *dev, struct text *out)
 		 (unsigned long long)n->stats.tx_bytes,
 		 (unsigned long long)n->stats.rx_packets,
 		 (unsigned long long)n->stats.rx_bytes,
-		 n->slots_free + n->rx_held_count, n->slot_count);
+		 n->slots_free + n->control_free + n->rx_held_count,
+		 n->slot_count);
 }
 
 const struct device_option netvsp_options[] = {
@@ -436,6 +457,9 @@ const struct device_command netvsp_commands[] = {
 	{ "net-link", "ID up|down", "plug a network card's cable in or out",
 	  link_command },
 	{ "net-speed", "ID MBIT", "change the speed that it says", speed_command },
+	{ "net-late", "ID MS",
+	  "how long sub-channels are held back that it has granted; also those that are now",
+	  late_command },
 	{ "net-rx-csum", "ID filled|stale|failed",
 	  "how checksums of frames to the guest are: right; not valid, as the guest is told; said to be wrong",
 	  csum_command },

@@ -15,12 +15,12 @@
 static void put(struct netvsp *n, const void *msg, size_t len)
 {
 	struct netvsp_channel *nc = n->channels[0];
-	uint32_t slot = slots_take(n);
+	uint32_t slot = slots_take_control(n);
 
 	memcpy(slots_memory(n, slot), msg, len);
 	/* what came before it is shown before it */
 	slots_send(nc, NVSP_CHANNEL_DATA);
-	slots_add(nc, slot);
+	slots_add(nc, slot, n->like->control_exact ? len : n->slot_bytes);
 	slots_send(nc, NVSP_CHANNEL_CONTROL);
 	slots_show(n);
 }
@@ -32,7 +32,7 @@ static void send_one(struct netvsp *n, const void *msg, size_t len)
 	if (!n->slots || !n->channels[0] || channel_gone(n->channels[0]->ch))
 		return;
 	n->stats.control++;
-	if (!n->answers && n->slots_free) {
+	if (!n->answers && slots_free_control(n)) {
 		put(n, msg, len);
 		return;
 	}
@@ -80,7 +80,7 @@ void rndis_send(struct netvsp *n, const void *msg, size_t len)
 
 void rndis_answers(struct netvsp *n)
 {
-	while (n->answers && n->slots_free) {
+	while (n->answers && slots_free_control(n)) {
 		struct netvsp_answer *a = n->answers;
 
 		n->answers = a->next;
@@ -111,7 +111,9 @@ void rndis_indicate(struct netvsp *n, uint32_t status, const void *info,
 		return;
 	if (len)
 		memcpy(msg.info, info, len);
-	rndis_send(n, &msg, msg.h.len);
+	if (n->like->info_uncounted)
+		msg.h.len -= len;
+	rndis_send(n, &msg, sizeof(msg.h) + sizeof(msg.i) + len);
 }
 
 /* --- from the guest ----------------------------------------------------------- */
@@ -141,6 +143,10 @@ static void initialize(struct netvsp *n, const uint8_t *body)
 	else
 		n->rndis = NETVSP_RNDIS_UP;
 	rndis_send(n, &rsp, sizeof(rsp));
+	if (n->like->link_indicated && !n->carrier)
+		rndis_indicate(n, NDIS_STATUS_MEDIA_DISCONNECT, NULL, 0);
+	if (n->like->path_switched)
+		nvsp_switch_path(n);
 }
 
 static void query_object(struct netvsp *n, const struct rndis_query *req,

@@ -34,7 +34,7 @@ struct rx_info {
 
 static unsigned int slot_room(const struct netvsp *n)
 {
-	return n->slot_bytes - NETVSP_HEADROOM;
+	return n->slot_bytes - n->headroom;
 }
 
 static unsigned int max_ranges(const struct netvsp *n)
@@ -52,7 +52,7 @@ static void make_iov(struct netvsp *n)
 	n->rx_iov[0] = (struct iovec){ &n->vh, sizeof(n->vh) };
 	for (i = 0; i < n->rx_held_count; i++)
 		n->rx_iov[1 + i] = (struct iovec){
-			slots_memory(n, n->rx_held[i]) + NETVSP_HEADROOM,
+			slots_memory(n, n->rx_held[i]) + n->headroom,
 			slot_room(n),
 		};
 	n->rx_iov[1 + i] = (struct iovec){ n->overflow, sizeof(n->overflow) };
@@ -108,7 +108,8 @@ void rx_changed(struct netvsp *n)
 	if (n->slots && (want.tso4 || want.tso6))
 		n->rx_want = (NETFRAME_MAX + slot_room(n) - 1) / slot_room(n);
 	/* A buffer that is too small for the largest frames gets none of them */
-	if (n->rx_want > 1 && n->rx_want + NETVSP_SPARE_SLOTS > n->slot_count) {
+	if (n->rx_want > 1 && n->control_slots + n->rx_want +
+			      NETVSP_SPARE_SLOTS > n->slot_count) {
 		n->rx_want = 1;
 		want.tso4 = false;
 		want.tso6 = false;
@@ -273,8 +274,8 @@ static uint8_t *put_info(uint8_t *at, uint32_t type, uint32_t value)
 }
 
 /* An RNDIS packet in a slot whose data is there already, @skip behind its place */
-static void put_header(uint8_t *slot, unsigned int skip, size_t len,
-		       const struct rx_info *info,
+static void put_header(const struct netvsp *n, uint8_t *slot, unsigned int skip,
+		       size_t len, const struct rx_info *info,
 		       const struct ndis_packet_id *id)
 {
 	struct {
@@ -282,8 +283,9 @@ static void put_header(uint8_t *slot, unsigned int skip, size_t len,
 		struct rndis_packet p;
 	} __attribute__((packed)) head = {
 		.h.type = RNDIS_TYPE_PACKET,
-		.h.len = NETVSP_HEADROOM + skip + len,
-		.p.data_offset = NETVSP_HEADROOM + skip - RNDIS_HEADER,
+		.h.len = n->like->slot_claimed ? n->slot_bytes :
+						 n->headroom + skip + len,
+		.p.data_offset = n->headroom + skip - RNDIS_HEADER,
 		.p.data_len = len,
 	};
 	uint8_t *at = slot + sizeof(head);
@@ -323,7 +325,7 @@ static void spoil(const struct netvsp *n, const struct netvsp_fault *f,
 	more.has_csum = true;
 	if (f->flags >= 0)
 		piece.flags = f->flags;
-	put_header(slot, skip, len, &more,
+	put_header(n, slot, skip, len, &more,
 		   f->flags > 0 || (f->flags && pieces > 1) ? &piece : NULL);
 	netvsp_fault_patch(f, slot, n->slot_bytes);
 }
@@ -353,12 +355,13 @@ static void deliver(struct netvsp_channel *nc, unsigned int skip, size_t len,
 
 		if (i == count - 1)
 			id.flags |= NDIS_PACKET_ID_LAST;
-		put_header(slots_memory(n, n->rx_held[i]), skip, part,
+		put_header(n, slots_memory(n, n->rx_held[i]), skip, part,
 			   i ? NULL : info, count > 1 ? &id : NULL);
 		if (f && i == (f->piece < 0 ? count - 1 : (unsigned int)f->piece))
 			spoil(n, f, slots_memory(n, n->rx_held[i]), skip, part,
 			      info, &id, count);
-		slots_add(nc, n->rx_held[i]);
+		/* as hosts do it: all of the slot, whatever is in it */
+		slots_add(nc, n->rx_held[i], n->slot_bytes);
 		id.flags = NDIS_PACKET_ID_PIECES;
 		len -= part;
 		skip = 0;

@@ -21,7 +21,13 @@ int slots_init(struct netvsp *n)
 		return -ENOMEM;
 	n->free = NETVSP_NO_SLOT;
 	n->slots_free = 0;
-	for (i = n->slot_count; i-- > 0;)
+	n->control_slots = n->like->control_slots;
+	n->control_first = NETVSP_NO_SLOT;
+	n->control_free = 0;
+	for (i = n->slot_count; i-- > n->control_slots;)
+		slots_give(n, i);
+	/* of these the last one is the first to be used */
+	for (i = 0; i < n->control_slots; i++)
 		slots_give(n, i);
 	return 0;
 }
@@ -32,6 +38,8 @@ void slots_exit(struct netvsp *n)
 	n->slots = NULL;
 	n->slot_count = 0;
 	n->slots_free = 0;
+	n->control_slots = 0;
+	n->control_free = 0;
 }
 
 uint32_t slots_take(struct netvsp *n)
@@ -43,15 +51,37 @@ uint32_t slots_take(struct netvsp *n)
 	return slot;
 }
 
+uint32_t slots_take_control(struct netvsp *n)
+{
+	uint32_t slot = n->control_first;
+
+	if (!n->control_slots)
+		return slots_take(n);
+	n->control_first = n->slots[slot].next;
+	n->control_free--;
+	return slot;
+}
+
+unsigned int slots_free_control(const struct netvsp *n)
+{
+	return n->control_slots ? n->control_free : n->slots_free;
+}
+
 void slots_give(struct netvsp *n, uint32_t slot)
 {
 	n->slots[slot].count = 0;
+	if (slot < n->control_slots) {
+		n->slots[slot].next = n->control_first;
+		n->control_first = slot;
+		n->control_free++;
+		return;
+	}
 	n->slots[slot].next = n->free;
 	n->free = slot;
 	n->slots_free++;
 }
 
-void slots_add(struct netvsp_channel *nc, uint32_t slot)
+void slots_add(struct netvsp_channel *nc, uint32_t slot, uint32_t bytes)
 {
 	struct netvsp_pages *pages = &nc->pages;
 	struct netvsp *n = nc->n;
@@ -63,8 +93,7 @@ void slots_add(struct netvsp_channel *nc, uint32_t slot)
 	else
 		pages->first = slot;
 	pages->last = slot;
-	/* As hosts do it: all of the slot, whatever is in it */
-	pages->wire.range[pages->wire.count].bytes = n->slot_bytes;
+	pages->wire.range[pages->wire.count].bytes = bytes;
 	pages->wire.range[pages->wire.count].offset = slot * n->slot_bytes;
 	pages->wire.count++;
 }

@@ -13,7 +13,7 @@
 
 #define TX_MAX_IOV	1024	/* of writev() */
 
-/* No more than it says: most of the packets in the ring are these */
+/* Completions: no more than they say. Most of the packets in the ring are these */
 #define RNDIS_COMPLETE_BYTES	8u
 
 /* An RNDIS packet and where it lies */
@@ -148,17 +148,21 @@ static const char *take_message(struct tx_message *m, struct tx_info *info)
 
 /* --- frames ------------------------------------------------------------------- */
 
-static bool fits(const struct netvsp *n, const struct tx_message *m)
+/* A tag of 802.1Q, or of 802.1ad */
+static bool has_tag(const struct tx_message *m)
 {
-	size_t at = RNDIS_HEADER + m->p.data_offset;
 	uint8_t type[2];
 
-	if (m->p.data_len <= n->mtu + NETFRAME_ETH)
-		return true;
-	if (m->p.data_len > n->mtu + NETFRAME_ETH + NETFRAME_TAG)
-		return false;
-	gather(m->iov, at + NETFRAME_MACS, type, 2);
-	return type[0] == 0x81 && !type[1];
+	gather(m->iov, RNDIS_HEADER + m->p.data_offset + NETFRAME_MACS, type,
+	       sizeof(type));
+	return (type[0] == 0x81 && !type[1]) ||
+	       (type[0] == 0x88 && type[1] == 0xa8);
+}
+
+static bool fits(const struct netvsp *n, const struct tx_message *m, bool tagged)
+{
+	return m->p.data_len <= n->mtu + NETFRAME_ETH +
+				(tagged ? NETFRAME_TAG : 0);
 }
 
 static bool want_csum(const struct netvsp *n, const struct tx_message *m,
@@ -223,14 +227,25 @@ static bool send_frame(struct netvsp_channel *nc, const struct tx_message *m,
 	struct iovec out[TX_MAX_IOV];
 	struct netvsp *n = nc->n;
 	int count = 0, ret;
+	bool tagged;
 
 	if (len < NETFRAME_ETH)
+		return false;
+	tagged = has_tag(m);
+	if (tagged && n->like->tags_dropped) {
+		/* as by a switch whose port is in no trunk: nobody is told */
+		n->stats.tx_tagged++;
+		return true;
+	}
+	if (tagged && n->like->tags_plain &&
+	    (info->has_lso || (info->has_csum && info->csum &
+			       (NDIS_TXCSUM_TCP | NDIS_TXCSUM_UDP))))
 		return false;
 	if (info->has_lso) {
 		head_len = want_lso(n, m, info->lso, head, &vh);
 		if (!head_len)
 			return false;
-	} else if (!fits(n, m) ||
+	} else if (!fits(n, m, tagged) ||
 		   (info->has_csum && !want_csum(n, m, info->csum, &vh))) {
 		return false;
 	}
@@ -353,11 +368,27 @@ static const char *send_ranges(struct netvsp_channel *nc,
 	return why;
 }
 
+static size_t completion_bytes(struct netvsp *n)
+{
+	static const uint8_t sizes[] = {
+		RNDIS_COMPLETE_BYTES, NVSP_MESSAGE_SIZE, NVSP_MESSAGE_SIZE_61,
+	};
+
+	switch (n->like->completion) {
+	case PROFILE_COMPLETION_VARIED:
+		return sizes[n->completions++ % sizeof(sizes)];
+	case PROFILE_COMPLETION_WHOLE:
+		return n->message_bytes;
+	default:
+		return RNDIS_COMPLETE_BYTES;
+	}
+}
+
 static void complete(struct netvsp_channel *nc, const struct packet *pkt,
 		     const struct nvsp_message *rsp)
 {
 	struct netvsp_fault *f = NULL;
-	const size_t len = RNDIS_COMPLETE_BYTES;
+	size_t len = completion_bytes(nc->n);
 
 	if (nc->n->faults.list)
 		f = netvsp_fault_take(nc->n, POINT_TX, 0, 0);
@@ -424,6 +455,11 @@ void tx_packet(struct netvsp_channel *nc, const struct packet *pkt,
 	uint8_t *section = NULL;
 	const char *why;
 
+	if (!nvsp_is_padded(msg, sizeof(msg->rndis))) {
+		channel_error(nc->ch,
+			      "netvsp: an RNDIS packet has something behind its fields");
+		return;
+	}
 	if (nc->n->state != NETVSP_READY) {
 		channel_error(nc->ch,
 			      "netvsp: RNDIS before the end of the negotiation");

@@ -9,100 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "scsi.h"
-
-/* Operation codes */
-enum {
-	OP_TEST_UNIT_READY	= 0x00,
-	OP_REQUEST_SENSE	= 0x03,
-	OP_READ_6		= 0x08,
-	OP_WRITE_6		= 0x0a,
-	OP_INQUIRY		= 0x12,
-	OP_MODE_SELECT_6	= 0x15,
-	OP_MODE_SENSE_6		= 0x1a,
-	OP_START_STOP_UNIT	= 0x1b,
-	OP_PREVENT_ALLOW	= 0x1e,
-	OP_READ_CAPACITY_10	= 0x25,
-	OP_READ_10		= 0x28,
-	OP_WRITE_10		= 0x2a,
-	OP_VERIFY_10		= 0x2f,
-	OP_SYNC_CACHE_10	= 0x35,
-	OP_WRITE_SAME_10	= 0x41,
-	OP_UNMAP		= 0x42,
-	OP_MODE_SELECT_10	= 0x55,
-	OP_MODE_SENSE_10	= 0x5a,
-	OP_READ_16		= 0x88,
-	OP_WRITE_16		= 0x8a,
-	OP_VERIFY_16		= 0x8f,
-	OP_SYNC_CACHE_16	= 0x91,
-	OP_WRITE_SAME_16	= 0x93,
-	OP_SERVICE_IN_16	= 0x9e,
-	OP_REPORT_LUNS		= 0xa0,
-	OP_READ_12		= 0xa8,
-	OP_WRITE_12		= 0xaa,
-	OP_VERIFY_12		= 0xaf,
-};
+#include "scsi_impl.h"
 
 #define SERVICE_READ_CAPACITY_16	0x10
-
-#define INQUIRY_MISSING			0x7f	/* no unit here, none possible */
-#define INQUIRY_SPC4			0x06
-
-#define PAGE_CACHING			0x08
-#define PAGE_CONTROL			0x0a
-#define PAGE_ALL			0x3f
-#define CACHING_LEN			20
-#define CONTROL_LEN			12
-#define CACHING_WCE			0x04
-
 #define CONTROL_NACA			0x04
 
-#define PERIPHERAL_DVD			0x05
-
-static const char vendor[] = "Msft    ";
-/*
- * Linux's hv_storvsc looks at the vendor: only where it reads "Msft" are newer
- * SCSI features, WRITE SAME among them, used. Every host in the field says so.
- */
-static const char product[] = "Virtual Disk    ";
-static const char revision[] = "1.0 ";
-
-static void put16(uint8_t *p, uint32_t v)
-{
-	p[0] = v >> 8;
-	p[1] = v;
-}
-
-static void put32(uint8_t *p, uint32_t v)
-{
-	put16(p, v >> 16);
-	put16(p + 2, v);
-}
-
-static void put64(uint8_t *p, uint64_t v)
-{
-	put32(p, v >> 32);
-	put32(p + 4, v);
-}
-
-static uint32_t get16(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 8 | p[1];
-}
-
-static uint32_t get32(const uint8_t *p)
-{
-	return get16(p) << 16 | get16(p + 2);
-}
-
-static uint64_t get64(const uint8_t *p)
-{
-	return (uint64_t)get32(p) << 32 | get32(p + 4);
-}
-
-/* Ends the command with a check condition and fixed format sense data */
-static void check(struct scsi_command *cmd, enum scsi_sense_key key,
-		  enum scsi_asc asc)
+void scsi_check(struct scsi_command *cmd, enum scsi_sense_key key,
+		enum scsi_asc asc)
 {
 	cmd->action = SCSI_DONE;
 	cmd->status = SCSI_CHECK_CONDITION;
@@ -115,11 +28,11 @@ static void check(struct scsi_command *cmd, enum scsi_sense_key key,
 	cmd->sense[13] = asc & 0xff;
 }
 
-/* As check(), and points at the byte and (unless < 0) the bit in error */
+/* As scsi_check(), and points at the byte and (unless < 0) the bit in error */
 static void check_field(struct scsi_command *cmd, enum scsi_asc asc,
 			unsigned int byte, int bit)
 {
-	check(cmd, SENSE_ILLEGAL_REQUEST, asc);
+	scsi_check(cmd, SENSE_ILLEGAL_REQUEST, asc);
 	cmd->sense[15] = 0x80;
 	if (asc != ASC_INVALID_FIELD_IN_PARAMETERS)
 		cmd->sense[15] |= 0x40;
@@ -128,22 +41,37 @@ static void check_field(struct scsi_command *cmd, enum scsi_asc asc,
 	put16(cmd->sense + 16, byte);
 }
 
-static void bad_cdb(struct scsi_command *cmd, unsigned int byte, int bit)
+void scsi_bad_cdb(struct scsi_command *cmd, unsigned int byte, int bit)
 {
 	check_field(cmd, ASC_INVALID_FIELD_IN_CDB, byte, bit);
 }
 
-static void bad_param(struct scsi_command *cmd, unsigned int byte, int bit)
+void scsi_bad_param(struct scsi_command *cmd, unsigned int byte, int bit)
 {
 	check_field(cmd, ASC_INVALID_FIELD_IN_PARAMETERS, byte, bit);
 }
 
-/* Data for the guest, @len bytes of cmd->data, cut at the allocation length */
-static void reply(struct scsi_command *cmd, uint32_t len, uint64_t alloc)
+void scsi_reply(struct scsi_command *cmd, uint32_t len, uint64_t alloc)
 {
 	cmd->action = SCSI_DONE;
 	cmd->status = SCSI_GOOD;
 	cmd->data_len = len < alloc ? len : (uint32_t)alloc;
+}
+
+bool scsi_refused(const struct scsi_disk *disk, struct scsi_command *cmd,
+		  enum scsi_question question, enum scsi_asc unknown)
+{
+	if (!(disk->refuses & question))
+		return false;
+	scsi_check(cmd, SENSE_ILLEGAL_REQUEST, unknown);
+	cmd->bare = disk->refusal;
+	return true;
+}
+
+void scsi_want_parameters(struct scsi_command *cmd, uint32_t len)
+{
+	cmd->action = SCSI_PARAMETERS;
+	cmd->param_len = len;
 }
 
 /* Checks a range of blocks. No blocks at the very end are no error */
@@ -152,7 +80,7 @@ static bool range_ok(const struct scsi_disk *disk, struct scsi_command *cmd,
 {
 	if (lba <= disk->blocks && blocks <= disk->blocks - lba)
 		return true;
-	check(cmd, SENSE_ILLEGAL_REQUEST, ASC_LBA_OUT_OF_RANGE);
+	scsi_check(cmd, SENSE_ILLEGAL_REQUEST, ASC_LBA_OUT_OF_RANGE);
 	return false;
 }
 
@@ -265,7 +193,7 @@ static void request_sense(struct scsi_disk *disk, const struct scsi_luns *luns,
 		cmd->data[1] = key;
 		cmd->data[2] = asc >> 8;
 		cmd->data[3] = asc & 0xff;
-		reply(cmd, 8, cmd->cdb[4]);
+		scsi_reply(cmd, 8, cmd->cdb[4]);
 		return;
 	}
 	cmd->data[0] = 0x70;
@@ -273,144 +201,7 @@ static void request_sense(struct scsi_disk *disk, const struct scsi_luns *luns,
 	cmd->data[7] = SCSI_SENSE_LEN - 8;
 	cmd->data[12] = asc >> 8;
 	cmd->data[13] = asc & 0xff;
-	reply(cmd, SCSI_SENSE_LEN, cmd->cdb[4]);
-}
-
-static uint8_t peripheral(const struct scsi_disk *disk)
-{
-	return disk->dvd ? PERIPHERAL_DVD : 0;
-}
-
-static uint32_t inquiry_standard(uint8_t *data, uint8_t peripheral)
-{
-	data[0] = peripheral;
-	if (peripheral == PERIPHERAL_DVD)
-		data[1] = 0x80;	/* removable */
-	data[2] = INQUIRY_SPC4;
-	data[3] = 2;		/* response data format */
-	data[4] = 96 - 5;
-	data[7] = 0x02;		/* command queueing */
-	memcpy(data + 8, vendor, 8);
-	memcpy(data + 16, product, 16);
-	memcpy(data + 32, revision, 4);
-	if (peripheral != INQUIRY_MISSING) {
-		put16(data + 58, 0x00a0);	/* SAM-5 */
-		put16(data + 60, 0x0460);	/* SPC-4 */
-		put16(data + 62, 0x04c0);	/* SBC-3 */
-	}
-	return 96;
-}
-
-/* FNV-1a: spreads a serial number over the bits of an identifier */
-static uint64_t serial_hash(const char *s)
-{
-	uint64_t h = 0xcbf29ce484222325ull;
-
-	while (*s)
-		h = (h ^ (uint8_t)*s++) * 0x100000001b3ull;
-	return h;
-}
-
-static uint32_t vpd_identification(const struct scsi_disk *disk, uint8_t *data)
-{
-	size_t serial = strlen(disk->serial);
-	uint8_t *p = data + 4;
-
-	if (!disk->no_naa) {
-		p[0] = 0x01;		/* binary */
-		p[1] = 0x03;		/* of the logical unit, NAA */
-		p[3] = 8;
-		/* 3, locally assigned: the only one without a company id */
-		put64(p + 4, disk->naa ? disk->naa :
-		      3ull << 60 | serial_hash(disk->serial) >> 4);
-		p += 4 + 8;
-	}
-
-	p[0] = 0x02;		/* ASCII */
-	p[1] = 0x01;		/* of the logical unit, T10 vendor id */
-	p[3] = 8 + serial;
-	memcpy(p + 4, vendor, 8);
-	memcpy(p + 12, disk->serial, serial);
-	p += 12 + serial;
-
-	return p - data;
-}
-
-static uint32_t vpd_block_limits(const struct scsi_disk *disk, uint8_t *data)
-{
-	uint32_t unit = SCSI_PHYSICAL_BLOCK / disk->block_size;
-	uint64_t max = disk->unmap_max ? disk->unmap_max : SCSI_UNMAP_BYTES;
-
-	data[4] = 1;		/* WRITE SAME of 0 blocks is not supported */
-	put16(data + 6, unit);
-	put32(data + 8, disk->max_transfer / disk->block_size);
-	if (disk->unmap) {
-		put32(data + 20, max / disk->block_size);
-		put32(data + 24, SCSI_UNMAP_MAX);
-		put32(data + 28, disk->unmap_granularity ?
-		      disk->unmap_granularity / disk->block_size : unit);
-		put32(data + 32, 1u << 31 |	/* the alignment is valid */
-		      (uint32_t)(disk->unmap_alignment / disk->block_size));
-	}
-	put64(data + 36, SCSI_WRITE_SAME_BYTES / disk->block_size);
-	return 64;
-}
-
-static void inquiry(struct scsi_disk *disk, const struct scsi_luns *luns,
-		    struct scsi_command *cmd)
-{
-	static const uint8_t pages[] = {
-		0x00, 0x80, 0x83, 0xb0, 0xb1, 0xb2,
-	};
-	uint32_t alloc = get16(cmd->cdb + 3);
-	uint8_t *data = cmd->data;
-	uint32_t len;
-
-	(void)luns;
-	if (!(cmd->cdb[1] & 1)) {
-		if (cmd->cdb[2])
-			return bad_cdb(cmd, 2, -1);
-		return reply(cmd, inquiry_standard(data, peripheral(disk)),
-			     alloc);
-	}
-
-	switch (cmd->cdb[2]) {
-	case 0x00:
-		/* the last is B2, logical block provisioning */
-		len = sizeof(pages) - !disk->unmap;
-		memcpy(data + 4, pages, len);
-		len += 4;
-		break;
-	case 0x80:
-		len = 4 + strlen(disk->serial);
-		memcpy(data + 4, disk->serial, len - 4);
-		break;
-	case 0x83:
-		len = vpd_identification(disk, data);
-		break;
-	case 0xb0:
-		len = vpd_block_limits(disk, data);
-		break;
-	case 0xb1:
-		put16(data + 4, disk->rotational ? 7200 : 1);
-		len = 64;
-		break;
-	case 0xb2:
-		if (!disk->unmap)
-			return bad_cdb(cmd, 2, -1);
-		data[5] = 0xe0;		/* UNMAP, WRITE SAME 16 and 10 do it */
-		if (disk->unmap_zeroes)
-			data[5] |= 0x04;
-		data[6] = disk->thick ? 1 : 2;
-		len = 8;
-		break;
-	default:
-		return bad_cdb(cmd, 2, -1);
-	}
-	data[0] = peripheral(disk);
-	data[1] = cmd->cdb[2];
-	put16(data + 2, len - 4);
-	reply(cmd, len, alloc);
+	scsi_reply(cmd, SCSI_SENSE_LEN, cmd->cdb[4]);
 }
 
 static void read_capacity_10(struct scsi_disk *disk,
@@ -422,10 +213,10 @@ static void read_capacity_10(struct scsi_disk *disk,
 	(void)luns;
 	/* PMI is obsolete; without it the address has to be 0 */
 	if (!(cmd->cdb[8] & 1) && get32(cmd->cdb + 2))
-		return bad_cdb(cmd, 2, -1);
+		return scsi_bad_cdb(cmd, 2, -1);
 	put32(cmd->data, last > UINT32_MAX ? UINT32_MAX : (uint32_t)last);
 	put32(cmd->data + 4, disk->block_size);
-	reply(cmd, 8, 8);
+	scsi_reply(cmd, 8, 8);
 }
 
 static void service_action_in(struct scsi_disk *disk,
@@ -434,7 +225,9 @@ static void service_action_in(struct scsi_disk *disk,
 {
 	(void)luns;
 	if ((cmd->cdb[1] & 0x1f) != SERVICE_READ_CAPACITY_16)
-		return bad_cdb(cmd, 1, 4);
+		return scsi_bad_cdb(cmd, 1, 4);
+	if (scsi_refused(disk, cmd, ASK_CAPACITY_16, ASC_INVALID_OPCODE))
+		return;
 	put64(cmd->data, disk->blocks - 1);
 	put32(cmd->data + 8, disk->block_size);
 	/* 8 logical blocks in a physical one, or 2 */
@@ -442,10 +235,10 @@ static void service_action_in(struct scsi_disk *disk,
 		cmd->data[13] = disk->block_size == 512 ? 3 : 1;
 	if (disk->unmap) {
 		cmd->data[14] = 0x80;
-		if (disk->unmap_zeroes)
+		if (disk->unmap_zeroes && !disk->like->plain_unmap)
 			cmd->data[14] |= 0x40;
 	}
-	reply(cmd, 32, get32(cmd->cdb + 10));
+	scsi_reply(cmd, 32, get32(cmd->cdb + 10));
 }
 
 static void report_luns(struct scsi_disk *disk, const struct scsi_luns *luns,
@@ -468,10 +261,10 @@ static void report_luns(struct scsi_disk *disk, const struct scsi_luns *luns,
 	case 1:			/* well known units: there are none */
 		break;
 	default:
-		return bad_cdb(cmd, 2, -1);
+		return scsi_bad_cdb(cmd, 2, -1);
 	}
 	put32(cmd->data, len - 8);
-	reply(cmd, len, get32(cmd->cdb + 6));
+	scsi_reply(cmd, len, get32(cmd->cdb + 6));
 }
 
 static void start_stop(struct scsi_disk *disk, const struct scsi_luns *luns,
@@ -481,9 +274,9 @@ static void start_stop(struct scsi_disk *disk, const struct scsi_luns *luns,
 
 	(void)luns;
 	if (how & 0xf0)
-		return bad_cdb(cmd, 4, 7);	/* no power conditions */
+		return scsi_bad_cdb(cmd, 4, 7);	/* no power conditions */
 	if (how & 0x02)
-		return bad_cdb(cmd, 4, 1);	/* nothing to eject */
+		return scsi_bad_cdb(cmd, 4, 1);	/* nothing to eject */
 	disk->stopped = !(how & 0x01);
 	if (disk->stopped && !(how & 0x04))
 		cmd->action = SCSI_FLUSH;
@@ -496,181 +289,7 @@ static void prevent_allow(struct scsi_disk *disk, const struct scsi_luns *luns,
 	(void)disk;
 	(void)luns;
 	if (cmd->cdb[4] & 0xfc)
-		bad_cdb(cmd, 4, -1);
-}
-
-/* What @control asks for: current, changeable or default values */
-static uint32_t mode_pages(const struct scsi_disk *disk, uint8_t page,
-			   unsigned int control, uint8_t *data)
-{
-	bool wce = control == 0 ? disk->write_cache :
-		   control == 1 ? true : disk->write_cache_default;
-	uint8_t *p = data;
-
-	if (page == PAGE_CACHING || page == PAGE_ALL) {
-		p[0] = PAGE_CACHING;
-		p[1] = CACHING_LEN - 2;
-		if (wce)
-			p[2] = CACHING_WCE;
-		p += CACHING_LEN;
-	}
-	if (page == PAGE_CONTROL || page == PAGE_ALL) {
-		p[0] = PAGE_CONTROL;
-		p[1] = CONTROL_LEN - 2;
-		if (control != 1) {
-			p[3] = 0x10;		/* commands may be reordered */
-			put16(p + 8, 0xffff);	/* no limit of a busy time */
-		}
-		p += CONTROL_LEN;
-	}
-	return p - data;
-}
-
-static uint32_t block_descriptor(const struct scsi_disk *disk, bool longer,
-				 uint8_t *p)
-{
-	if (longer) {
-		put64(p, disk->blocks);
-		put32(p + 12, disk->block_size);
-		return 16;
-	}
-	put32(p, disk->blocks > UINT32_MAX ? UINT32_MAX :
-					     (uint32_t)disk->blocks);
-	put32(p + 4, disk->block_size);	/* byte 4 is reserved, and 0 */
-	return 8;
-}
-
-static void mode_sense(struct scsi_disk *disk, const struct scsi_luns *luns,
-		       struct scsi_command *cmd)
-{
-	bool ten = cmd->cdb[0] == OP_MODE_SENSE_10;
-	unsigned int control = cmd->cdb[2] >> 6;
-	uint8_t page = cmd->cdb[2] & 0x3f;
-	uint32_t header = ten ? 8 : 4;
-	bool longer = ten && (cmd->cdb[1] & 0x10);
-	/* DPOFUA: the DPO and FUA bits are understood; WP */
-	uint8_t specific = 0x10 | (disk->read_only ? 0x80 : 0);
-	uint32_t len = header;
-	uint32_t descriptor = 0, pages;
-
-	(void)luns;
-	if (control == 3)
-		return check(cmd, SENSE_ILLEGAL_REQUEST,
-			     ASC_SAVING_NOT_SUPPORTED);
-	if (cmd->cdb[3] && !(page == PAGE_ALL && cmd->cdb[3] == 0xff))
-		return bad_cdb(cmd, 3, -1);
-	if (!(cmd->cdb[1] & 0x08))
-		descriptor = block_descriptor(disk, longer, cmd->data + len);
-	len += descriptor;
-	pages = mode_pages(disk, page, control, cmd->data + len);
-	if (!pages)
-		return bad_cdb(cmd, 2, 5);
-	len += pages;
-
-	if (ten) {
-		put16(cmd->data, len - 2);
-		cmd->data[3] = specific;
-		cmd->data[4] = longer;
-		put16(cmd->data + 6, descriptor);
-		reply(cmd, len, get16(cmd->cdb + 7));
-	} else {
-		cmd->data[0] = len - 1;
-		cmd->data[2] = specific;
-		cmd->data[3] = descriptor;
-		reply(cmd, len, cmd->cdb[4]);
-	}
-}
-
-/* Asks for data-out; the handler goes on in scsi_parameters() */
-static void want_parameters(struct scsi_command *cmd, uint32_t len)
-{
-	cmd->action = SCSI_PARAMETERS;
-	cmd->param_len = len;
-}
-
-static void mode_select(struct scsi_disk *disk, const struct scsi_luns *luns,
-			struct scsi_command *cmd)
-{
-	bool ten = cmd->cdb[0] == OP_MODE_SELECT_10;
-	uint32_t len = ten ? get16(cmd->cdb + 7) : cmd->cdb[4];
-
-	(void)disk;
-	(void)luns;
-	if (!(cmd->cdb[1] & 0x10))
-		return bad_cdb(cmd, 1, 4);	/* vendor's own format */
-	if (cmd->cdb[1] & 0x01)
-		return bad_cdb(cmd, 1, 0);	/* nothing is saved */
-	if (len > SCSI_PARAM_MAX)
-		return bad_cdb(cmd, ten ? 7 : 4, -1);
-	if (len)
-		want_parameters(cmd, len);
-}
-
-static void mode_select_go(struct scsi_disk *disk, struct scsi_command *cmd,
-			   const uint8_t *param)
-{
-	bool ten = cmd->cdb[0] == OP_MODE_SELECT_10;
-	bool longer = ten && cmd->param_len >= 8 && (param[4] & 1);
-	uint32_t len = cmd->param_len;
-	uint32_t at = ten ? 8 : 4;
-	bool wce = disk->write_cache;
-	uint8_t want[64], mask[64];
-	uint32_t descriptor, i, page_len;
-
-	if (len < at)
-		return check(cmd, SENSE_ILLEGAL_REQUEST,
-			     ASC_PARAMETER_LIST_LENGTH);
-	descriptor = ten ? get16(param + 6) : param[3];
-	if (descriptor) {
-		memset(want, 0, sizeof(want));
-		if (descriptor != block_descriptor(disk, longer, want))
-			return bad_param(cmd, ten ? 6 : 3, -1);
-		if (len - at < descriptor)
-			return check(cmd, SENSE_ILLEGAL_REQUEST,
-				     ASC_PARAMETER_LIST_LENGTH);
-		/* 0 blocks means: leave as it is. No other format is possible */
-		for (i = 0; i < descriptor; i++) {
-			bool count = i < (longer ? 8u : 4u);
-
-			if (param[at + i] != want[i] &&
-			    !(count && !param[at + i]))
-				return bad_param(cmd, at + i, -1);
-		}
-		at += descriptor;
-	}
-
-	/* Nothing is changed before all of it was looked at */
-	while (at < len) {
-		uint8_t page = param[at] & 0x3f;
-
-		memset(want, 0, sizeof(want));
-		memset(mask, 0, sizeof(mask));
-		if (param[at] & 0xc0)
-			return bad_param(cmd, at, 7);
-		if (page == PAGE_ALL)
-			return bad_param(cmd, at, 5);
-		page_len = mode_pages(disk, page, 0, want);
-		if (!page_len)
-			return bad_param(cmd, at, 5);
-		if (len - at < page_len)
-			return check(cmd, SENSE_ILLEGAL_REQUEST,
-				     ASC_PARAMETER_LIST_LENGTH);
-		mode_pages(disk, page, 1, mask);
-		for (i = 1; i < page_len; i++) {
-			uint8_t fixed = i < 2 ? 0xff : ~mask[i];
-
-			if ((param[at + i] ^ want[i]) & fixed)
-				return bad_param(cmd, at + i, -1);
-		}
-		if (page == PAGE_CACHING)
-			wce = param[at + 2] & CACHING_WCE;
-		at += page_len;
-	}
-
-	/* What the cache held so far must not be left in it */
-	if (disk->write_cache && !wce)
-		cmd->action = SCSI_FLUSH;
-	disk->write_cache = wce;
+		scsi_bad_cdb(cmd, 4, -1);
 }
 
 /* RDPROTECT, WRPROTECT, VRPROTECT: the disk keeps no protection information */
@@ -678,7 +297,7 @@ static bool protect_ok(struct scsi_command *cmd)
 {
 	if (!(cmd->cdb[1] & 0xe0))
 		return true;
-	bad_cdb(cmd, 1, 7);
+	scsi_bad_cdb(cmd, 1, 7);
 	return false;
 }
 
@@ -697,7 +316,7 @@ static void read_write(struct scsi_disk *disk, const struct scsi_luns *luns,
 	if (cmd->blocks > disk->max_transfer / disk->block_size) {
 		static const uint8_t where[] = { 4, 7, 7, 0, 10, 6 };
 
-		return bad_cdb(cmd, where[cmd->cdb[0] >> 5], -1);
+		return scsi_bad_cdb(cmd, where[cmd->cdb[0] >> 5], -1);
 	}
 	/* DPO, bit 4, is a hint about a cache that is not ours to steer */
 	cmd->fua = !six && (cmd->cdb[1] & 0x08);
@@ -713,9 +332,9 @@ static void verify(struct scsi_disk *disk, const struct scsi_luns *luns,
 	if (!protect_ok(cmd))
 		return;
 	if (cmd->cdb[1] & 0x06)
-		return bad_cdb(cmd, 1, 2);	/* BYTCHK: no comparison */
+		return scsi_bad_cdb(cmd, 1, 2);	/* BYTCHK: no comparison */
 	if (cmd->blocks > SCSI_VERIFY_BYTES / disk->block_size)
-		return bad_cdb(cmd, cmd->cdb[0] == OP_VERIFY_16 ? 10 : 6, -1);
+		return scsi_bad_cdb(cmd, cmd->cdb[0] == OP_VERIFY_16 ? 10 : 6, -1);
 	if (range_ok(disk, cmd, cmd->lba, cmd->blocks) && cmd->blocks)
 		cmd->action = SCSI_VERIFY;
 }
@@ -731,6 +350,12 @@ static void synchronize_cache(struct scsi_disk *disk,
 		cmd->action = SCSI_FLUSH;
 }
 
+uint64_t scsi_write_same_max(const struct scsi_disk *disk)
+{
+	return disk->like->write_same_max ? disk->like->write_same_max :
+					    SCSI_WRITE_SAME_BYTES;
+}
+
 static void write_same(struct scsi_disk *disk, const struct scsi_luns *luns,
 		       struct scsi_command *cmd)
 {
@@ -743,23 +368,23 @@ static void write_same(struct scsi_disk *disk, const struct scsi_luns *luns,
 	if (!protect_ok(cmd))
 		return;
 	if (flags & 0x10)
-		return bad_cdb(cmd, 1, 4);	/* ANCHOR */
+		return scsi_bad_cdb(cmd, 1, 4);	/* ANCHOR */
 	if ((flags & 0x08) && !disk->unmap)
-		return bad_cdb(cmd, 1, 3);
+		return scsi_bad_cdb(cmd, 1, 3);
 	if (flags & 0x06)
-		return bad_cdb(cmd, 1, 2);	/* LBDATA, PBDATA: obsolete */
-	if ((flags & 0x01) && !sixteen)
-		return bad_cdb(cmd, 1, 0);	/* NDOB */
+		return scsi_bad_cdb(cmd, 1, 2);	/* LBDATA, PBDATA: obsolete */
+	if ((flags & 0x01) && (!sixteen || disk->like->plain_unmap))
+		return scsi_bad_cdb(cmd, 1, 0);	/* NDOB */
 	if (!cmd->blocks ||
-	    cmd->blocks > SCSI_WRITE_SAME_BYTES / disk->block_size)
-		return bad_cdb(cmd, count, -1);
+	    cmd->blocks > scsi_write_same_max(disk) / disk->block_size)
+		return scsi_bad_cdb(cmd, count, -1);
 	if (!range_ok(disk, cmd, cmd->lba, cmd->blocks))
 		return;
 	cmd->may_unmap = flags & 0x08;
 	if (flags & 0x01)
 		cmd->action = SCSI_WRITE_SAME;
 	else
-		want_parameters(cmd, disk->block_size);
+		scsi_want_parameters(cmd, disk->block_size);
 }
 
 static void write_same_go(struct scsi_disk *disk, struct scsi_command *cmd,
@@ -778,16 +403,16 @@ static void unmap(struct scsi_disk *disk, const struct scsi_luns *luns,
 
 	(void)luns;
 	if (!disk->unmap)
-		return check(cmd, SENSE_ILLEGAL_REQUEST, ASC_INVALID_OPCODE);
+		return scsi_check(cmd, SENSE_ILLEGAL_REQUEST, ASC_INVALID_OPCODE);
 	if (cmd->cdb[1] & 0x01)
-		return bad_cdb(cmd, 1, 0);	/* ANCHOR */
+		return scsi_bad_cdb(cmd, 1, 0);	/* ANCHOR */
 	if (len > SCSI_PARAM_MAX)
-		return bad_cdb(cmd, 7, -1);
+		return scsi_bad_cdb(cmd, 7, -1);
 	if (len && len < 8)
-		return check(cmd, SENSE_ILLEGAL_REQUEST,
+		return scsi_check(cmd, SENSE_ILLEGAL_REQUEST,
 			     ASC_PARAMETER_LIST_LENGTH);
 	if (len)
-		want_parameters(cmd, len);
+		scsi_want_parameters(cmd, len);
 }
 
 static void unmap_go(struct scsi_disk *disk, struct scsi_command *cmd,
@@ -798,6 +423,12 @@ static void unmap_go(struct scsi_disk *disk, struct scsi_command *cmd,
 	uint64_t total = 0;
 	unsigned int i, count = 0;
 
+	if (disk->like->exact_lists) {
+		if (get16(param) + 2u != cmd->param_len)
+			return scsi_bad_cdb(cmd, 7, -1);
+		if (len != cmd->param_len - 8)
+			return scsi_bad_param(cmd, 2, -1);
+	}
 	if (len > cmd->param_len - 8)
 		len = cmd->param_len - 8;	/* cut, which is no error */
 	for (i = 0; i < len / 16; i++) {
@@ -809,7 +440,7 @@ static void unmap_go(struct scsi_disk *disk, struct scsi_command *cmd,
 			return;
 		total += blocks;
 		if (total > max / disk->block_size)
-			return bad_param(cmd, 8 + 16 * i + 8, -1);
+			return scsi_bad_param(cmd, 8 + 16 * i + 8, -1);
 		if (!blocks)
 			continue;
 		cmd->extents[count].lba = lba;
@@ -844,7 +475,7 @@ struct operation {
 static const struct operation operations[] = {
 	{ OP_TEST_UNIT_READY, 6, NEEDS_MEDIUM, test_unit_ready, NULL },
 	{ OP_REQUEST_SENSE, 6, ANY_TIME, request_sense, NULL },
-	{ OP_INQUIRY, 6, ANY_TIME, inquiry, NULL },
+	{ OP_INQUIRY, 6, ANY_TIME, scsi_inquiry, NULL },
 	{ OP_REPORT_LUNS, 12, ANY_TIME, report_luns, NULL },
 	{ OP_READ_CAPACITY_10, 10, 0, read_capacity_10, NULL },
 	{ OP_SERVICE_IN_16, 16, 0, service_action_in, NULL },
@@ -866,10 +497,12 @@ static const struct operation operations[] = {
 	{ OP_WRITE_SAME_16, 16, NEEDS_MEDIUM | WRITES,
 	  write_same, write_same_go },
 	{ OP_UNMAP, 10, NEEDS_MEDIUM | WRITES, unmap, unmap_go },
-	{ OP_MODE_SENSE_6, 6, 0, mode_sense, NULL },
-	{ OP_MODE_SENSE_10, 10, 0, mode_sense, NULL },
-	{ OP_MODE_SELECT_6, 6, 0, mode_select, mode_select_go },
-	{ OP_MODE_SELECT_10, 10, 0, mode_select, mode_select_go },
+	{ OP_MODE_SENSE_6, 6, 0, scsi_mode_sense, NULL },
+	{ OP_MODE_SENSE_10, 10, 0, scsi_mode_sense, NULL },
+	{ OP_MODE_SELECT_6, 6, 0,
+	  scsi_mode_select, scsi_mode_select_go },
+	{ OP_MODE_SELECT_10, 10, 0,
+	  scsi_mode_select, scsi_mode_select_go },
 	{ OP_START_STOP_UNIT, 6, 0, start_stop, NULL },
 	{ OP_PREVENT_ALLOW, 6, 0, prevent_allow, NULL },
 };
@@ -901,6 +534,7 @@ static void reset_command(struct scsi_command *cmd, const uint8_t *cdb,
 	cmd->param_len = 0;
 	cmd->extent_count = 0;
 	cmd->status = SCSI_GOOD;
+	cmd->bare = REFUSE_SENSE;
 	memset(cmd->sense, 0, sizeof(cmd->sense));
 	cmd->data_len = 0;
 	memset(cmd->data, 0, sizeof(cmd->data));
@@ -910,11 +544,11 @@ static void reset_command(struct scsi_command *cmd, const uint8_t *cdb,
 static bool cdb_ok(const struct operation *op, struct scsi_command *cmd)
 {
 	if (cmd->cdb_len < op->cdb_len) {
-		bad_cdb(cmd, cmd->cdb_len, -1);
+		scsi_bad_cdb(cmd, cmd->cdb_len, -1);
 		return false;
 	}
 	if (cmd->cdb[op->cdb_len - 1] & CONTROL_NACA) {
-		bad_cdb(cmd, op->cdb_len - 1, 2);
+		scsi_bad_cdb(cmd, op->cdb_len - 1, 2);
 		return false;
 	}
 	return true;
@@ -928,15 +562,15 @@ void scsi_start(struct scsi_disk *disk, const struct scsi_luns *luns,
 
 	reset_command(cmd, cdb, cdb_len);
 	if (disk->attention && !(op && (op->flags & ANY_TIME)))
-		return check(cmd, SENSE_UNIT_ATTENTION, take_attention(disk));
+		return scsi_check(cmd, SENSE_UNIT_ATTENTION, take_attention(disk));
 	if (!op)
 		return check_field(cmd, ASC_INVALID_OPCODE, 0, 7);
 	if (!cdb_ok(op, cmd))
 		return;
 	if ((op->flags & NEEDS_MEDIUM) && disk->stopped)
-		return check(cmd, SENSE_NOT_READY, ASC_NOT_READY_START_NEEDED);
+		return scsi_check(cmd, SENSE_NOT_READY, ASC_NOT_READY_START_NEEDED);
 	if ((op->flags & WRITES) && disk->read_only)
-		return check(cmd, SENSE_DATA_PROTECT, ASC_WRITE_PROTECTED);
+		return scsi_check(cmd, SENSE_DATA_PROTECT, ASC_WRITE_PROTECTED);
 	op->start(disk, luns, cmd);
 }
 
@@ -964,30 +598,34 @@ bool scsi_missing(const struct scsi_luns *luns, const uint8_t *cdb,
 	if (cdb[0] == OP_REPORT_LUNS)
 		report_luns(NULL, luns, cmd);
 	else if (cmd->cdb[1] & 1)
-		check(cmd, SENSE_ILLEGAL_REQUEST, ASC_LUN_NOT_SUPPORTED);
+		scsi_check(cmd, SENSE_ILLEGAL_REQUEST, ASC_LUN_NOT_SUPPORTED);
 	else if (cmd->cdb[2])
-		bad_cdb(cmd, 2, -1);
+		scsi_bad_cdb(cmd, 2, -1);
 	else
-		reply(cmd, inquiry_standard(cmd->data, INQUIRY_MISSING),
-		      get16(cmd->cdb + 3));
+		scsi_inquiry_missing(cmd);
 	return true;
 }
 
-void scsi_io_error(struct scsi_command *cmd, int error)
+void scsi_io_error(const struct scsi_disk *disk, struct scsi_command *cmd,
+		   int error)
 {
 	bool reads = cmd->action == SCSI_READ || cmd->action == SCSI_VERIFY;
 
+	if (disk->like->any_error && error != EROFS && error != ECANCELED) {
+		scsi_check(cmd, SENSE_MEDIUM_ERROR, ASC_NONE);
+		return;
+	}
 	switch (error) {
 	case ENOSPC:
 	case EDQUOT:
 	case EFBIG:
-		check(cmd, SENSE_DATA_PROTECT, ASC_SPACE_ALLOCATION_FAILED);
+		scsi_check(cmd, SENSE_DATA_PROTECT, ASC_SPACE_ALLOCATION_FAILED);
 		break;
 	case EROFS:
 	case EPERM:
 	case EACCES:
 	case EBADF:
-		check(cmd, SENSE_DATA_PROTECT, ASC_WRITE_PROTECTED);
+		scsi_check(cmd, SENSE_DATA_PROTECT, ASC_WRITE_PROTECTED);
 		break;
 	case ENOMEM:
 	case EAGAIN:
@@ -998,22 +636,25 @@ void scsi_io_error(struct scsi_command *cmd, int error)
 		break;
 	case ECANCELED:
 	case EFAULT:
-		check(cmd, SENSE_ABORTED_COMMAND, ASC_INTERNAL_FAILURE);
+		scsi_check(cmd, SENSE_ABORTED_COMMAND, ASC_INTERNAL_FAILURE);
 		break;
 	default:
-		check(cmd, SENSE_MEDIUM_ERROR,
+		scsi_check(cmd, SENSE_MEDIUM_ERROR,
 		      reads ? ASC_READ_ERROR : ASC_WRITE_ERROR);
 		break;
 	}
 }
 
-bool scsi_is_bad_request(const struct scsi_command *cmd)
+bool scsi_is_bad_request(const struct scsi_disk *disk,
+			 const struct scsi_command *cmd)
 {
 	unsigned int asc = (unsigned int)cmd->sense[12] << 8 | cmd->sense[13];
 
-	return cmd->status == SCSI_CHECK_CONDITION &&
-	       (cmd->sense[2] & 0xf) == SENSE_ILLEGAL_REQUEST &&
-	       (asc == ASC_INVALID_OPCODE || asc == ASC_INVALID_FIELD_IN_CDB);
+	if (cmd->status != SCSI_CHECK_CONDITION ||
+	    (cmd->sense[2] & 0xf) != SENSE_ILLEGAL_REQUEST)
+		return false;
+	return disk->like->bad_request || asc == ASC_INVALID_OPCODE ||
+	       asc == ASC_INVALID_FIELD_IN_CDB;
 }
 
 void scsi_reset(struct scsi_disk *disk, enum scsi_attention attention)

@@ -12,6 +12,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "profile.h"
+
 #define SCSI_CDB_MAX		16
 #define SCSI_SENSE_LEN		18	/* fixed format; a host may give 20 */
 #define SCSI_MAX_LUNS		255	/* LUN 0 to 254 of one target */
@@ -71,13 +73,38 @@ enum scsi_attention {
 	ATTENTION_CAPACITY	= 1 << 2,
 };
 
+/* Questions that a disk need not answer; bits of scsi_disk.refuses */
+enum scsi_question {
+	ASK_MODE_SENSE_6	= 1 << 0,
+	ASK_MODE_SENSE_10	= 1 << 1,
+	ASK_CAPACITY_16		= 1 << 2,
+	ASK_VPD_LIST		= 1 << 3,	/* page 00 */
+	ASK_VPD_80		= 1 << 4,
+	ASK_VPD_83		= 1 << 5,
+	ASK_VPD_B0		= 1 << 6,
+	ASK_VPD_B1		= 1 << 7,
+	ASK_VPD_B2		= 1 << 8,
+};
+
+/* How it fails them: in the regular way, or with an SRB status and no sense data */
+enum scsi_refusal {
+	REFUSE_SENSE,
+	REFUSE_ERROR,
+	REFUSE_INVALID,
+};
+
 /**
  * struct scsi_disk - what the command set knows of a logical unit
+ * @like: how hosts differ
+ * @refuses: enum scsi_question bits
+ * @refusal: how
  * @blocks: capacity, in blocks; at least 1
  * @block_size: 512 or 4096; of a DVD 2048
  * @max_transfer: of one READ or WRITE, bytes
  * @serial: printable ASCII; the identifiers of page 83 are made of it
- * @naa: identifier of page 83, or 0: made of the serial number
+ * @serial_given: by an option, not made up
+ * @naa: identifier of page 83
+ * @naa_len: its bytes, 8 or 16; 0: made of the serial number
  * @no_naa: page 83 has none of that kind
  * @dvd: a DVD drive with a medium in it, read-only
  * @read_only: write protected
@@ -94,11 +121,16 @@ enum scsi_attention {
  * @attention: enum scsi_attention bits not reported yet
  */
 struct scsi_disk {
+	const struct profile_storvsp *like;
+	unsigned int refuses;
+	enum scsi_refusal refusal;
 	uint64_t blocks;
 	uint32_t block_size;
 	uint32_t max_transfer;
 	char serial[SCSI_SERIAL_MAX];
-	uint64_t naa;
+	bool serial_given;
+	uint8_t naa[16];
+	unsigned int naa_len;
 	bool no_naa;
 	bool dvd;
 	bool read_only;
@@ -145,6 +177,7 @@ struct scsi_extent {
  * @pattern: one block to be repeated, in the parameter buffer; NULL: zeroes
  * @param_len: bytes of data-out that scsi_parameters() needs
  * @status: enum scsi_status
+ * @bare: other than REFUSE_SENSE: it fails without SCSI status and sense data
  * @sense: fixed format, valid with SCSI_CHECK_CONDITION
  * @data_len: bytes of @data that are for the guest
  */
@@ -163,6 +196,7 @@ struct scsi_command {
 	struct scsi_extent extents[SCSI_UNMAP_MAX];
 
 	enum scsi_status status;
+	enum scsi_refusal bare;
 	uint8_t sense[SCSI_SENSE_LEN];
 	uint32_t data_len;
 	uint8_t data[SCSI_DATA_MAX];
@@ -205,14 +239,16 @@ bool scsi_missing(const struct scsi_luns *luns, const uint8_t *cdb,
  *
  * Sets @cmd->status and @cmd->sense; cmd->action must still be the failed one.
  */
-void scsi_io_error(struct scsi_command *cmd, int error);
+void scsi_io_error(const struct scsi_disk *disk, struct scsi_command *cmd,
+		   int error);
 
 /**
  * scsi_is_bad_request() - whether the sense says that the command is wrong
  *
  * Hosts give such commands another SRB status than those that failed.
  */
-bool scsi_is_bad_request(const struct scsi_command *cmd);
+bool scsi_is_bad_request(const struct scsi_disk *disk,
+			 const struct scsi_command *cmd);
 
 /* What a command does to the medium */
 enum scsi_class {

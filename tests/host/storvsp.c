@@ -96,11 +96,13 @@ static uint32_t query_version(struct storvsp *s, struct storvsp_packet *vp)
 		STORVSP_VERSION_6_2, STORVSP_VERSION_6_0, STORVSP_VERSION_5_1,
 		STORVSP_VERSION_4_2, STORVSP_VERSION_2_0,
 	};
-	unsigned int i;
+	unsigned int most = bus_profile(s->dev.bus)->storvsp.max_version, i;
 
+	if (!most || most > s->report.max_version)
+		most = s->report.max_version;
 	for (i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
 		if (vp->version.major_minor == versions[i] &&
-		    versions[i] <= s->report.max_version) {
+		    versions[i] <= most) {
 			s->version = versions[i];
 			s->state = STATE_VERSION;
 			log_debug("%s: storvsp %u.%u", s->dev.id,
@@ -113,6 +115,7 @@ static uint32_t query_version(struct storvsp *s, struct storvsp_packet *vp)
 
 static uint32_t query_properties(struct storvsp *s, struct storvsp_packet *vp)
 {
+	uint32_t most = bus_profile(s->dev.bus)->storvsp.max_transfer;
 	struct storvsp_properties *p = &vp->properties;
 
 	memset(p, 0, sizeof(*p));
@@ -121,6 +124,9 @@ static uint32_t query_properties(struct storvsp *s, struct storvsp_packet *vp)
 		p->flags = STORVSP_MULTI_CHANNEL;
 	}
 	p->max_transfer_bytes = s->report.max_transfer;
+	/* unless an option says how much */
+	if (most && s->report.max_transfer == STORVSP_TRANSFER)
+		p->max_transfer_bytes = most;
 	s->state = STATE_PROPERTIES;
 	return STORVSP_STATUS_SUCCESS;
 }

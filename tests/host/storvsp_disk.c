@@ -22,7 +22,8 @@
 	"file=PATH[,readonly][,sector=512|4096][,type=disk|dvd][,serial=S]" \
 	"[,naa=HEX|off][,rotational][,write-cache=on|off][,unmap=on|off]" \
 	"[,thin=on|off][,lbprz=on|off][,discard-granularity=BYTES]" \
-	"[,discard-alignment=BYTES][,discard-max=BYTES][,delay-us=N]"
+	"[,discard-alignment=BYTES][,discard-max=BYTES][,delay-us=N]" \
+	"[,refuse=QUESTIONS[:error|:invalid]]"
 
 static void lun_free(struct lun *lun)
 {
@@ -76,19 +77,64 @@ static int parse_bytes(const char *name, const char *value, uint64_t max,
 static int parse_naa(struct scsi_disk *disk, const char *value,
 		     struct text *err)
 {
-	char *end;
+	char two[3] = "", *end;
+	size_t n, i;
 
 	disk->no_naa = value && !strcmp(value, "off");
 	if (disk->no_naa)
 		return 0;
-	errno = 0;
-	if (value && strlen(value) == 16) {
-		disk->naa = strtoull(value, &end, 16);
-		/* the first digit says which authority made it up: none is 0 */
-		if (!errno && !*end && disk->naa >> 60)
-			return 0;
+	n = value ? strlen(value) : 0;
+	/* the first digit says which authority made it up: none is 0 */
+	if ((n != 16 && n != 32) || value[0] == '0' ||
+	    strspn(value, "0123456789abcdefABCDEF") != n)
+		return text_add(err,
+				"naa is off or 16 or 32 hexadecimal digits, the first not 0");
+	for (i = 0; i < n / 2; i++) {
+		memcpy(two, value + 2 * i, 2);
+		disk->naa[i] = strtoul(two, &end, 16);
 	}
-	return text_add(err, "naa is off or 16 hexadecimal digits, the first not 0");
+	disk->naa_len = n / 2;
+	return 0;
+}
+
+/* "mode6+b2[:error|:invalid]": which questions the disk does not answer, and how */
+static int parse_refuse(struct scsi_disk *disk, char *value, struct text *err)
+{
+	static const struct {
+		const char *name;
+		enum scsi_question question;
+	} questions[] = {
+		{ "mode6", ASK_MODE_SENSE_6 }, { "mode10", ASK_MODE_SENSE_10 },
+		{ "capacity16", ASK_CAPACITY_16 }, { "00", ASK_VPD_LIST },
+		{ "80", ASK_VPD_80 }, { "83", ASK_VPD_83 },
+		{ "b0", ASK_VPD_B0 }, { "b1", ASK_VPD_B1 },
+		{ "b2", ASK_VPD_B2 },
+	};
+	const unsigned int count = sizeof(questions) / sizeof(questions[0]);
+	char *how = value ? strchr(value, ':') : NULL, *name;
+	unsigned int i;
+
+	if (how)
+		*how++ = '\0';
+	if (how && !strcmp(how, "error"))
+		disk->refusal = REFUSE_ERROR;
+	else if (how && !strcmp(how, "invalid"))
+		disk->refusal = REFUSE_INVALID;
+	else if (how)
+		goto bad;
+	if (!value)
+		goto bad;
+	while ((name = strsep(&value, "+"))) {
+		for (i = 0; i < count && strcmp(questions[i].name, name); i++)
+			;
+		if (i == count)
+			goto bad;
+		disk->refuses |= questions[i].question;
+	}
+	return 0;
+bad:
+	return text_add(err,
+			"refuse is mode6, mode10, capacity16, 00, 80, 83, b0, b1, b2, joined by +, then :error or :invalid for SRB status 04 or 06 without sense data");
 }
 
 static int parse_disk_option(struct lun *lun, char *name, char *value,
@@ -122,8 +168,11 @@ static int parse_disk_option(struct lun *lun, char *name, char *value,
 					"serial is 1 to %d printable characters",
 					SCSI_SERIAL_MAX - 1);
 		strcpy(disk->serial, value);
+		disk->serial_given = true;
 	} else if (!strcmp(name, "naa")) {
 		return parse_naa(disk, value, err);
+	} else if (!strcmp(name, "refuse")) {
+		return parse_refuse(disk, value, err);
 	} else if (!strcmp(name, "write-cache")) {
 		return parse_switch(name, value, &disk->write_cache_default,
 				    err);

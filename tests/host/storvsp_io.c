@@ -26,6 +26,7 @@ struct storvsp_request {
 	bool flushed;			/* a FUA read has done its flush */
 	struct scsi_extent *extents;	/* UNMAP: what is left */
 	unsigned int extent, extent_count;
+	uint8_t *pattern;		/* WRITE SAME, while it is held */
 	unsigned int iov_room;
 	struct iovec iov[];
 };
@@ -120,6 +121,7 @@ void storvsp_complete_srb(struct storvsp_reply *reply, uint8_t srb_status)
 
 /* Ends a command with the status and sense data of @cmd */
 static void complete_command(struct storvsp_reply *reply,
+			     const struct scsi_disk *disk,
 			     const struct scsi_command *cmd, uint32_t moved)
 {
 	struct storvsp_srb *srb = &reply->pkt.srb;
@@ -129,10 +131,16 @@ static void complete_command(struct storvsp_reply *reply,
 		storvsp_complete_srb(reply, STORVSP_SRB_BUSY);
 		return;
 	}
+	if (cmd->bare) {
+		storvsp_complete_srb(reply, cmd->bare == REFUSE_ERROR ?
+				     STORVSP_SRB_ERROR :
+				     STORVSP_SRB_INVALID_REQUEST);
+		return;
+	}
 	srb->scsi_status = cmd->status;
 	if (cmd->status == SCSI_GOOD) {
 		srb->srb_status = STORVSP_SRB_SUCCESS;
-		srb->sense_info_length = 0;
+		srb->sense_info_length = disk->like->sense_room;
 		srb->data_transfer_length = moved;
 		storvsp_complete(reply, STORVSP_STATUS_SUCCESS);
 		return;
@@ -141,7 +149,7 @@ static void complete_command(struct storvsp_reply *reply,
 	if (reply->len >= sizeof(reply->pkt) &&
 	    (srb->srb_flags & STORVSP_SRB_DISABLE_AUTOSENSE))
 		autosense = false;
-	srb->srb_status = scsi_is_bad_request(cmd) ?
+	srb->srb_status = scsi_is_bad_request(disk, cmd) ?
 			  STORVSP_SRB_INVALID_REQUEST : STORVSP_SRB_ERROR;
 	if (srb->sense_info_length > SCSI_SENSE_LEN)
 		srb->sense_info_length = SCSI_SENSE_LEN;
@@ -149,6 +157,8 @@ static void complete_command(struct storvsp_reply *reply,
 		srb->srb_status |= STORVSP_SRB_AUTOSENSE_VALID;
 		memset(srb->sense_data, 0, sizeof(srb->sense_data));
 		memcpy(srb->sense_data, cmd->sense, srb->sense_info_length);
+		if (disk->like->sense_room)
+			srb->sense_info_length = disk->like->sense_room;
 	} else {
 		srb->sense_info_length = 0;
 	}
@@ -211,6 +221,7 @@ static struct storvsp_request *request_alloc(struct storvsp *s,
 static void request_free(struct storvsp_request *r)
 {
 	free(r->extents);
+	free(r->pattern);
 	if (r->iov_room == SPARE_IOVS) {
 		r->next = r->s->spare;
 		r->s->spare = r;
@@ -274,8 +285,8 @@ static void request_done(struct blockio_request *bio, int error)
 	cmd->action = r->action;
 	cmd->status = SCSI_GOOD;
 	if (error)
-		scsi_io_error(cmd, error);
-	complete_command(&r->reply, cmd, r->moved);
+		scsi_io_error(&r->lun->disk, cmd, error);
+	complete_command(&r->reply, &r->lun->disk, cmd, r->moved);
 	r->lun->in_flight--;
 	sc->in_flight--;
 	s->in_flight--;
@@ -405,6 +416,16 @@ static void request_begin(struct storvsp *s, struct lun *lun,
 		memcpy(r->extents, cmd->extents,
 		       r->extent_count * sizeof(*r->extents));
 	}
+	/* when it begins later, the command's memory is another one's */
+	if (cmd->pattern && reply->fault) {
+		r->pattern = malloc(lun->disk.block_size);
+		if (!r->pattern) {
+			request_free(r);
+			storvsp_complete_srb(reply, STORVSP_SRB_BUSY);
+			return;
+		}
+		memcpy(r->pattern, cmd->pattern, lun->disk.block_size);
+	}
 	if (moves)
 		r->bio.iov_count = copy_iov(r->iov, pkt, moved);
 	r->lun = lun;
@@ -421,7 +442,7 @@ static void request_begin(struct storvsp *s, struct lun *lun,
 	r->bio.iov = r->iov;
 	r->bio.sync = cmd->fua || !lun->disk.write_cache;
 	r->bio.may_unmap = cmd->may_unmap;
-	r->bio.pattern = cmd->pattern;
+	r->bio.pattern = r->pattern ? r->pattern : cmd->pattern;
 	if (!r->reply.fault || !fault_holds(s, r))
 		storvsp_request_start(r);
 }
@@ -475,6 +496,7 @@ static void execute_on_lun(struct storvsp *s, struct lun *lun,
 	uint32_t room = srb->data_transfer_length, need = 0, moved = 0;
 	uint8_t direction = STORVSP_DATA_NONE;
 
+	lun->disk.like = &bus_profile(s->dev.bus)->storvsp;
 	scsi_start(&lun->disk, &s->present, srb->cdb, srb->cdb_length, cmd);
 
 	switch (cmd->action) {
@@ -521,7 +543,7 @@ static void execute_on_lun(struct storvsp *s, struct lun *lun,
 		moved = cmd->data_len < room ? cmd->data_len : room;
 		storvsp_scatter(pkt, cmd->data, moved);
 	}
-	complete_command(reply, cmd, moved);
+	complete_command(reply, &lun->disk, cmd, moved);
 }
 
 /* Whether the address is that of the target; Linux calls each IDE path 0 */
@@ -542,6 +564,7 @@ void storvsp_execute(struct storvsp *s, struct storvsp_channel *sc,
 	bool here = address_ok(s, srb) && !s->dev.retiring;
 	struct scsi_command *cmd = &s->cmd;
 	struct storvsp_reply reply;
+	struct scsi_disk nobody = { .like = &bus_profile(s->dev.bus)->storvsp };
 	struct lun *lun = NULL;
 	uint32_t moved;
 
@@ -576,7 +599,10 @@ void storvsp_execute(struct storvsp *s, struct storvsp_channel *sc,
 	 */
 	if (!scsi_missing(here ? &s->present : &no_luns, srb->cdb,
 			  srb->cdb_length, cmd)) {
-		storvsp_complete_srb(&reply, STORVSP_SRB_INVALID_LUN);
+		storvsp_fill_srb(&reply, STORVSP_SRB_INVALID_LUN);
+		if (nobody.like->missing_check)
+			reply.pkt.srb.scsi_status = SCSI_CHECK_CONDITION;
+		storvsp_complete(&reply, STORVSP_STATUS_UNSUCCESSFUL);
 		return;
 	}
 	if (cmd->data_len && srb->data_transfer_length &&
@@ -587,5 +613,5 @@ void storvsp_execute(struct storvsp *s, struct storvsp_channel *sc,
 	moved = cmd->data_len < srb->data_transfer_length ?
 		cmd->data_len : srb->data_transfer_length;
 	storvsp_scatter(pkt, cmd->data, moved);
-	complete_command(&reply, cmd, moved);
+	complete_command(&reply, &nobody, cmd, moved);
 }

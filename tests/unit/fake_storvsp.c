@@ -57,6 +57,11 @@ struct loop *bus_loop(struct bus *b)
 	return b->loop;
 }
 
+const struct host_profile *bus_profile(const struct bus *b)
+{
+	return b->profile ? b->profile : profile_default();
+}
+
 unsigned int channel_index(const struct channel *ch)
 {
 	return ch->index;

@@ -11,6 +11,7 @@
 #include <synthio/storvsp.h>
 
 #include "../host/device.h"
+#include "../host/profile.h"
 
 #define SIZE		(8u << 20)
 #define DATA_MAX	(2u << 20)
@@ -19,6 +20,7 @@
 struct bus {
 	struct loop *loop;
 	struct device *dev;
+	const struct host_profile *profile;	/* NULL: the default */
 };
 
 struct channel {

@@ -22,6 +22,7 @@ enum sbc_parser {
 	PARSE_CAPACITY_10,
 	PARSE_CAPACITY_16,
 	PARSE_MODE,
+	PARSE_MODE_10,
 	PARSE_LUNS,
 	PARSERS
 };
@@ -128,7 +129,8 @@ static inline const char *sbc_feed(struct sbc_disk *d, enum sbc_parser parser,
 		*ret = sbc_parse_capacity_16(d, b, len);
 		break;
 	case PARSE_MODE:
-		*ret = sbc_parse_mode_caching(d, b, len);
+	case PARSE_MODE_10:
+		*ret = sbc_parse_mode(d, parser == PARSE_MODE_10, b, len);
 		break;
 	case PARSE_LUNS:
 		for (i = 0; i < sbc_luns(b, len); i++) {
@@ -165,8 +167,13 @@ static inline const char *sbc_feed_judge(const struct sbc_answer *a)
 		return "hints";
 	if (v.key > 0xf || (v.asc && a->sense_len < 3))
 		return "sense";
-	if (v.outcome == SBC_NOT_SUPPORTED && !a->optional)
+	if (v.outcome == SBC_NOT_SUPPORTED && a->command == SBC_CMD_KNOWN)
 		return "a command that every disk knows is not supported";
+	if (a->command == SBC_CMD_FLUSH && v.outcome == SBC_NOT_SUPPORTED &&
+	    (v.key != 5 || v.asc != 0x2000))
+		return "a flush that failed is not supported";
+	if (v.retry && (v.outcome == SBC_OK || v.outcome == SBC_GONE))
+		return "nothing to try again";
 	return NULL;
 }
 

@@ -140,6 +140,7 @@ static void test_select(void)
 	CHECK(fault("clear") && fault("sense op=unmap lba=100 key=b asc=4400"),
 	      "%s", text_str(&why));
 	memset(buffer, 0, 24);
+	buffer[1] = 22;
 	buffer[3] = 16;
 	buffer[15] = 100;
 	buffer[19] = 8;
@@ -323,6 +324,36 @@ static void test_lost(void)
 	/* what hangs at the end is the test's business */
 	CHECK(fault("clear") && fault("lost op=0x00"), "without I/O, too");
 	negotiate(0x602);
+	tear_down();
+}
+
+/* A WRITE SAME of a block of @byte to block 16, which is not waited for */
+static void start_same(uint8_t byte, uint32_t lba)
+{
+	uint8_t cdb[16] = { 0x93, [8] = lba >> 8, lba, [13] = 8 };
+	struct storvsp_packet p = srb(cdb, 16, 1, 0, 512);
+	struct iovec iov = { page, 512 };
+
+	memset(page, byte, 512);
+	post(&chan, PACKET_GPA_DIRECT, &p, sizeof(p), &iov, 1);
+}
+
+/* What is held is written as it came, whatever came after it */
+static void test_held_pattern(void)
+{
+	set_up();
+	CHECK(fault("lost op=write-same lba=16 count=2"), "%s", text_str(&why));
+	start_same('A', 16);
+	start_same('B', 24);
+	run_until(1);
+	CHECK(chan.completions == 1 && byte_of_file(24 * 512) == 'B',
+	      "the second one");
+	CHECK(fault("release"), "%s", text_str(&why));
+	run_until(2);
+	CHECK(chan.completions == 2 && byte_of_file(16 * 512) == 'A',
+	      "0x%02x", byte_of_file(16 * 512));
+	/* and one that never comes leaves nothing */
+	start_same('C', 16);
 	tear_down();
 }
 
@@ -580,6 +611,9 @@ static void test_bad(void)
 		",lun=2,discard-granularity=100", ",lun=2,thin=maybe",
 		",lun=2,discard-granularity=8K,discard-alignment=8K",
 		",lun=2,delay-us=-1", ",lun=2,delay-us", ",lun=2,lbprz",
+		",lun=2,refuse", ",lun=2,refuse=", ",lun=2,refuse=b3",
+		",lun=2,refuse=b0+", ",lun=2,refuse=b0:maybe",
+		",lun=2,naa=0123456789abcdef0123456789abcdef",
 	};
 	unsigned int i;
 
@@ -622,6 +656,7 @@ int main(void)
 	tap_test("fault: sense data, SCSI and SRB status", test_sense);
 	tap_test("fault: other answers", test_answer);
 	tap_test("fault: lost", test_lost);
+	tap_test("fault: WRITE SAME that is held", test_held_pattern);
 	tap_test("fault: late", test_late);
 	tap_test("fault: no write after a reset, drain or removal",
 		 test_late_ends);

@@ -414,6 +414,92 @@ static bool types(const uint8_t *codes)
 	return !*codes;
 }
 
+static void say_key(const uint32_t *words, uint32_t len)
+{
+	fake_send(&keys, 6, 1, 7, NULL, 0, words, len);
+	fake_signal(&f, &keys);
+	fake_run(&f, 1);
+}
+
+static bool status_has(const char *what)
+{
+	struct text out = { 0 };
+	char line[] = "status";
+	bool found;
+
+	control_run(&f.host.bus, line, &out);
+	found = strstr(out.s, what);
+	text_free(&out);
+	return found;
+}
+
+static void start_keys(bool agree)
+{
+	static const uint32_t old[] = { SYNTHKBD_PROTOCOL_REQUEST, 0x20000 };
+	static const uint32_t request[] = { SYNTHKBD_PROTOCOL_REQUEST,
+					    SYNTHKBD_VERSION_1_0 };
+	struct synthkbd_protocol_response rsp;
+
+	start_with(devices);
+	CHECK_OK();
+	CHECK(open_device(false, &keys), "open");
+	if (!agree)
+		return;
+	say_key(old, sizeof(old));
+	CHECK(fake_receive(&keys, &pkt), "response");
+	memcpy(&rsp, pkt.payload, sizeof(rsp));
+	CHECK(rsp.header.type == SYNTHKBD_PROTOCOL_RESPONSE && !rsp.status,
+	      "2.0 is refused");
+	say_key(request, sizeof(request));
+	CHECK(fake_receive(&keys, &pkt), "response");
+	memcpy(&rsp, pkt.payload, sizeof(rsp));
+	CHECK(rsp.status == SYNTHKBD_ACCEPTED, "1.0 is accepted");
+}
+
+static void test_keyboard(void)
+{
+	static const struct {
+		uint32_t words[4], len;
+		bool agree;
+	} bad[] = {
+		{ { SYNTHKBD_LED_INDICATORS, 1 }, 8, false },
+		{ { SYNTHKBD_PROTOCOL_REQUEST, 0x10000 }, 16, false },
+		{ { SYNTHKBD_PROTOCOL_REQUEST, 0x10000 }, 8, true },
+		{ { SYNTHKBD_LED_INDICATORS, 1 }, 16, true },
+		{ { SYNTHKBD_LED_INDICATORS, 8 }, 8, true },
+		{ { SYNTHKBD_EVENT, 1, 0 }, 16, true },
+		{ { 17 }, 8, true },
+	};
+	static const uint32_t leds[] = { SYNTHKBD_LED_INDICATORS,
+					 SYNTHKBD_LED_CAPS | SYNTHKBD_LED_NUM };
+	struct synthkbd_event e;
+	unsigned int i;
+
+	start_keys(true);
+	CHECK_OK();
+	CHECK(status_has("LEDs: none"), "dark");
+	say_key(leds, sizeof(leds));
+	CHECK(status_has("LEDs: num caps"), "LEDs");
+	CHECK(!command("unicode 65"), "a character");
+	CHECK(fake_receive(&keys, &pkt), "its event");
+	memcpy(&e, pkt.payload, sizeof(e));
+	CHECK(e.make_code == 'A' && e.info == SYNTHKBD_UNICODE, "%x", e.info);
+	CHECK(!command("key-message 3 30 8"), "a message");
+	CHECK(fake_receive(&keys, &pkt) && fake_receive(&keys, &pkt), "it");
+	memcpy(&e, pkt.payload, sizeof(e));
+	CHECK(e.make_code == 30 && e.info == SYNTHKBD_E1, "%x", e.info);
+	CHECK(command("unicode 65536") && command("unicode") &&
+	      command("key-message"), "no such commands");
+	fake_stop(&f);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		start_keys(bad[i].agree);
+		CHECK_OK();
+		say_key(bad[i].words, bad[i].len);
+		CHECK(fake_broken(&f, ""), "case %u", i);
+		fake_stop(&f);
+	}
+}
+
 static bool points(const uint8_t *report)
 {
 	unsigned int i;
@@ -540,6 +626,7 @@ int main(void)
 	rfbClientErr = quiet;
 	tap_test("handshake", test_handshake);
 	tap_test("kinds of host", test_like);
+	tap_test("the keyboard's messages", test_keyboard);
 	tap_test("what a guest must not do", test_strict);
 	tap_test("reports", test_reports);
 	tap_test("messages spoilt on purpose", test_spoils);

@@ -20,6 +20,7 @@ static void fresh(void)
 {
 	memset(&disk, 0, sizeof(disk));
 	memset(&luns, 0, sizeof(luns));
+	disk.like = &profile_find("lenient")->storvsp;
 	disk.blocks = BLOCKS;
 	disk.block_size = 512;
 	disk.max_transfer = 1 << 20;
@@ -800,20 +801,20 @@ static void test_io_errors(void)
 	for (i = 0; i < sizeof(map) / sizeof(map[0]); i++) {
 		RUN(0, 0, 0, 0, 0, 0);
 		cmd.action = map[i].action;
-		scsi_io_error(&cmd, map[i].error);
+		scsi_io_error(&disk, &cmd, map[i].error);
 		CHECK(sense(map[i].key, map[i].asc), "errno %d",
 		      map[i].error);
-		CHECK(!scsi_is_bad_request(&cmd), "errno %d", map[i].error);
+		CHECK(!scsi_is_bad_request(&disk, &cmd), "errno %d", map[i].error);
 	}
 	cmd.action = SCSI_READ;
-	scsi_io_error(&cmd, ENOMEM);
+	scsi_io_error(&disk, &cmd, ENOMEM);
 	CHECK(cmd.status == SCSI_BUSY && cmd.action == SCSI_DONE, "busy");
 	RUN(0xee, 0, 0, 0, 0, 0);
-	CHECK(scsi_is_bad_request(&cmd), "unknown operation code");
+	CHECK(scsi_is_bad_request(&disk, &cmd), "unknown operation code");
 	RUN(0x12, 1, 0xee, 0, 96, 0);
-	CHECK(scsi_is_bad_request(&cmd), "invalid field");
+	CHECK(scsi_is_bad_request(&disk, &cmd), "invalid field");
 	rw(0x28, 0, BLOCKS, 1);
-	CHECK(!scsi_is_bad_request(&cmd), "out of range is no bad request");
+	CHECK(!scsi_is_bad_request(&disk, &cmd), "out of range is no bad request");
 	RUN(0x1e, 0, 0, 0, 1, 0);
 	CHECK(data(0), "prevent removal");
 	RUN(0x1e, 0, 0, 0, 4, 0);

@@ -303,6 +303,7 @@ static void data_tests(const char *where, const char *sector_option,
 
 	/* UNMAP of all makes the file empty */
 	memset(buffer, 0, 24);
+	buffer[1] = 22;
 	buffer[3] = 16;
 	buffer[18] = SIZE / sector >> 8;
 	buffer[19] = SIZE / sector & 0xff;
@@ -640,8 +641,10 @@ static void test_pages(void)
 
 	begin("c0", ",lun=1,naa=6001405abcdef012,thin=off,lbprz=off,discard-granularity=64K,discard-alignment=8K,discard-max=1M");
 	negotiate(0x602);
-	CHECK(execute(page, 6, 1, 96, 0) && buffer[5] == 3 &&
-	      !memcmp(buffer + 8, naa, sizeof(naa)), "name");
+	/* behind the vendor's with a GUID */
+	CHECK(execute(page, 6, 1, 96, 0) && buffer[5] == 1 && buffer[7] == 24 &&
+	      buffer[33] == 3 && buffer[35] == 8 &&
+	      !memcmp(buffer + 36, naa, sizeof(naa)), "name");
 	page[2] = 0xb0;
 	CHECK(execute(page, 6, 1, 96, 0) && buffer[22] == 8 && !buffer[23] &&
 	      buffer[31] == 128 && buffer[32] == 0x80 && buffer[35] == 16,
@@ -655,7 +658,8 @@ static void test_pages(void)
 	CHECK(!chan.moderate_ns, "no moderation");
 	negotiate(0x602);
 	page[2] = 0x83;
-	CHECK(execute(page, 6, 1, 96, 0) && buffer[5] == 1, "no NAA name");
+	CHECK(execute(page, 6, 1, 96, 0) && buffer[5] == 1 && buffer[3] == 28,
+	      "no NAA name");
 	end();
 	begin("c0,coalesce=30", NULL);
 	CHECK(chan.moderate_ns == 30000, "microseconds");

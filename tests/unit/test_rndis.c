@@ -350,6 +350,77 @@ static void indications(void)
 	CHECK(rndis_parse_indicate(w, sizeof(w), &a) == -EINVAL, "offset");
 	CHECK(!rndis_parse_indicate(WORDS(7, 20, NDIS_STATUS_MEDIA_CONNECT, 0, 0),
 				    20, &a) && !a.info_len, "no info");
+	/* old switches don't count the info; it is in the range all the same */
+	memcpy(w, speed, sizeof(w));
+	w[1] = 20;
+	CHECK(!rndis_parse_indicate(w, sizeof(w), &a) && a.info_len == 4 &&
+	      !memcmp(a.info, speed + 5, 4), "info that is not counted");
+	b = exact(w, 23);
+	CHECK(rndis_parse_indicate(b, 23, &a) == -EINVAL, "half of it");
+	free(b);
+	w[1] = 19;
+	CHECK(rndis_parse_indicate(w, sizeof(w), &a) == -EINVAL, "too short");
+	w[1] = 25;
+	CHECK(rndis_parse_indicate(w, sizeof(w), &a) == -EINVAL, "too long");
+}
+
+/* Entries 1, 2, ... at @at in a message that says @offset and has @len bytes */
+static int table_at(u32 at, u32 offset, u32 len, u32 version, u32 *table)
+{
+	u32 w[64] = { NVSP_SEND_INDIRECTION_TABLE, NVSP_TABLE_ENTRIES, offset };
+	void *b;
+	u32 i;
+	int ret;
+
+	for (i = 0; i < NVSP_TABLE_ENTRIES; i++)
+		w[at / 4 + i] = 1 + i;
+	memset(table, 0xee, NVSP_TABLE_ENTRIES * sizeof(u32));
+	b = exact(w, len);
+	ret = nvsp_parse_table(b, len, version, table);
+	free(b);
+	return ret;
+}
+
+/* The same, and they are found */
+static bool found_at(u32 at, u32 offset, u32 len, u32 version)
+{
+	u32 table[NVSP_TABLE_ENTRIES], i;
+
+	if (table_at(at, offset, len, version, table))
+		return false;
+	for (i = 0; i < NVSP_TABLE_ENTRIES; i++) {
+		if (table[i] != 1 + i)
+			return false;
+	}
+	return true;
+}
+
+static void tables(void)
+{
+	u32 table[NVSP_TABLE_ENTRIES], len;
+
+	CHECK(found_at(12, 12, 76, NVSP_VERSION_5), "right behind the header");
+	CHECK(found_at(12, 12, 80, NVSP_VERSION_6), "padded by the ring");
+	CHECK(found_at(12, 12, 76, NVSP_VERSION_61), "the same in version 6.1");
+	CHECK(found_at(12, 12, 104, NVSP_VERSION_61), "longer, in 6.1");
+	CHECK(found_at(40, 40, 104, NVSP_VERSION_61), "at 40, in 6.1");
+	/* up to version 6 the offset may be too small, but the table is there */
+	CHECK(found_at(40, 40, 104, NVSP_VERSION_6), "at 40");
+	CHECK(found_at(40, 32, 104, NVSP_VERSION_6), "at 40, says 32");
+	CHECK(found_at(40, 12, 104, NVSP_VERSION_5), "at 40, says 12");
+	CHECK(found_at(40, 0, 104, NVSP_VERSION_5), "at 40, says 0");
+
+	for (len = 0; len < 76; len++)
+		CHECK(table_at(12, 12, len, NVSP_VERSION_5, table) == -EINVAL,
+		      "%u bytes", len);
+	CHECK(table_at(40, 40, 103, NVSP_VERSION_61, table) == -EINVAL,
+	      "does not fit");
+	CHECK(table_at(12, 8, 104, NVSP_VERSION_61, table) == -EINVAL,
+	      "inside of the header");
+	CHECK(table_at(12, 0xfffffffc, 104, NVSP_VERSION_61, table) == -EINVAL,
+	      "far off");
+	CHECK(nvsp_parse_table(WORDS(NVSP_SEND_INDIRECTION_TABLE, 15, 12), 12,
+			       NVSP_VERSION_5, table) == -EINVAL, "15 entries");
 }
 
 static void capabilities(void)
@@ -419,5 +490,6 @@ int main(void)
 	tap_test("rndis: limits of a transfer", limits);
 	tap_test("rndis: indications", indications);
 	tap_test("rndis: capabilities", capabilities);
+	tap_test("nvsp: where the send table is", tables);
 	return tap_done();
 }

@@ -96,7 +96,9 @@ static void other_commands(void)
 	CDB(sbc_read_capacity_10(cdb), 0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 	CDB(sbc_read_capacity_16(cdb, 0x12345678),
 	    0x9e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0x12, 0x34, 0x56, 0x78, 0, 0);
-	CDB(sbc_mode_sense_caching(cdb, 0x40), 0x1a, 0x08, 0x08, 0, 0x40, 0);
+	CDB(sbc_mode_sense_6(cdb, 0x08, 0x40), 0x1a, 0x08, 0x08, 0, 0x40, 0);
+	CDB(sbc_mode_sense_10(cdb, 0x3f, 0x1234),
+	    0x5a, 0x08, 0x3f, 0, 0, 0, 0, 0x12, 0x34, 0);
 }
 
 static void unmap_list(void)
@@ -693,6 +695,45 @@ static void mode_caching(void)
 	}
 }
 
+/* The same for MODE SENSE(10), and pages one after the other */
+static void mode_ten(void)
+{
+	/* header, control page, caching page */
+	u8 b[8 + 12 + 20] = { 0, 38, 0, 0x80, [8] = 0x0a, 10,
+			      [20] = 0x08, 18, 0x04 };
+	u8 all[4 + 8 + 20] = { 31, 0, 0x10, 0, 0x41, 5, 0, 4,
+			       [12] = 0x08, 18, 0 };
+	struct sbc_disk d;
+	u32 n;
+
+	CHECK(!parse(&d, PARSE_MODE_10, b, 40), "fails");
+	CHECK(d.read_only && !d.fua && d.write_cache && d.write_cache_told,
+	      "%u %u %u %u", d.read_only, d.fua, d.write_cache,
+	      d.write_cache_told);
+	CHECK(d.told == (SBC_TOLD_PROTECTION | SBC_TOLD_CACHE), "%x", d.told);
+	b[22] = 0;
+	CHECK(!parse(&d, PARSE_MODE_10, b, 40) && !d.write_cache, "off");
+	truncate_all(PARSE_MODE_10, b, 40, 8);
+	CHECK_OK();
+	for (n = 8; n < 23; n++)
+		CHECK(!parse(&d, PARSE_MODE_10, b, n) && d.write_cache &&
+		      !d.write_cache_told && d.told == SBC_TOLD_PROTECTION,
+		      "%u bytes", n);
+	/* a block descriptor */
+	b[1] = 26;
+	b[7] = 12;
+	CHECK(!parse(&d, PARSE_MODE_10, b, 40) && !d.write_cache, "descriptor");
+	b[6] = 0xff;
+	CHECK(!parse(&d, PARSE_MODE_10, b, 40) && d.write_cache, "far away");
+
+	/* behind a sub-page, whose length has two bytes */
+	CHECK(!mode(&d, all, 32) && !d.write_cache && d.fua, "sub-page");
+	/* a sub-page of the caching page is another one */
+	all[12] = 0x48;
+	CHECK(!mode(&d, all, 32) && d.write_cache && !d.write_cache_told,
+	      "another page");
+}
+
 static void report_luns(void)
 {
 	u8 b[8 + 3 * 8] = { 0, 0, 0, 24, [17] = 3, [24] = 0x40, 255 };
@@ -823,7 +864,7 @@ static void random_answers(void)
 			a = (struct sbc_answer){
 				.srb_status = noise(), .scsi_status = noise(),
 				.sense = e, .sense_len = len,
-				.optional = rng() & 1,
+				.command = rng() % 3,
 			};
 			complaint = sbc_feed_judge(&a);
 		}
@@ -838,12 +879,12 @@ static void random_answers(void)
 /* ---- outcomes ------------------------------------------------------------------ */
 
 static struct sbc_verdict judge(u8 srb, u8 status, const u8 *sense, u32 len,
-				bool optional)
+				enum sbc_command command)
 {
 	u8 *e = exact(sense, len);
 	struct sbc_answer a = { .srb_status = srb, .scsi_status = status,
 				.sense = e, .sense_len = len,
-				.optional = optional };
+				.command = command };
 	struct sbc_verdict v = sbc_judge(&a);
 
 	if (sbc_feed_judge(&a)) {
@@ -855,9 +896,11 @@ static struct sbc_verdict judge(u8 srb, u8 status, const u8 *sense, u32 len,
 }
 
 /* What SRB and SCSI status say without sense data */
-static enum sbc_outcome plain(u8 srb, u8 status, bool optional, u32 *hints)
+static enum sbc_outcome plain(u8 srb, u8 status, enum sbc_command command,
+			      u32 *hints, bool *retry)
 {
 	*hints = 0;
+	*retry = false;
 	switch (srb) {
 	case 0x07:		/* path, device, LUN, target: not there */
 	case 0x08:
@@ -868,8 +911,11 @@ static enum sbc_outcome plain(u8 srb, u8 status, bool optional, u32 *hints)
 	}
 	switch (status) {
 	case 0x00:
-		if (srb == 0x01 || srb == 0x12)
+		if (srb == 0x01)
 			return SBC_OK;
+		/* less was moved: where nothing is counted, it was not done */
+		if (srb == 0x12)
+			return command == SBC_CMD_KNOWN ? SBC_OK : SBC_IO_ERROR;
 		break;
 	case 0x08:		/* busy, task set full */
 	case 0x28:
@@ -877,7 +923,8 @@ static enum sbc_outcome plain(u8 srb, u8 status, bool optional, u32 *hints)
 	case 0x18:		/* reservation conflict */
 		return SBC_RESERVED;
 	case 0x40:		/* task aborted */
-		return SBC_RETRY;
+		*retry = true;
+		return SBC_IO_ERROR;
 	}
 	switch (srb) {
 	case 0x05:		/* busy */
@@ -887,79 +934,114 @@ static enum sbc_outcome plain(u8 srb, u8 status, bool optional, u32 *hints)
 	case 0x0b:
 	case 0x0e:
 	case 0x16:
-		return SBC_RETRY;
+	case 0x04:		/* error, selection timeout, internal error */
+	case 0x0a:
+	case 0x30:
+		*retry = true;
+		return SBC_IO_ERROR;
 	case 0x06:		/* invalid request */
-		return optional ? SBC_NOT_SUPPORTED : SBC_TARGET_ERROR;
+		*retry = command == SBC_CMD_FLUSH;
+		return command == SBC_CMD_OPTIONAL ? SBC_NOT_SUPPORTED :
+						     SBC_TARGET_ERROR;
 	}
 	return SBC_IO_ERROR;
 }
 
 static void every_status(void)
 {
-	u32 srb, status, hints, optional;
+	u32 srb, status, hints, command;
 	struct sbc_verdict v;
 	enum sbc_outcome want;
+	bool retry;
 
 	for (srb = 0; srb < 256; srb++) {
 		for (status = 0; status < 256; status++) {
-			for (optional = 0; optional < 2; optional++) {
-				v = judge(srb, status, NULL, 0, optional);
+			for (command = 0; command < 3; command++) {
+				v = judge(srb, status, NULL, 0, command);
 				CHECK_OK();
-				want = plain(srb & 0x3f, status, optional,
-					     &hints);
-				CHECK(v.outcome == want && v.hints == hints,
-				      "SRB %02x, status %02x: %u, %x", srb,
-				      status, v.outcome, v.hints);
+				want = plain(srb & 0x3f, status, command,
+					     &hints, &retry);
+				CHECK(v.outcome == want && v.hints == hints &&
+				      v.retry == retry,
+				      "SRB %02x, status %02x: %u, %x, %u", srb,
+				      status, v.outcome, v.hints, v.retry);
 				CHECK(!v.key && !v.asc, "sense");
+				CHECK(v.srb_status == srb &&
+				      v.scsi_status == status, "status");
 			}
 		}
 	}
 }
 
+enum { NO, AGAIN };
+
 static const struct sense_row {
 	u8 key;
 	u16 asc;
 	enum sbc_outcome outcome;
-	enum sbc_outcome optional;	/* of UNMAP and WRITE SAME */
 	u32 hints;
+	bool retry;
+	enum sbc_outcome optional;	/* of UNMAP and WRITE SAME */
+	enum sbc_outcome flush;
+	bool flush_retry;
 } sense_rows[] = {
-	{ 0x0, 0x0000, SBC_OK, SBC_OK, 0 },
-	{ 0x1, 0x1701, SBC_OK, SBC_OK, 0 },
-	{ 0x2, 0x0400, SBC_IO_ERROR, SBC_IO_ERROR, 0 },
-	{ 0x2, 0x0401, SBC_RETRY_LATER, SBC_RETRY_LATER, 0 },
-	{ 0x2, 0x0402, SBC_IO_ERROR, SBC_IO_ERROR, 0 },
-	{ 0x2, 0x0404, SBC_RETRY_LATER, SBC_RETRY_LATER, 0 },
-	{ 0x2, 0x0407, SBC_RETRY_LATER, SBC_RETRY_LATER, 0 },
-	{ 0x2, 0x040a, SBC_RETRY_LATER, SBC_RETRY_LATER, 0 },
-	{ 0x2, 0x3a00, SBC_IO_ERROR, SBC_IO_ERROR, 0 },
-	{ 0x3, 0x1100, SBC_MEDIUM_ERROR, SBC_MEDIUM_ERROR, 0 },
-	{ 0x3, 0x0c00, SBC_MEDIUM_ERROR, SBC_MEDIUM_ERROR, 0 },
-	{ 0x4, 0x4400, SBC_TARGET_ERROR, SBC_TARGET_ERROR, 0 },
-	{ 0x5, 0x0000, SBC_TARGET_ERROR, SBC_TARGET_ERROR, 0 },
-	{ 0x5, 0x2000, SBC_TARGET_ERROR, SBC_NOT_SUPPORTED, 0 },
-	{ 0x5, 0x2400, SBC_TARGET_ERROR, SBC_NOT_SUPPORTED, 0 },
-	{ 0x5, 0x2600, SBC_TARGET_ERROR, SBC_NOT_SUPPORTED, 0 },
-	{ 0x5, 0x2100, SBC_TARGET_ERROR, SBC_TARGET_ERROR, 0 },
-	{ 0x5, 0x2500, SBC_GONE, SBC_GONE, SBC_HINT_LUNS },
-	{ 0x6, 0x2900, SBC_RETRY, SBC_RETRY, 0 },
-	{ 0x6, 0x2a01, SBC_RETRY, SBC_RETRY, SBC_HINT_CAPACITY },
-	{ 0x6, 0x2a09, SBC_RETRY, SBC_RETRY, SBC_HINT_CAPACITY },
-	{ 0x6, 0x3f03, SBC_RETRY, SBC_RETRY, SBC_HINT_CAPACITY },
-	{ 0x6, 0x3f0e, SBC_RETRY, SBC_RETRY, SBC_HINT_LUNS },
-	{ 0x6, 0x3807, SBC_RETRY, SBC_RETRY, 0 },
-	{ 0x7, 0x2700, SBC_TARGET_ERROR, SBC_TARGET_ERROR, SBC_HINT_CAPACITY },
-	{ 0x7, 0x2707, SBC_NO_SPACE, SBC_NO_SPACE, 0 },
-	{ 0x8, 0x0000, SBC_IO_ERROR, SBC_IO_ERROR, 0 },
-	{ 0x9, 0x8000, SBC_IO_ERROR, SBC_IO_ERROR, 0 },
-	{ 0xa, 0x0000, SBC_IO_ERROR, SBC_IO_ERROR, 0 },
-	{ 0xb, 0x0000, SBC_RETRY, SBC_RETRY, 0 },
-	{ 0xb, 0x4b00, SBC_RETRY, SBC_RETRY, 0 },
-	{ 0xb, 0x1001, SBC_PROTECTION, SBC_PROTECTION, 0 },
-	{ 0xb, 0x1003, SBC_PROTECTION, SBC_PROTECTION, 0 },
-	{ 0xc, 0x0000, SBC_IO_ERROR, SBC_IO_ERROR, 0 },
-	{ 0xd, 0x0000, SBC_IO_ERROR, SBC_IO_ERROR, 0 },
-	{ 0xe, 0x1d00, SBC_IO_ERROR, SBC_IO_ERROR, 0 },
-	{ 0xf, 0x0000, SBC_OK, SBC_OK, 0 },
+#define ROW(key, asc, outcome, hints, retry) \
+	{ key, asc, outcome, hints, retry, outcome, outcome, retry }
+	ROW(0x0, 0x0000, SBC_OK, 0, NO),
+	ROW(0x1, 0x1701, SBC_OK, 0, NO),
+	ROW(0x2, 0x0400, SBC_IO_ERROR, 0, NO),
+	ROW(0x2, 0x0401, SBC_RETRY_LATER, 0, NO),
+	ROW(0x2, 0x0402, SBC_IO_ERROR, 0, NO),
+	ROW(0x2, 0x0404, SBC_RETRY_LATER, 0, NO),
+	ROW(0x2, 0x0407, SBC_RETRY_LATER, 0, NO),
+	ROW(0x2, 0x040a, SBC_RETRY_LATER, 0, NO),
+	ROW(0x2, 0x3a00, SBC_IO_ERROR, 0, NO),
+	/* any error of what is behind the disk */
+	ROW(0x3, 0x0000, SBC_IO_ERROR, 0, AGAIN),
+	ROW(0x3, 0x0c00, SBC_MEDIUM_ERROR, 0, AGAIN),
+	ROW(0x3, 0x1000, SBC_MEDIUM_ERROR, 0, AGAIN),
+	ROW(0x3, 0x3100, SBC_MEDIUM_ERROR, 0, AGAIN),
+	/* the medium itself */
+	ROW(0x3, 0x1100, SBC_MEDIUM_ERROR, 0, NO),
+	ROW(0x3, 0x1104, SBC_MEDIUM_ERROR, 0, NO),
+	ROW(0x3, 0x1300, SBC_MEDIUM_ERROR, 0, NO),
+	ROW(0x3, 0x1401, SBC_MEDIUM_ERROR, 0, NO),
+	ROW(0x4, 0x4400, SBC_TARGET_ERROR, 0, NO),
+	{ 0x5, 0x0000, SBC_TARGET_ERROR, 0, NO, SBC_TARGET_ERROR,
+	  SBC_TARGET_ERROR, AGAIN },
+	{ 0x5, 0x2000, SBC_TARGET_ERROR, 0, NO, SBC_NOT_SUPPORTED,
+	  SBC_NOT_SUPPORTED, NO },
+	{ 0x5, 0x2400, SBC_TARGET_ERROR, 0, NO, SBC_NOT_SUPPORTED,
+	  SBC_TARGET_ERROR, AGAIN },
+	{ 0x5, 0x2600, SBC_TARGET_ERROR, 0, NO, SBC_NOT_SUPPORTED,
+	  SBC_TARGET_ERROR, AGAIN },
+	{ 0x5, 0x2100, SBC_TARGET_ERROR, 0, NO, SBC_TARGET_ERROR,
+	  SBC_TARGET_ERROR, AGAIN },
+	ROW(0x5, 0x2500, SBC_GONE, SBC_HINT_LUNS, NO),
+	ROW(0x6, 0x2900, SBC_IO_ERROR, 0, AGAIN),
+	ROW(0x6, 0x2a01, SBC_IO_ERROR, SBC_HINT_CAPACITY, AGAIN),
+	ROW(0x6, 0x2a02, SBC_IO_ERROR, 0, AGAIN),
+	ROW(0x6, 0x2a09, SBC_IO_ERROR, SBC_HINT_CAPACITY, AGAIN),
+	ROW(0x6, 0x3f00, SBC_IO_ERROR, SBC_HINT_CAPACITY, AGAIN),
+	ROW(0x6, 0x3f02, SBC_IO_ERROR, SBC_HINT_CAPACITY, AGAIN),
+	ROW(0x6, 0x3f03, SBC_IO_ERROR, SBC_HINT_CAPACITY, AGAIN),
+	ROW(0x6, 0x3fff, SBC_IO_ERROR, SBC_HINT_CAPACITY, AGAIN),
+	ROW(0x6, 0x3f0e, SBC_IO_ERROR, SBC_HINT_LUNS, AGAIN),
+	ROW(0x6, 0x3807, SBC_IO_ERROR, 0, AGAIN),
+	ROW(0x7, 0x2700, SBC_TARGET_ERROR, SBC_HINT_CAPACITY, NO),
+	ROW(0x7, 0x2707, SBC_NO_SPACE, 0, NO),
+	ROW(0x8, 0x0000, SBC_IO_ERROR, 0, NO),
+	ROW(0x9, 0x8000, SBC_IO_ERROR, 0, NO),
+	ROW(0xa, 0x0000, SBC_IO_ERROR, 0, NO),
+	ROW(0xb, 0x0000, SBC_IO_ERROR, 0, AGAIN),
+	ROW(0xb, 0x4b00, SBC_IO_ERROR, 0, AGAIN),
+	ROW(0xb, 0x1001, SBC_PROTECTION, 0, NO),
+	ROW(0xb, 0x1003, SBC_PROTECTION, 0, NO),
+	ROW(0xc, 0x0000, SBC_IO_ERROR, 0, NO),
+	ROW(0xd, 0x0000, SBC_IO_ERROR, 0, NO),
+	ROW(0xe, 0x1d00, SBC_IO_ERROR, 0, NO),
+	ROW(0xf, 0x0000, SBC_OK, 0, NO),
+#undef ROW
 };
 
 #define SENSE_ROWS	(sizeof(sense_rows) / sizeof(sense_rows[0]))
@@ -984,23 +1066,27 @@ static void every_sense(void)
 {
 	/* fixed and descriptor format; bit 7 of the fixed one: information */
 	static const u8 responses[] = { 0x70, 0xf0, 0x72, 0xf2 };
-	u32 i, r, optional;
 	struct sbc_verdict v;
+	u32 i, r, command;
 	u8 s[20];
 
 	for (i = 0; i < SENSE_ROWS; i++) {
 		const struct sense_row *row = &sense_rows[i];
+		const enum sbc_outcome want[] = { row->outcome, row->optional,
+						  row->flush };
+		const bool retry[] = { row->retry, row->retry,
+				       row->flush_retry };
 
 		for (r = 0; r < sizeof(responses); r++) {
-			for (optional = 0; optional < 2; optional++) {
+			for (command = 0; command < 3; command++) {
 				make_sense(s, responses[r], row->key, row->asc);
-				v = judge(0x84, 2, s, sizeof(s), optional);
+				v = judge(0x84, 2, s, sizeof(s), command);
 				CHECK_OK();
-				CHECK(v.outcome == (optional ? row->optional :
-						    row->outcome),
-				      "%02x: key %x, code %04x: %u",
-				      responses[r], row->key, row->asc,
-				      v.outcome);
+				CHECK(v.outcome == want[command] &&
+				      v.retry == retry[command],
+				      "%02x: key %x, code %04x, command %u: %u, %u",
+				      responses[r], row->key, row->asc, command,
+				      v.outcome, v.retry);
 				CHECK(v.hints == row->hints && v.key == row->key
 				      && v.asc == row->asc,
 				      "key %x, code %04x: %x %x %04x", row->key,
@@ -1019,12 +1105,14 @@ static void deferred_sense(void)
 	/* an earlier command's; this one was not carried out, whatever it says */
 	for (i = 0; i < SENSE_ROWS; i++) {
 		make_sense(s, 0x71, sense_rows[i].key, sense_rows[i].asc);
-		v = judge(0x84, 2, s, sizeof(s), false);
-		CHECK(v.outcome == SBC_RETRY && v.key == sense_rows[i].key,
+		v = judge(0x84, 2, s, sizeof(s), SBC_CMD_KNOWN);
+		CHECK(v.outcome == SBC_IO_ERROR && v.retry &&
+		      v.key == sense_rows[i].key,
 		      "fixed, key %x: %u", v.key, v.outcome);
 		make_sense(s, 0x73, sense_rows[i].key, sense_rows[i].asc);
-		v = judge(0x84, 2, s, sizeof(s), true);
-		CHECK(v.outcome == SBC_RETRY && v.key == sense_rows[i].key,
+		v = judge(0x84, 2, s, sizeof(s), SBC_CMD_OPTIONAL);
+		CHECK(v.outcome == SBC_IO_ERROR && v.retry &&
+		      v.key == sense_rows[i].key,
 		      "descriptor, key %x: %u", v.key, v.outcome);
 	}
 }
@@ -1037,17 +1125,20 @@ static void truncated_sense(void)
 
 	make_sense(s, 0x70, 0x6, 0x3f0e);
 	for (n = 0; n <= 20; n++) {
-		v = judge(0x84, 2, s, n, false);
-		CHECK(v.outcome == (n < 3 ? SBC_IO_ERROR : SBC_RETRY),
+		v = judge(0x84, 2, s, n, SBC_CMD_KNOWN);
+		/* less than that is none, and no answer to rely on */
+		CHECK(v.outcome == SBC_IO_ERROR && v.retry,
 		      "fixed, %u bytes: %u", n, v.outcome);
 		CHECK(v.asc == (n < 13 ? 0 : n < 14 ? 0x3f00 : 0x3f0e) &&
-		      v.hints == (n < 14 ? 0 : SBC_HINT_LUNS),
+		      v.hints == (n < 13 ? 0 : n < 14 ? SBC_HINT_CAPACITY :
+				  SBC_HINT_LUNS),
 		      "fixed, %u bytes: %04x", n, v.asc);
 	}
 	make_sense(s, 0x72, 0x6, 0x3f0e);
 	for (n = 0; n <= 20; n++) {
-		v = judge(0x84, 2, s, n, false);
-		CHECK(v.outcome == (n < 3 ? SBC_IO_ERROR : SBC_RETRY),
+		v = judge(0x84, 2, s, n, SBC_CMD_KNOWN);
+		/* less than that is none, and no answer to rely on */
+		CHECK(v.outcome == SBC_IO_ERROR && v.retry,
 		      "descriptor, %u bytes: %u", n, v.outcome);
 		CHECK(v.asc == (n < 3 ? 0 : n < 4 ? 0x3f00 : 0x3f0e),
 		      "descriptor, %u bytes: %04x", n, v.asc);
@@ -1062,33 +1153,32 @@ static void sense_that_does_not_count(void)
 
 	/* a medium error: without the flag, or with another status */
 	make_sense(s, 0x70, 0x3, 0x1100);
-	v = judge(0x04, 2, s, 20, false);
+	v = judge(0x04, 2, s, 20, SBC_CMD_KNOWN);
 	CHECK(v.outcome == SBC_IO_ERROR && !v.key, "no flag: %u", v.outcome);
-	v = judge(0x84, 0, s, 20, false);
+	v = judge(0x84, 0, s, 20, SBC_CMD_KNOWN);
 	CHECK(v.outcome == SBC_IO_ERROR && !v.key, "good: %u", v.outcome);
-	v = judge(0x81, 0, s, 20, false);
+	v = judge(0x81, 0, s, 20, SBC_CMD_KNOWN);
 	CHECK(v.outcome == SBC_OK && !v.key, "success: %u", v.outcome);
-	v = judge(0x84, 8, s, 20, false);
+	v = judge(0x84, 8, s, 20, SBC_CMD_KNOWN);
 	CHECK(v.outcome == SBC_RETRY_LATER && !v.key, "busy: %u", v.outcome);
 	/* the unit is gone, says the host */
-	v = judge(0xa0, 2, s, 20, false);
+	v = judge(0xa0, 2, s, 20, SBC_CMD_KNOWN);
 	CHECK(v.outcome == SBC_GONE && !v.key, "no LUN: %u", v.outcome);
 	/* the frozen queue's flag is not part of the status */
-	v = judge(0xc4, 2, s, 20, false);
+	v = judge(0xc4, 2, s, 20, SBC_CMD_KNOWN);
 	CHECK(v.outcome == SBC_MEDIUM_ERROR && v.key == 3, "frozen");
-	v = judge(0x41, 0, NULL, 0, false);
+	v = judge(0x41, 0, NULL, 0, SBC_CMD_KNOWN);
 	CHECK(v.outcome == SBC_OK, "frozen: %u", v.outcome);
 	/* a check condition counts, whatever the SRB status beside it */
-	v = judge(0x81, 2, s, 20, false);
+	v = judge(0x81, 2, s, 20, SBC_CMD_KNOWN);
 	CHECK(v.outcome == SBC_MEDIUM_ERROR, "success: %u", v.outcome);
 	/* other formats */
 	for (i = 0; i < 256; i++) {
 		bool known = (i & 0x7f) >= 0x70 && (i & 0x7f) <= 0x73;
 
 		make_sense(s, i, 0x3, 0x1100);
-		v = judge(0x84, 2, s, 20, false);
-		CHECK(known == (v.outcome != SBC_IO_ERROR), "%02x: %u", i,
-		      v.outcome);
+		v = judge(0x84, 2, s, 20, SBC_CMD_KNOWN);
+		CHECK(known == (v.key == 3), "%02x: %u", i, v.outcome);
 	}
 }
 
@@ -1112,6 +1202,7 @@ int main(void)
 	tap_test("sbc: READ CAPACITY", capacities);
 	tap_test("sbc: READ CAPACITY, hostile", capacities_hostile);
 	tap_test("sbc: MODE SENSE", mode_caching);
+	tap_test("sbc: MODE SENSE(10), and more pages", mode_ten);
 	tap_test("sbc: REPORT LUNS", report_luns);
 	tap_test("sbc: formats of LUNs", lun_formats);
 	tap_test("sbc: answers of one byte only", all_bytes_same);

@@ -20,7 +20,13 @@ UNIT_SRCS_test_ring := channel/ring.c
 UNIT_SRCS_test_ring_api := channel/ring_api.c channel/ring.c
 UNIT_CFLAGS_test_ring_api := -Itests/unit/kernel -Ichannel \
 	-Wl,--wrap=ring_recv_peek
+UNIT_CFLAGS_test_handover := -Itests/unit/kernel -Ichannel
+UNIT_SCSI_SRCS := $(patsubst %,tests/host/%.c,scsi scsi_inquiry scsi_mode \
+	profile)
 UNIT_SRCS_test_sbc := drivers/block/sbc.c
+UNIT_SRCS_test_identify := drivers/block/identify.c drivers/block/sbc.c \
+	$(UNIT_SCSI_SRCS)
+UNIT_SRCS_test_keyboard := drivers/input/keyboard_message.c
 UNIT_SRCS_test_mouse := drivers/input/message.c
 UNIT_SRCS_test_video := drivers/video/message.c drivers/video/damage.c \
 	drivers/video/pointer.c
@@ -42,24 +48,25 @@ $(UNIT_HOST:%=build/unit/%): $(HOST_ASAN_LIB_OBJS)
 UNIT_LIBS_test_host_mouse += -lvncclient
 
 # these bring a bus of their own instead, or need none
-UNIT_SRCS_test_host_scsi := tests/host/scsi.c
+UNIT_SRCS_test_host_scsi := $(UNIT_SCSI_SRCS)
 UNIT_LIBS_test_host_scsi :=
-UNIT_STORVSP := test_host_storvsp test_host_fault
+UNIT_STORVSP := test_host_storvsp test_host_fault test_host_like
 UNIT_STORVSP_SRCS := tests/unit/fake_storvsp.c $(patsubst %,tests/host/%.c,\
 	storvsp storvsp_io storvsp_disk storvsp_fault storvsp_fault_command \
-	blockio scsi loop text log)
+	blockio loop text log) $(UNIT_SCSI_SRCS)
 $(foreach t,$(UNIT_STORVSP),\
 	$(eval UNIT_SRCS_$(t) := $(UNIT_STORVSP_SRCS))\
 	$(eval UNIT_CFLAGS_$(t) := -Wl,--wrap=open)\
 	$(eval UNIT_LIBS_$(t) := $(HOST_LIBS)))
 UNIT_SRCS_test_host_netframe := tests/host/netframe.c tests/host/toeplitz.c
 UNIT_LIBS_test_host_netframe :=
-UNIT_SRCS_test_host_netvsp := $(patsubst %,tests/host/%.c,netvsp \
-	netvsp_nvsp netvsp_rndis netvsp_oid netvsp_tx netvsp_rx netvsp_slots \
-	netvsp_options netvsp_fault netvsp_fault_command netvsp_fault_hold \
-	netframe toeplitz \
-	text log)
-UNIT_LIBS_test_host_netvsp :=
+UNIT_NETVSP_SRCS := tests/unit/fake_netvsp.c $(patsubst %,tests/host/%.c,\
+	netvsp netvsp_nvsp netvsp_rndis netvsp_oid netvsp_tx netvsp_rx \
+	netvsp_slots netvsp_options netvsp_fault netvsp_fault_command \
+	netvsp_fault_hold netframe toeplitz profile text log)
+$(foreach t,test_host_netvsp test_host_netvsp_like,\
+	$(eval UNIT_SRCS_$(t) := $(UNIT_NETVSP_SRCS))\
+	$(eval UNIT_LIBS_$(t) :=))
 UNIT_SRCS_test_host_moderate := tests/host/moderate.c
 UNIT_LIBS_test_host_moderate :=
 UNIT_SRCS_test_host_blockdev := $(patsubst %,tests/host/%.c,\
@@ -72,8 +79,8 @@ UNIT_LIBS_test_host_loop := $(HOST_LIBS)
 UNIT_NAMES := $(patsubst tests/unit/%.c,%,$(sort \
 	$(wildcard tests/unit/test_*.c tests/unit/stress_*.c)))
 UNIT_HDRS := $(wildcard tests/unit/*.h tests/unit/kernel/*/*.h \
-	channel/ring*.h channel/trace.h drivers/block/sbc*.h \
-	drivers/input/message*.h drivers/video/message*.h \
+	channel/ring*.h channel/trace.h drivers/block/sbc*.h drivers/block/identify.h \
+	drivers/input/*message*.h drivers/video/message*.h \
 	drivers/video/damage.h drivers/video/pointer.h \
 	drivers/net/rndis*.h tests/host/*.h \
 	include/synthio/*.h)

@@ -5,7 +5,7 @@
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . ./lib.sh
 
-plan 3
+plan 5
 
 device=$(sed -n 's/: .*//p' "$CT"/state | head -n 1)
 # shellcheck disable=SC2012 # no odd names
@@ -44,4 +44,22 @@ with_subs()
 	ct wait 1 && ct open && ct echo 100 && ct close
 }
 check "unloaded with sub-channels" with_subs
+
+# What a driver has set in the channel does not meet the next one
+litter()
+{
+	p=$(probes)
+	ct litter || return
+	echo "$device" >"$drv/unbind" && echo "$device" >"$drv/bind" || return
+	ct wait $((p + 1)) && ct new && ct open && ct echo 100 && ct close
+}
+check "nothing is left after unbind" litter
+
+litter_reload()
+{
+	ct litter && rmmod synth_chantest || return
+	load synth_chantest tests/selftests/modules || return
+	ct wait 1 && ct new && ct open && ct echo 100 && ct close
+}
+check "nothing is left after rmmod" litter_reload
 finish

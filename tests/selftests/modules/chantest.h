@@ -88,6 +88,7 @@ struct ct_device {
 	struct hv_device *hv;
 	bool gone;
 	bool reopen;
+	const char *litter;
 	u32 ring;
 	u32 rqstor;
 	enum hv_callback_mode mode;
@@ -139,6 +140,11 @@ void ct_forget(void);
 int ct_number(const struct ct_args *a, int i, u32 missing, u32 *value);
 /* Run a command from within another one */
 int ct_run_locked(struct ct_args *a);
+
+/* chantest_manage.c */
+
+/* What is in the channel that a driver has to have set; NULL if it is as new */
+const char *ct_litter_in(const struct vmbus_channel *vc);
 
 /* chantest_channel.c */
 

@@ -243,6 +243,7 @@ static int ct_probe(struct hv_device *hv, const struct hv_vmbus_device_id *id)
 	if (!dev)
 		return -ENOMEM;
 	dev->hv = hv;
+	dev->litter = ct_litter_in(hv->channel);
 	mutex_init(&dev->sub_lock);
 	hv_set_drvdata(hv, dev);
 	mutex_lock(&chantest_lock);

@@ -184,6 +184,67 @@ static int cmd_offer(struct ct_device *dev, struct ct_args *a)
 	return 0;
 }
 
+static u64 litter_id(struct vmbus_channel *vc, u64 addr)
+{
+	WARN_ONCE(1, "called for a driver that did not set it\n");
+	return VMBUS_RQST_ERROR;
+}
+
+static void litter_cpu(struct vmbus_channel *vc, u32 old, u32 cpu)
+{
+	WARN_ONCE(1, "called for a driver that did not set it\n");
+}
+
+static void litter_channel(struct vmbus_channel *vc)
+{
+	WARN_ONCE(1, "called for a driver that did not set it\n");
+}
+
+/* litter: leave in the channel what drivers of the kernel's leave, and more */
+static int cmd_litter(struct ct_device *dev, struct ct_args *a)
+{
+	struct vmbus_channel *vc = dev->hv->channel;
+
+	vc->next_request_id_callback = litter_id;
+	vc->request_addr_callback = litter_id;
+	vc->change_target_cpu_callback = litter_cpu;
+	vmbus_set_chn_rescind_callback(vc, litter_channel);
+	vmbus_set_sc_create_callback(vc, litter_channel);
+	set_channel_read_mode(vc, HV_CALL_ISR);
+	set_per_channel_state(vc, dev);
+	vc->rqstor_size = 7;
+	vc->max_pkt_size = 64;
+	vc->low_latency = true;
+	return 0;
+}
+
+const char *ct_litter_in(const struct vmbus_channel *vc)
+{
+	if (vc->next_request_id_callback || vc->request_addr_callback)
+		return "callbacks for request ids";
+	if (vc->change_target_cpu_callback)
+		return "a callback for another CPU";
+	if (vc->chn_rescind_callback || vc->sc_creation_callback ||
+	    vc->onchannel_callback)
+		return "a callback";
+	if (vc->callback_mode != HV_CALL_BATCHED)
+		return "a mode";
+	if (vc->per_channel_state)
+		return "a pointer";
+	if (vc->rqstor_size || vc->max_pkt_size || vc->low_latency)
+		return "a size";
+	return NULL;
+}
+
+/* new: whether the channel was found as new when the device came */
+static int cmd_new(struct ct_device *dev, struct ct_args *a)
+{
+	if (!dev->litter)
+		return 0;
+	ct_say("left by the driver before: %s\n", dev->litter);
+	return -EBUSY;
+}
+
 #ifdef CT_RING_SYSFS
 static int map_rings(struct vmbus_channel *vc, struct vm_area_struct *vma)
 {
@@ -222,5 +283,7 @@ const struct ct_command ct_manage[] = {
 	{ "where", true, false, cmd_where, ": the CPU that is called back on" },
 	{ "ringfile", true, false, cmd_ringfile, "0|1: hide or show it in sysfs" },
 	{ "offer", false, false, cmd_offer, "" },
+	{ "litter", false, true, cmd_litter, ": leave callbacks and settings behind" },
+	{ "new", false, false, cmd_new, ": nothing was left by the driver before" },
 	{}
 };

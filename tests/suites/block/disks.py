@@ -29,6 +29,9 @@ from tap import Skip, Tap
 SECONDS = int(os.environ.get("FIO_SECONDS") or (60 if LONG else 8))
 LOADS = 100 if LONG else 10
 
+GETGEO = ("import fcntl, struct, sys; print(*struct.unpack(\"BBHL\", "
+          "fcntl.ioctl(open(sys.argv[1]), 0x301, bytes(16)))[:3])")
+
 # name: size, sector, read-only, write cache, FUA, rotational
 EXPECT = {
     "c0-0": (48, 512, 0, 1, 1, 0), "c0-1": (32, 4096, 0, 1, 1, 0),
@@ -119,10 +122,18 @@ def limits(g):
     """Transfer and discard limits are the host's, and 0 where it has none."""
     got = queue(g, disk(g, "c0-0"), "max_hw_sectors_kb",
                 "discard_max_hw_bytes", "discard_granularity",
-                "write_zeroes_max_bytes", "dma_alignment")
+                "write_zeroes_max_bytes", "dma_alignment", "max_segments")
     assert got[0] == "1024" and int(got[1]) >= 1 << 30, got
     assert got[2] == "4096" and int(got[3]) >= 1 << 30, got
     assert got[4] == "3", got
+    # pages of 1 MiB, of which the first and the last may be parts
+    assert got[5] == "257", got
+    geometry = g.run(f"python3 -c '{GETGEO}' /dev/{disk(g, 'first')}").out
+    assert geometry.split() == ["255", "63", str(64 * MB // 512 // 255 // 63)
+                                ], geometry
+    for serial, kind in (("c0-0", "write back"), ("c1-1", "write through")):
+        assert g.run(f"cat /sys/block/{disk(g, serial)}/cache_type"
+                     ).out.strip() == kind, serial
     got = queue(g, disk(g, "c0-3"), "discard_max_hw_bytes",
                 "write_zeroes_max_bytes")
     assert got[0] == "0" and int(got[1]) > 0, got
@@ -182,6 +193,12 @@ def udev_links(g):
     wanted = {f"by-id/synthio-{s}": disk(g, s) for s in EXPECT}
     wanted["by-id/synthio-c1-3-part2"] = part
     wanted["by-id/wwn-0x5000c500a1b2c3d4"] = disk(g, "first")
+    # what hv_storvsc and udev's own rules call them
+    wanted["by-id/scsi-35000c500a1b2c3d4"] = disk(g, "first")
+    naa = g.run(f"cat /sys/block/{disk(g, 'c1-3')}/wwid").out.strip()
+    assert re.fullmatch(r"naa\.6002248[0-9a-f]{25}", naa), naa
+    wanted[f"by-id/scsi-3{naa[4:]}"] = disk(g, "c1-3")
+    wanted[f"by-id/scsi-3{naa[4:]}-part2"] = part
     wanted[f"by-uuid/{uuid}"] = wanted["by-label/home"] = part
     for link, dev in wanted.items():
         assert links.get(link) == dev, f"{link} is not {dev}:\n{out}"

@@ -40,10 +40,24 @@ ERRORS = (
     ("sense key=2 asc=0401 count=3", "read", None, True, False),
     ("sense key=2 asc=3a00", "read", IO, False, False),
     ("sense key=3 asc=1100", "read", MEDIUM, False, True),
-    ("sense key=3 asc=0c00", "write", MEDIUM, False, False),
+    ("sense key=3 asc=0c00 count=6", "write", MEDIUM, True, False),
+    ("sense key=3 asc=0c00 count=2", "write", None, True, True),
+    ("sense key=3 asc=0000 count=2", "read", None, True, True),
+    ("sense key=3 asc=0000 count=6", "write", IO, True, False),
+    ("sense key=3 asc=1300", "read", MEDIUM, False, False),
+    ("sense key=3 asc=1401", "read", MEDIUM, False, False),
     ("sense key=3 asc=1100 format=descriptor", "read", MEDIUM, False, True),
     ("sense key=3 asc=1100 info=4", "read", MEDIUM, False, False),
-    ("sense key=3 asc=0c00", "flush", MEDIUM, False, False),
+    ("sense key=3 asc=0c00 count=6", "flush", MEDIUM, True, False),
+    ("sense key=3 asc=0000 count=3", "flush", None, True, False),
+    ("sense key=5 asc=2000 count=6", "flush", TARGET, True, False),
+    ("sense key=5 asc=2400 count=6", "flush", TARGET, True, False),
+    ("sense key=5 asc=2000 count=2", "flush", None, True, False),
+    ("sense key=4 asc=4400", "flush", TARGET, False, False),
+    ("sense key=7 asc=2700", "flush", TARGET, False, False),
+    ("srb status=06 count=6", "flush", TARGET, True, False),
+    ("srb status=12", "flush", IO, False, False),
+    ("srb status=30 count=2", "flush", None, True, False),
     ("sense key=4 asc=4400", "read", TARGET, False, True),
     ("sense key=4 asc=4400 deferred=yes", "read", None, True, True),
     ("sense key=3 asc=0c00 deferred=yes format=descriptor", "write", None,
@@ -53,6 +67,7 @@ ERRORS = (
     ("sense key=6 asc=2900 count=2", "read", None, True, True),
     ("sense key=6 asc=2900 count=2", "write", None, True, True),
     ("sense key=6 asc=2a01", "read", None, True, False),
+    ("sense key=6 asc=3f02", "write", None, True, False),
     ("sense key=6 asc=3f0e", "read", None, True, False),
     ("sense key=6 asc=2900 count=2", "flush", None, True, False),
     ("sense key=7 asc=2700", "write", TARGET, False, False),
@@ -65,14 +80,18 @@ ERRORS = (
     ("sense key=d asc=0000", "write", IO, False, False),
     ("sense key=e asc=1d00", "read", IO, False, False),
     ("sense key=3 asc=1100 length=255", "read", MEDIUM, False, False),
-    ("sense key=3 asc=1100 length=1", "read", IO, False, False),
+    ("sense key=3 asc=1100 length=1 count=6", "read", IO, True, False),
+    ("sense key=3 asc=1100 length=1", "read", None, True, False),
     ("status scsi=08 count=3", "read", None, True, True),
     ("status scsi=28 count=3", "write", None, True, True),
     ("status scsi=18", "write", RESERVED, False, True),
     ("status scsi=40", "read", None, True, False),
     ("status scsi=30", "read", IO, False, False),
     ("srb status=02", "read", None, True, False),
-    ("srb status=04", "read", IO, False, False),
+    ("srb status=04 count=2", "read", None, True, True),
+    ("srb status=0a count=2", "write", None, True, False),
+    ("srb status=30 count=2", "write", None, True, False),
+    ("srb status=04 count=6", "read", IO, True, False),
     ("srb status=05 count=3", "write", None, True, False),
     ("srb status=06", "read", TARGET, False, False),
     ("srb status=09", "read", None, True, False),
@@ -229,6 +248,25 @@ def endless(g):
     healthy(g, "c0-0", "c0-1")
 
 
+def flush_refused(g):
+    """A flush that is refused fails, and the next one is sent all the same."""
+    dev, at = disk(g, "c0-0"), len(g.console_text())
+    for text in ("sense key=5 asc=2000", "sense key=5 asc=2400",
+                 "srb status=06", "srb status=04"):
+        fault(g, "c0", text + " op=flush lun=0 count=forever")
+        for _ in range(2):
+            found = outcome(g, dev, "flush")
+            assert found[0] in (TARGET, IO) and found[1:] == (5, 1), \
+                f"{text}: {found}"
+        g.ctl("fault", "c0", "clear")
+    console_says(g, at, r"FLUSH failed after 5 retries")
+    before = host_counts(g, "c0-0")["flushes"]
+    assert outcome(g, dev, "flush")[0] is None
+    assert host_counts(g, "c0-0")["flushes"] == before + 1, "flushes ended"
+    assert queue(g, dev, "write_cache") == ["write back"]
+    healthy(g, "c0-0")
+
+
 def refused(g):
     """A disk that refuses UNMAP or WRITE SAME is not asked again."""
     dev = disk(g, "c0-0")
@@ -268,6 +306,46 @@ def capacity(g):
     assert outcome(g, dev, "read")[0] is None
     wait_for(g, f"test $(blockdev --getsize64 /dev/{dev}) = {16 << 20}",
              "the capacity has not changed back")
+    healthy(g, "c0-0")
+
+
+def limits_change(g):
+    """Unit attentions make all limits follow, between requests."""
+    dev = disk(g, "c0-0")
+    names = ("max_hw_sectors_kb", "discard_max_hw_bytes",
+             "discard_granularity", "write_zeroes_max_bytes", "rotational",
+             "write_cache", "physical_block_size")
+    right = queue(g, dev, *names)
+    # as after a migration: less in a transfer, no zeroes, other granules
+    limits = ("00b0003c" "0000" "0008" "00000200" "00000000" "00000000"
+              "00000800" "00000001" "00000010" "80000000" + "00" * 28)
+    answers = (f"op=0x12 page=b0 hex={limits}",
+               "op=0x12 page=b1 hex=00b1003c1c20" + "00" * 58,
+               "op=0x1a page=08 hex=17001000081200" + "00" * 17,
+               f"op=0x9e hex={(16 << 20) // 512 - 1:016x}{512:08x}"
+               + "0000c000" + "00" * 16)
+    wanted = ["256", str(2048 * 512), "8192", "0", "1", "write through",
+              "512"]
+    for asc in ("3f02", "2a01", "2a09"):
+        for text in answers:
+            fault(g, "c0", f"answer {text} lun=0 count=forever")
+        load = Load(g, dev, verify=True, opts="--size=8m")
+        fault(g, "c0", f"sense key=6 asc={asc} op=write lun=0")
+        path = f"/sys/block/{dev}/queue"
+        wait_for(g, f"test $(cat {path}/max_hw_sectors_kb) = 256",
+                 f"{asc}: the limits have not changed")
+        load.flows(50)
+        found = queue(g, dev, *names)
+        assert found == wanted, f"{asc}: {found}, not {wanted}"
+        g.ctl("fault", "c0", "clear")
+        fault(g, "c0", f"sense key=6 asc={asc} op=write lun=0")
+        wait_for(g, f"test $(cat {path}/max_hw_sectors_kb) = {right[0]}",
+                 f"{asc}: the limits have not changed back")
+        load.flows(50)
+        load.ends_well()
+        found = queue(g, dev, *names)
+        assert found == right, f"{asc}: {found}, not {right}"
+        g.ctl("fault", "c0", "clear")
     healthy(g, "c0-0")
 
 
@@ -524,8 +602,7 @@ def promises(g):
     healthy(g)
 
 
-# What LUN 0 says of itself: fault, whether it becomes a disk; None: nothing of
-# the controller does
+# What LUN 0 says of itself: fault, whether it becomes a disk
 LIES = (
     ("answer op=0x9e hex=00000000000010000000000000", False),
     ("answer op=0x9e hex=00000000000010000000020800000000", False),
@@ -548,17 +625,35 @@ LIES = (
     ("answer op=0x12 page=b2 hex=00b20004", True),
     ("answer op=0x1a hex=ff", True),
     ("answer op=0x1a hex=ff0000ff0810ff", True),
-    ("srb op=0x1a status=04", False),
+    ("srb op=0x1a status=04", True),
     ("srb op=0x1a status=06", True),
+    ("srb op=0x12 page=00 status=04", True),
+    ("srb op=0x12 page=83 status=30", True),
+    ("srb op=0x12 page=b0 status=06", True),
+    ("srb op=0x9e status=04", True),
+    ("lost op=0x12 page=b1", True),
     ("answer op=0xa0 hex=ffffffff00000000" + "0000000000000000", True),
     ("answer op=0xa0 hex=00000018000000000000000000000000"
      "00ff0000000000004100000000000000", True),
     ("answer op=0xa0 hex=-", True),
     ("garbage op=0x9e seed=4", False),
     ("moved op=0x9e bytes=0xffffffff", True),
-    ("lost op=0x12", None),
-    ("lost op=0xa0", None),
+    ("lost op=0x12", True),
+    ("lost op=0x12 count=forever", False),
+    ("lost op=0xa0", True),
+    ("srb op=0xa0 status=04", True),
 )
+
+
+def units(g, name):
+    """A script that lists the addresses of a controller's disks."""
+    path = g.run(f"readlink -f /sys/bus/*vmbus/devices/{name}").out.strip()
+    return f"cat {path}/block/*/address 2>/dev/null"
+
+
+def has_unit(g, name, lun):
+    """Waits until a controller has this LUN as a disk."""
+    wait_for(g, f"{units(g, name)} | grep -qx 0:{lun}", f"no LUN {lun}", 20)
 
 
 def lies(g):
@@ -574,23 +669,62 @@ def lies(g):
                 + ("" if "count=" in text or "lost" in text else
                    " count=forever")]
         if "=0x9e" in text and not works:
-            what.append(what[0].replace("0x9e", "0x25"))
+            what.append("answer op=0x25 lun=0 count=forever"
+                        " hex=0000100000000000")
         rc, _ = bind_with(g, path, name, what, keep=True)
         try:
-            assert (rc == 0) == (works is not None), f"bind said {rc}"
-            if works and "page=80" not in text:
-                disk(g, "c1-0", 15)
-            if works is not None and "0xa0" not in text:
-                disk(g, "c1-1", 15)
-            if works is False:
-                assert not g.run(g.driver.find("c1-0") + "; true"
-                                 ).out.strip(), "it has become a disk"
+            assert rc == 0, f"bind said {rc}"
+            if works:
+                has_unit(g, name, 0)
+            if "answer op=0xa0" not in text:
+                has_unit(g, name, 1)
+            if not works:
+                assert g.sh(f"{units(g, name)} | grep -qx 0:0"
+                            ).rc, "it has become a disk"
         except (AssertionError, GuestError) as e:
             wrong.append(f"{text}: {str(e)[:600]}")
         g.ctl("fault", "c1", "clear")
     bind_with(g, path, name, [])
     assert not wrong, "\n".join(wrong)
     nothing_leaked(g)
+    healthy(g)
+
+
+def silent_unit(g):
+    """A unit that answers nothing, or no reads, keeps its neighbour from nothing;
+    it becomes a disk when it answers."""
+    path, name = binder(g)
+    bind_with(g, path, name, ["lost op=0x12 lun=0 count=forever"], keep=True)
+    has_unit(g, name, 1)
+    g.ctl("fault", "c1", "clear")
+    g.ctl("fault", "c1", "release")
+    has_unit(g, name, 0)
+    # what is read first is the partition table
+    bind_with(g, path, name, ["lost op=read lun=0 count=forever"], keep=True)
+    has_unit(g, name, 0)
+    has_unit(g, name, 1)
+    assert outcome(g, disk(g, "c1-1"), "read") == (None, 0, 0)
+    g.ctl("fault", "c1", "clear")
+    g.ctl("fault", "c1", "release")
+    healthy(g)
+
+
+def planned_and_gone(g):
+    """A unit that goes while the next one is asked was never a disk."""
+    path, name = binder(g)
+    at = len(g.console_text())
+    g.run(f"echo {name} >{path}/unbind")
+    fault(g, "c1", "late op=0x12 lun=1 ms=2000")
+    job = g.spawn(f"echo {name} >{path}/bind", 60)
+    for _ in range(600):
+        if " left=0 " in g.ctl("fault", "c1", "list"):
+            break
+    g.ctl("remove", "c1", "0")
+    assert job.wait().rc == 0
+    has_unit(g, name, 1)
+    console_says(g, at, r"target 0 LUN 0 was taken away")
+    g.ctl("fault", "c1", "clear")
+    g.ctl("add", g.option(g.lun("c1-0")))
     healthy(g)
 
 
@@ -652,8 +786,10 @@ def main():
             ("disks appear", begin),
             ("each error has its errno, or is tried again", errors("c0-0")),
             ("attention without end", endless),
-            ("UNMAP and WRITE SAME refused", refused),
+            ("flushes refused", flush_refused),
             ("capacity has changed", capacity),
+            ("all limits have changed", limits_change),
+            ("UNMAP and WRITE SAME refused", refused),
             ("completions that lie", bad_completions),
             ("packets that nobody asked for", unsolicited),
             ("lost, and found", lost_and_found),
@@ -664,6 +800,8 @@ def main():
             ("resets under load", reset_busy),
             ("steps of the initialisation", handshakes),
             ("properties", promises), ("what units say of themselves", lies),
+            ("a silent unit", silent_unit),
+            ("planned, and gone", planned_and_gone),
             ("removal without answers", remove_unanswered),
             ("unload", unload), ("synthhost dies", host_dies))
 

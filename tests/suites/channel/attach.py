@@ -71,13 +71,41 @@ def unloads(g):
     assert not out.strip(), out
 
 
+def isolated(g):
+    """Where the host can't read the guest's memory, channel and drivers refuse to be
+    loaded, each with one line that says why."""
+    for bus, channel in (("own", "synth_vmbus"), ("stock", "hv_vmbus")):
+        d = f"/synthio/build/{g.kernel.release}/{bus}"
+        g.load(bus)
+        drivers = [f"{d}/drivers/{x}.ko" for x in (
+            "block/synth_blk", "net/synth_net", "input/synth_mouse",
+            "video/synth_video")]
+        g.run(f"for m in $(modinfo -F depends {' '.join(drivers)} | tr , ' ');"
+              f" do [ $m = {channel} ] || modprobe $m || exit; done", 120)
+        g.run(f"insmod {d}/tests/selftests/modules/synth_isolated.ko")
+        for path in drivers:
+            refused(g, path)
+        g.run(f"rmmod {channel}")
+        refused(g, f"{d}/channel/{channel}.ko")
+        g.run("rmmod synth_isolated")
+
+
+def refused(g, path):
+    """Fails to load a module."""
+    at, name = len(g.console_text()), os.path.basename(path)[:-3]
+    done = g.sh(f"insmod {path}")
+    assert done.rc, f"{name} is loaded"
+    g.wait_console(rf"{name}: isolated guests .* are not supported", 10, at)
+
+
 def main():
     """Runs the tests."""
     tests = [("the channel loads", loads), ("it connects", connects),
              ("the host's devices are on the bus", offers),
              ("the host says what is attached", host_sees),
              ("debugfs explains the connection", explains),
-             ("it unloads", unloads)]
+             ("it unloads", unloads),
+             ("an isolated guest is left alone", isolated)]
     with Tap() as tap:
         kernel = usual_kernel()
         usual = MACHINES[kernel.arch].default

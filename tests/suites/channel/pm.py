@@ -339,6 +339,49 @@ def each_version(g):
         assert not re.search(r"leaked|did not confirm", said), said
 
 
+def modify_pending(g):
+    """Waits until the host has a modify-channel to answer."""
+    deadline = time.monotonic() + 20 * g.scale
+    while "from now on" not in g.ctl("status"):
+        assert time.monotonic() < deadline, g.ctl("status")
+        time.sleep(0.1)
+
+
+def slow_modify(g):
+    """A host that takes its time moves a channel while it is closed, and while it is
+    rescinded behind an offer: nobody waits for an answer that does not come."""
+    d = own_modules(g)
+    at = len(g.console_text())
+    g.run(f"insmod {d}/channel/synth_vmbus.ko &&"
+          f"insmod {d}/tests/selftests/modules/synth_chantest.ko\n"
+          + ct("wait 1 10000", "open", "echo 50 100"))
+    cpu = g.run(f"ls /sys/bus/*vmbus/devices/$(sed -n 's/: .*//p' {CT}/state |"
+                " head -n 1)/channels/*/cpu").out.strip()
+
+    job = g.spawn(f"echo 1 >{cpu}", 60)
+    modify_pending(g)
+    g.run(ct("close", "open", "echo 50 100"), 60)
+    done = job.wait()
+    assert not done.rc, done.out
+    g.run(f"test $(cat {cpu}) = 1 || echo 1 >{cpu}", 60)
+
+    g.ctl("rescind", "kbd", "now")
+    wait_for(g, "! grep -qi f912ad6d-2b17-48ea-bd65-f927a61c7684"
+             " /sys/bus/*vmbus/devices/*/class_id", "the keyboard is still there")
+    job = g.spawn("echo 0 >/sys/devices/system/cpu/cpu1/online", 60)
+    modify_pending(g)
+    g.ctl("offer", "kbd")
+    g.ctl("rescind", "test", "now")
+    done = job.wait()
+    assert not done.rc, done.out
+    g.run("echo 1 >/sys/devices/system/cpu/cpu1/online")
+    g.ctl("offer", "test")
+    g.run(ct("wait 2 10000", "open", "echo 50 100", "close")
+          + "rmmod synth_chantest && rmmod synth_vmbus", 60)
+    said = g.console_text()[at:]
+    assert not re.search(r"did not answer|leaked|did not confirm", said), said
+
+
 def own_hibernation(g):
     """The default build: what was open is open again, the rest stays."""
     d = own_modules(g)
@@ -371,8 +414,9 @@ def main():
     with Tap() as tap:
         tap.guest(
             "own names", pm_guest("pm-own", [
-                "--test-device", "--max-version", "6.0"]),
+                "--test-device", "--max-version", "6.0", "--modify-ms", "8000"]),
             ("each version opens a channel, and unloads", each_version),
+            ("a close and a rescind while a channel is being moved", slow_modify),
             ("hibernation with an open channel", own_hibernation),
             ("unloads", own_unloads))
         for version, more in (("4.0", [("open channels keep their CPU",

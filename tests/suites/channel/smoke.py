@@ -173,13 +173,22 @@ def keyboard(g):
     type_keys(g, "Hello, 42", KEYS)
 
 
+def our_keyboard(g):
+    """Ours does."""
+    g.sh("modprobe atkbd")
+    g.run(f"insmod /synthio/build/{g.kernel.release}/{g.bus}/drivers/input/"
+          "synth_keyboard.ko")
+    type_keys(g, "Hello, 42", KEYS)
+
+
 def unloads(g):
     """All goes, and nothing is left."""
     if g.bus == "own":
         nothing_leaked(g)
     g.run("for x in /sys/class/vtconsole/vtcon[1-9]/bind; do"
           " [ ! -e $x ] || echo 0 >$x; done;"
-          "! grep -q ^hyperv_keyboard /proc/modules || rmmod hyperv_keyboard;"
+          "for x in hyperv_keyboard synth_keyboard; do"
+          " ! grep -q ^$x /proc/modules || rmmod $x; done;"
           "rmmod synth_chantest synth_blk synth_net synth_mouse synth_video"
           f" {MODULES[g.bus]}", 120)
     assert not g.run("ls -A /sys/bus/vmbus 2>/dev/null; true").out.strip()
@@ -198,9 +207,9 @@ def smoke(tap, kernel, bus, more=(), **kw):
 
     more: further tests, ahead of the one that unloads all; kw: of the Guest
     """
-    keys = [("the keyboard", keyboard)] if bus == "stock" else []
+    keys = keyboard if bus == "stock" else our_keyboard
     name = f"{kernel}, {'own names' if bus == 'own' else 'drop-in'}"
     tap.guest(name, SmokeGuest(f"smoke-{kernel}-{bus}", bus, kernel=kernel, **kw),
-              *STEPS, *keys, ("packets.sh of the selftests",
+              *STEPS, ("the keyboard", keys), ("packets.sh of the selftests",
                               program(bus, "packets.sh")),
               *more, ("all unloads", unloads))

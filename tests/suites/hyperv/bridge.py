@@ -42,7 +42,8 @@ BALLOON = "{525074dc-8985-46e2-8057-a307dc18a502}"
 MEM = G // 2
 SMALL = MEM - (128 << 20)   # what a balloon is asked to leave
 LOADS = 5
-DRIVERS = ("synth_blk", "synth_mouse", "synth_net", "synth_video")
+DRIVERS = ("synth_blk", "synth_keyboard", "synth_mouse", "synth_net",
+           "synth_video")
 # Hyper-V's registers of a CPU, by number, and what is in them
 SYNIC = {"scontrol": 0x40000080, "siefp": 0x40000082, "simp": 0x40000083,
          "sint": 0x40000092}

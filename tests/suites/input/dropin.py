@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The mouse of mouse.py on the drop-in hv_vmbus: with our driver built for the
-kernel's VMBus, then with the distribution's hid-hyperv, unmodified. What passes with both shows that the host is right.
+"""Mouse and keyboard of mouse.py on the drop-in hv_vmbus: with our drivers built for
+the kernel's VMBus, then with the distribution's, unmodified. What passes with both
+shows that the host is right.
 """
 
+import keys
 from mouse import begin, Driver, MouseGuest, SAME, unloads
 from steps import LONG
 from tap import Tap
@@ -26,6 +28,8 @@ def main():
     with Tap() as tap:
         tap.guest("drop-in", MouseGuest("input-stock", STOCK),
                   *(SAME if LONG else SAME[:2] + SAME[5:6]),
+                  *keys.SAME[:2], ("hyperv-keyboard and ours take turns",
+                                   keys.hand_over),
                   ("hid-hyperv takes over", takes_over(HID_HYPERV)),
                   *SAME[1:], ("all unloads", unloads))
 

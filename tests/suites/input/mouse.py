@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The mouse: exact events, wrong messages, hot plug, sleep.
+"""Mouse and keyboard: exact events, wrong messages, hot plug, sleep, SysRq.
 
-With synth_mouse on synth_vmbus; dropin.py has the same for its other build and
-the distribution's hid-hyperv.
+With synth_mouse and synth_keyboard on synth_vmbus; dropin.py has the same for its other build and
+the distribution's hid-hyperv and hyperv-keyboard.
 """
 
 import base64
@@ -16,6 +16,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../../vm"))
 # pylint: disable=wrong-import-position
+import keys                 # noqa: E402
 from guest import Guest     # noqa: E402
 from steps import forget_files, load_swap, nothing_leaked, own_user_space, \
     sleep_idle, sleep_on_disk, sleep_to, swap_disk, wait_for    # noqa: E402
@@ -72,6 +73,7 @@ def event(g, timeout=30):
 def begin_in_memory(g):
     """The same as begin(); from then on nothing is asked of 9p."""
     begin(g)
+    keys.comes(g)
     g.notes["swap"] = load_swap(g)
     g.sh("modprobe button")
     own_user_space(g)
@@ -378,8 +380,15 @@ def hidraw(g):
 
 def unloads(g):
     """Driver and channel go."""
-    g.run(f"rmmod {g.driver.module} && rmmod "
+    g.run("! grep -q ^synth_keyboard /proc/modules || rmmod synth_keyboard;"
+          f" rmmod {g.driver.module} && rmmod "
           + {"own": "synth_vmbus", "stock": "hv_vmbus"}[g.driver.bus])
+
+
+def comes_again(g):
+    """Loads all once more."""
+    begin(g)
+    keys.comes(g)
 
 
 SAME = (("a mouse comes, with what its descriptor says", begin),
@@ -391,18 +400,25 @@ SAME = (("a mouse comes, with what its descriptor says", begin),
 def main():
     """Runs the tests."""
     with Tap() as tap:
-        tap.guest("synth_mouse", MouseGuest("input-own", OWN), *SAME,
+        tap.guest("synth_mouse", MouseGuest("input-own", OWN,
+                                            cmdline="panic=0"), *SAME,
                   ("raw reports", hidraw),
                   ("cut reports move nothing", jumps),
                   ("wrong reports", hostile_reports),
                   ("wrong answers at the start", hostile_handshake),
                   ("repeated and late messages", repeated),
-                  ("all unloads", unloads))
+                  *keys.SAME, ("wrong messages of the keyboard", keys.hostile),
+                  ("keyboard driver loop", keys.reload),
+                  ("all unloads", unloads),
+                  ("both come again", comes_again),
+                  ("SysRq, and a panic by it", keys.panics))
         tap.guest("synth_mouse asleep", MouseGuest(
             "input-power", OWN, swap=True, cmdline="no_console_suspend"),
                   ("a mouse", begin_in_memory),
                   ("the mouse wakes suspend to idle", wakes),
+                  ("the keyboard does", keys.wakes),
                   ("hibernation", hibernates),
+                  ("the keyboard after hibernation", keys.hibernates),
                   ("hibernation to a disk, resume in another QEMU", real_image),
                   ("another mouse after hibernation", another))
 

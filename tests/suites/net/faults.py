@@ -431,8 +431,9 @@ def lost_sends(g):
 SET_ADDRESS = "oid=0x0001021b"
 SET_FILTER = "oid=0x0001010e"
 SET_OFFLOADS = "oid=0xfc01020c"
+SET_GROUPS = "oid=0x01010103"
 ASK_CONNECTED = "message=query oid=0x00010114"
-PROMISCUOUS = 0x20
+ALL_GROUPS, PROMISCUOUS = 0x04, 0x20
 
 
 def address(g):
@@ -447,10 +448,10 @@ def host_filter(g):
                0)
 
 
-def filter_becomes(g, promiscuous, timeout=30):
+def filter_becomes(g, bit, wanted=True, timeout=30):
     """Waits until the host has been told."""
     deadline = time.monotonic() + timeout * g.scale
-    while bool(host_filter(g) & PROMISCUOUS) != promiscuous:
+    while bool(host_filter(g) & bit) != wanted:
         assert time.monotonic() < deadline, f"{host_filter(g):#x}\n{g.tail()}"
         time.sleep(0.1)
 
@@ -510,12 +511,12 @@ def refused(g):
     fault(g, f"answer message=set {SET_FILTER} lost count=2")
     g.run(f"ip link set {name} promisc on")
     wait_for_hits(g, 2)
-    filter_becomes(g, True)
+    filter_becomes(g, PROMISCUOUS)
     clear(g)
     g.run(f"ip link set {name} promisc off")
-    filter_becomes(g, False)
+    filter_becomes(g, PROMISCUOUS, False)
     g.run(f"ip link set {name} promisc on")
-    filter_becomes(g, True)
+    filter_becomes(g, PROMISCUOUS)
     # each time: the stack may come again by itself, for a group that is joined
     fault(g, f"set {SET_FILTER} status=0xc0000001 count=forever")
     g.run(f"ip link set {name} promisc off")
@@ -523,22 +524,60 @@ def refused(g):
     assert host_filter(g) & PROMISCUOUS
     clear(g)
     g.run(f"ip link set {name} promisc on; ip link set {name} promisc off")
-    filter_becomes(g, False)
+    filter_becomes(g, PROMISCUOUS, False)
+    goes_again(g)
+    alive(g)
+    assert ethtool_stats(g)["resets"] == resets
+
+
+def link_asked(g):
+    """Whether the card is connected is asked when a session begins, until it is
+    answered; later the host says so by itself, and is not asked."""
+    name = dev(g)
     fault(g, f"answer {ASK_CONNECTED} lost")
-    g.ctl("net-link", "n0", "down")
+    g.run(f"ethtool --reset {name} all", 60)
     wait_for_hits(g)
+    carrier(g, "n0", True)
+    clear(g)
+    fault(g, f"answer {ASK_CONNECTED} lost count=forever")
+    for up_again in (False, True, False, True):
+        g.ctl("net-link", "n0", "up" if up_again else "down")
+        carrier(g, "n0", up_again)
+    assert not hits(g), "it was asked"
+    clear(g)
+    # what says that it is connected may be wrong; the indication is not
+    g.ctl("net-link", "n0", "down")
     carrier(g, "n0", False)
-    clear(g)
-    fault(g, f"answer {ASK_CONNECTED} len=4")
-    g.ctl("net-link", "n0", "up")
-    wait_for_hits(g)
-    clear(g)
-    g.ctl("net-link", "n0", "down")
+    g.run(f"ethtool --reset {name} all", 60)
+    time.sleep(2 * g.scale)
+    carrier(g, "n0", False)
     g.ctl("net-link", "n0", "up")
     carrier(g, "n0", True)
     goes_again(g)
     alive(g)
-    assert ethtool_stats(g)["resets"] == resets
+
+
+def asked_once(g):
+    """What the host does not know is not asked for a second time in a session."""
+    name = dev(g)
+    groups = [f"01:00:5e:00:03:{i:02x}" for i in range(3)]
+    g.run(f"ethtool --reset {name} all", 60)
+    fault(g, f"set {SET_GROUPS} status=0xc00000bb count=forever")
+    for group in groups:
+        g.run(f"ip maddr add {group} dev {name}")
+        filter_becomes(g, ALL_GROUPS)
+        # this is told behind it
+        g.run(f"ip link set {name} promisc on")
+        filter_becomes(g, PROMISCUOUS)
+        g.run(f"ip link set {name} promisc off")
+        filter_becomes(g, PROMISCUOUS, False)
+    assert hits(g) == 1, f"asked {hits(g)} times"
+    clear(g)
+    g.run(f"ethtool --reset {name} all", 60)
+    filter_becomes(g, ALL_GROUPS, False)
+    for group in groups:
+        g.run(f"ip maddr del {group} dev {name}")
+    goes_again(g)
 
 
 def unread(g):
@@ -643,6 +682,8 @@ def main():
          ("what nobody asked for", unasked), ("and much of it", flood),
          ("sends that are never completed", lost_sends),
          ("requests that are refused, and asked again", refused),
+         ("the link is asked for once", link_asked),
+         ("what is not known is asked for once", asked_once),
          ("a request that is not given back", unread),
          ("requests that are not answered", silent),
          ("unload", unload), ("synthhost dies", host_dies)))

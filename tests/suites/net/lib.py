@@ -29,6 +29,8 @@ from tap import Skip, Tap                           # noqa: E402,F401
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 INSIDE = "/synthio/tests/suites/net"
+# the kind of host, if a test does not choose one (guest.py)
+HOST_LIKE = os.environ.get("HOST_LIKE", "hyperv")
 # where net.mk puts what is compiled, on either side
 TOOLS = os.path.join(BUILD, "net")
 TOOLS_INSIDE = "/synthio/build/net"

@@ -7,6 +7,7 @@ checksum is right, or is left to who has been told where it is. What comes in
 with a wrong one is not taken.
 """
 
+import json
 import re
 import socket
 import struct
@@ -15,7 +16,7 @@ import time
 import far
 import packets
 from lib import (alive, BUSYBOX, Capture, carrier, channels, dev, digest_down,
-                 digest_up, ethtool_stats, features, iperf, Load, LONG,
+                 digest_up, ethtool_stats, features, INSIDE, iperf, Load, LONG,
                  NetGuest, Nic, OWN, ping, queue_packets, run_tests,
                  set_feature, Skip, stat, up, wait_for)
 
@@ -260,6 +261,10 @@ def rings(g):
         load.flows()
     load.stop()
     assert g.sh(f"ethtool -G {name} rx {rx[0] * 4}").rc
+    if g.driver.synthetic:
+        for few in ("rx 0", "tx 0", "rx 255", "tx 63"):
+            assert g.sh(f"ethtool -G {name} {few}").rc, few
+        assert g.run(f"ethtool -g {name}").out == now
     alive(g)
     return out
 
@@ -376,6 +381,35 @@ def kept(g):
     g.run(f"ethtool -X {name} default && ethtool -N {name} rx-flow-hash tcp4"
           " sdfn")
     alive(g)
+
+
+def late_channels(g):
+    """Sub-channels that come after the card has gone on without them."""
+    name, most = dev(g), channels(g)[1]
+    assert most == 4, most
+    # longer than it waits for them
+    g.ctl("net-late", "n0", "600000")
+    try:
+        g.run(f"ethtool --reset {name} all", 60)
+        assert channels(g)[1] == 1, channels(g)
+        up(g, g.nic())
+        alive(g)
+        g.ctl("net-late", "n0", "0")
+        wait_for(g, f"test $(ls -d /sys/class/net/{name}/queues/rx-* | wc -l)"
+                 f" = {most}", "they are not used")
+    finally:
+        g.ctl("net-late", "n0", "100")
+    assert channels(g)[1] == most, channels(g)
+    wanted, got = predicted(g), spread(g, flows(g))
+    assert all(0 <= y - x <= 6 for x, y in zip(wanted, got)), (wanted, got)
+    assert all(x > 10 for x in got), got
+    alive(g)
+    # and from the start in the session after it
+    g.run(f"ethtool --reset {name} all", 60)
+    assert channels(g)[1] == most, channels(g)
+    up(g, g.nic())
+    alive(g)
+    return f"{got}"
 
 
 def even(n, entries=128):
@@ -657,12 +691,22 @@ def says(g):
         assert 0.9 * seen <= total <= seen + 200, (way, total, seen)
     out = g.run(f"ls -d /sys/class/net/{name}/queues/[rt]x-* | wc -l").out
     assert int(out) >= 2 * channels(g)[1], out
+    told = json.loads(g.run(f"python3 {INSIDE}/qstats.py {name}").out)
+    if g.driver.synthetic and told["rx"]:
+        for way in ("rx", "tx"):
+            assert len(told[way]) == channels(g)[1], told
+            # others come and go meanwhile
+            assert all(0 <= y - x <= 20 for x, y in
+                       zip(told[way], queue_packets(g, way=way))), told
+    if g.driver.synthetic and told["napi"]:
+        assert len(told["napi"]) >= channels(g)[1], told
+        assert told["napi"] == sorted(told["napi"], reverse=True), told
     # BQL counts what is on its way
     out = g.run(f"grep -H . /sys/class/net/{name}/queues/tx-*/byte_queue_limits"
                 "/limit").out
     if g.driver.synthetic:
         assert re.search(r"limit:[1-9]", out), out
-    return f"{len(found)} counters"
+    return f"{len(found)} counters, netlink: {told}"
 
 
 def quiet_again(g):
@@ -698,6 +742,7 @@ PACKETS = (
 OURS = (
     ("table and key are kept", kept),
     ("a table that the host refuses", refused_table),
+    ("sub-channels that come late", late_channels),
     ("coalescing", coalescing), ("busy polling", busy_poll),
     ("what it says of itself", says),
 )

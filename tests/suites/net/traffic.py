@@ -12,8 +12,10 @@ import time
 
 import far
 import packets
+import tagged
 from lib import (alive, answered, BUSYBOX, Capture, carrier, copybreak, dev,
-                 digest_down, digest_up, ethtool_stats, forget, guid, INSIDE,
+                 digest_down, digest_up, ethtool_stats, forget, guid, HOST_LIKE,
+                 INSIDE,
                  iperf, Load, LONG, NetGuest, Nic, nothing_leaked, OWN, ping,
                  run_tests, stat, up, wait_for)
 
@@ -160,6 +162,28 @@ def jumbo(g):
     return f"up to {most}"
 
 
+def tags_inside(g, there):
+    """Frames of a packet socket with tags in them: the outer one is taken out, and
+    what has another one is sent without offloads, which hosts drop or not."""
+    before = g.host_net()
+    mac = re.search(r"link/ether (\S+)", g.space().ip("link", "show", "n0"))[1]
+    there.tags.clear()
+    with Capture(g.space(), "n0") as c:
+        g.run(f"python3 {INSIDE}/tagged.py {dev(g)} {mac} {g.nic().mac}"
+              " 198.19.7.1 198.19.7.2 77")
+        ping(g, "198.19.7.1", 2)
+    for sort in tagged.SORTS:
+        came = there.tags.count(77 | sort << 13)
+        assert came == (tagged.COUNT if sort not in tagged.INSIDE else 0) or \
+            HOST_LIKE != "hyperv", (sort, came)
+    now = g.host_net()
+    assert now["tx_refused"] == before["tx_refused"], now
+    if HOST_LIKE == "hyperv":
+        assert now["tx_tagged"] - before["tx_tagged"] == \
+            len(tagged.INSIDE) * tagged.COUNT, now
+    c.seen("udp4 vlan")
+
+
 def vlan(g):
     """Tagged traffic, to a far end that takes no other."""
     name = dev(g)
@@ -176,8 +200,9 @@ def vlan(g):
         # ARP and such have a priority of their own
         assert {t & 0xfff for t in there.tags} == {77}, set(there.tags)
         assert 77 | 5 << 13 in there.tags, set(there.tags)
-        tagged = [k for k in c.checker.counts if "tcp4" in k and "vlan" in k]
-        assert tagged, c.checker.counts
+        assert [k for k in c.checker.counts if "tcp4" in k and "vlan" in k], \
+            c.checker.counts
+        tags_inside(g, there)
         g.run("ip link del v77")
     finally:
         there.close()

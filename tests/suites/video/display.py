@@ -561,6 +561,28 @@ def bind(g):
     works(g, 10)
 
 
+def says_little(g):
+    """A host that neither acknowledges its VRAM nor says what it wants to be told
+    is told all."""
+    g.allow.append("the host does not say that it has found its VRAM")
+    g.ctl("rescind", "video")
+    gone(g)
+    g.ctl("like", "openvmm")
+    g.ctl("spoil", "video", "vram", "lost")
+    g.ctl("video", "reset")
+    g.ctl("offer", "video")
+    works(g, 16)
+    counts = stats(g)
+    assert counts["dirts"] and counts["positions"] and counts["shapes"], counts
+    assert "hits=1" in g.ctl("spoil", "video", "list")
+    g.ctl("spoil", "video", "clear")
+    g.ctl("like", "hyperv")
+    g.ctl("rescind", "video")
+    gone(g)
+    g.ctl("offer", "video")
+    works(g, 17)
+
+
 def hostile(g):
     """Each wrong answer costs the display that had it, and nothing else."""
     cases = [f"version cut len={n} fix=1" for n in (0, 8, 12, 16, 20)]
@@ -701,7 +723,9 @@ def main():
                   ("the host stands still", stands_still),
                   ("it goes while in use", unplug),
                   ("unbound while in use", unbind),
-                  ("bind and unbind", bind), ("wrong messages", hostile),
+                  ("bind and unbind", bind),
+                  ("a host that says little", says_little),
+                  ("wrong messages", hostile),
                   ("driver loop", reload),
                   ("all copied", loaded("vram=0")), ("damage, copied", damage),
                   ("more often than anybody looks, copied", often),

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * As much of the kernel as ring_api.c needs, for a unit test of it in user
- * space. Fields and functions have the names and meanings that they have in the
+ * As much of the kernel as ring_api.c and handover.h need, for unit tests of
+ * them in user space. Fields and functions have the names and meanings that they have in the
  * kernel's header of this name, which says what they are; the compiler checks
  * the real layout when the module is built.
  */
@@ -36,6 +36,9 @@ struct page { u8 bytes[PAGE_SIZE]; };
 #define mutex_unlock(m)		((m)->held = false)
 #define spin_lock_init(l)	((l)->held = false)
 #define spin_is_locked(l)	((l)->held)
+#define spin_lock_irq(l) \
+	((l)->held ? abort() : (void)((l)->held = true))
+#define spin_unlock_irq(l)	((l)->held = false)
 #define spin_lock_irqsave(l, flags) \
 	((flags) = 0, (l)->held ? abort() : (void)((l)->held = true))
 #define spin_unlock_irqrestore(l, flags) \
@@ -107,6 +110,14 @@ struct vmpacket_descriptor {
 #define VMBUS_NO_RQSTOR		UINT64_MAX
 #define VMBUS_RQST_ERROR	(UINT64_MAX - 1)
 
+enum hv_callback_mode {
+	HV_CALL_BATCHED,
+	HV_CALL_DIRECT,
+	HV_CALL_ISR
+};
+
+struct tasklet_struct { int disabled; };
+
 struct vmbus_channel {
 	struct { u32 child_relid; } offermsg;
 	bool rescind;
@@ -115,7 +126,34 @@ struct vmbus_channel {
 	bool out_full_flag;
 	u64 (*next_request_id_callback)(struct vmbus_channel *channel, u64 addr);
 	u64 (*request_addr_callback)(struct vmbus_channel *channel, u64 id);
+	void (*change_target_cpu_callback)(struct vmbus_channel *channel,
+					   u32 old, u32 new);
+	void (*chn_rescind_callback)(struct vmbus_channel *channel);
+	void (*sc_creation_callback)(struct vmbus_channel *channel);
+	void (*onchannel_callback)(void *context);
+	struct tasklet_struct callback_event;
+	spinlock_t sched_lock;
+	enum hv_callback_mode callback_mode;
+	void *per_channel_state;
+	u32 rqstor_size, max_pkt_size;
+	bool low_latency;
 };
+
+static inline void set_channel_read_mode(struct vmbus_channel *c,
+					 enum hv_callback_mode mode)
+{
+	c->callback_mode = mode;
+}
+
+static inline void set_per_channel_state(struct vmbus_channel *c, void *state)
+{
+	c->per_channel_state = state;
+}
+
+void vmbus_set_sc_create_callback(struct vmbus_channel *channel,
+				  void (*callback)(struct vmbus_channel *sub));
+void vmbus_set_chn_rescind_callback(struct vmbus_channel *channel,
+				    void (*callback)(struct vmbus_channel *c));
 
 void vmbus_setevent(struct vmbus_channel *channel);
 
