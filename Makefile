@@ -217,7 +217,7 @@ vm:
 	@$(MAKE) -j$(JOBS) host
 	@$(MAKE) modules KERNEL=$(GUEST_KERNEL) BUS=$(VM_BUS)
 	@mkdir -p $(dir $(VM_DISK)); [ -e $(VM_DISK) ] || truncate -s 1G $(VM_DISK)
-	@tests/vm/run --shell --name vm --limit 86400 --host-build host \
+	@$(if $(KERNEL),VM_KERNEL=$(KERNEL)) tests/vm/run --shell --name vm --limit 86400 --host-build host \
 		--mem 1G --load $(VM_BUS) --bar 32M \
 		--host "--scsi c0 --keyboard --mouse --video video,vram=16M" \
 		--host "--vnc $(or $(VNC),0)" \

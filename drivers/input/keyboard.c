@@ -368,7 +368,9 @@ static struct hv_driver synk_driver = {
 
 static int __init synk_init(void)
 {
-	return vmbus_driver_register(&synk_driver);
+	int ret = synthio_refuse_isolated();
+
+	return ret ? ret : vmbus_driver_register(&synk_driver);
 }
 module_init(synk_init);
 
