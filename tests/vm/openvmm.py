@@ -71,7 +71,7 @@ def prepare(outer):
     """What OpenVMM wants of the outer guest: a network, images, a resolver."""
     outer.run("ip link set lo up; modprobe tun && "
               f"ip tuntap add {TAP} mode tap && ip addr add {FAR}/24 dev {TAP} "
-              f"&& ip link set {TAP} up mtu 9000 && "
+              f"&& ip link set {TAP} up && "
               "mkdir -p /run/images && mount -t tmpfs images /run/images && "
               f"truncate -s {DISK} {image(DISK)} && "
               f"head -c {LOCKED} /dev/urandom >{image(LOCKED)} && "

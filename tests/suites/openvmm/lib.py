@@ -21,8 +21,7 @@ from steps import wait_for                  # noqa: E402
 from tap import Skip, Tap                   # noqa: E402
 
 KERNEL, DROPIN, OWN = "kernel", "dropin", "own"
-# class of device: the distribution's driver, ours, the module of each, and its
-# name on the bus
+# class of device: the distribution's driver, ours, and the class's id
 CLASSES = {
     "disk": ("hv_storvsc", "synth_blk", "ba6163d9-04a1-4d29-b605-72e2ffb1dc7f"),
     "net": ("hv_netvsc", "synth_net", "f8615163-df3e-46c5-913f-f2d2f965ed0e"),
@@ -31,8 +30,6 @@ CLASSES = {
     "mouse": ("hid_hyperv", "synth_mouse",
               "cfa8b69e-5b4a-4cc0-b98b-8ba1a1f3f95a"),
 }
-# what the bus calls a driver whose module has another name
-BUS_NAMES = {"hid_hyperv": "hid_hyperv"}
 
 
 def insmod(g, name, params=""):
