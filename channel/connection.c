@@ -89,8 +89,11 @@ int connection_post(const void *msg, size_t len, bool can_sleep)
 	struct transport *t;
 	int ret;
 
-	/* connection_detach() waits for us: before we look, or after */
 	atomic_inc(&connection.posting);
+	/*
+	 * Pairs with the barrier in forget_transport(), which waits for us: it
+	 * sees the count, or we see no transport.
+	 */
 	smp_mb__after_atomic();
 	for (;;) {
 		t = READ_ONCE(connection.transport);
@@ -483,7 +486,7 @@ static void forget_transport(void)
 	/* these pair with the barriers around "posting" in connection_post() */
 	smp_mb();
 	while (atomic_read_acquire(&connection.posting))
-		msleep(1);
+		usleep_range(1000, 2000);
 	synchronize_rcu();	/* vmbus_set_event(), connection_scan() */
 	/* messages that came since */
 	flush_workqueue(connection.offer_wq);

@@ -410,7 +410,7 @@ void vmbus_hvsock_device_unregister(struct vmbus_channel *channel)
 			break;
 		if (READ_ONCE(connection.host_gone))
 			break;
-		msleep(1);
+		usleep_range(1000, 2000);
 	}
 	mutex_lock(&connection.channel_mutex);
 	hv = get_channel_device(channel);

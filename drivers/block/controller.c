@@ -305,7 +305,7 @@ static int come_back(struct synd_ctrl *c)
 	return 0;
 }
 
-static int reset(struct synd_ctrl *c)
+static int reset_controller(struct synd_ctrl *c)
 {
 	struct synd_disk *d;
 	unsigned int n = 0;
@@ -357,7 +357,7 @@ static void reset_work(struct work_struct *work)
 	if (!c->leaving)
 		replace_lost_channels(c);
 	if (xchg(&c->reset_wanted, false))
-		reset(c);
+		reset_controller(c);
 	synd_ctrl_unlock(c);
 }
 
@@ -466,7 +466,7 @@ static ssize_t reset_store(struct device *dev, struct device_attribute *attr,
 	int ret;
 
 	synd_ctrl_lock(c);
-	ret = reset(c);
+	ret = reset_controller(c);
 	synd_ctrl_unlock(c);
 	return ret ?: count;
 }

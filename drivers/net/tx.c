@@ -614,8 +614,10 @@ bool synn_tx_is_frame(const struct synn_chan *ch, u64 id)
 	const struct synn_tx *tx = &ch->tx;
 	u32 slot = synn_id_slot(id);
 
-	return synn_id_kind(id) == SYNN_ID_SEND &&
-	       slot < smp_load_acquire(&tx->nr_slots) &&
+	if (synn_id_kind(id) != SYNN_ID_SEND)
+		return false;
+	/* pairs with synn_tx_prepare(): the slots are made before they count */
+	return slot < smp_load_acquire(&tx->nr_slots) &&
 	       tx->slots[slot].owner && tx->slots[slot].is_frame;
 }
 
