@@ -155,7 +155,7 @@ static int discover_target(struct synd_ctrl *c, u8 target, bool first)
 
 /*
  * Ask what is there and plan what to do: on success each disk has a plan, on
- * failure none has.
+ * failure only those have that wait for one of earlier.
  */
 static int discover(struct synd_ctrl *c, bool first)
 {
@@ -179,7 +179,7 @@ static int discover(struct synd_ctrl *c, bool first)
 		ret = -ETIMEDOUT;
 	if (ret) {
 		list_for_each_entry(d, &c->disk_list, node)
-			d->plan = SYND_KEEP;
+			d->plan = d->update_due ? SYND_UPDATE : SYND_KEEP;
 	}
 	return ret;
 }
@@ -237,7 +237,9 @@ static void carry_out(struct synd_ctrl *c)
 				again = true;
 			break;
 		case SYND_UPDATE:
-			if (!synd_disk_update(d, &d->fresh, DYING_WAIT)) {
+			d->update_due = !synd_disk_update(d, &d->fresh,
+							  DYING_WAIT);
+			if (d->update_due) {
 				d->plan = SYND_UPDATE;
 				again = true;
 			}

@@ -283,6 +283,7 @@ enum synd_plan {
  * @hctx: one for each hardware queue
  * @plan: what the next step of the scan does with it
  * @fresh: what it has said just now, for that step
+ * @update_due: requests were in the way of taking that over
  * @added: device_add_disk() succeeded
  * @gone: requests fail: there is no such unit any more
  * @dying: taken away, requests are still with the host
@@ -311,6 +312,7 @@ struct synd_disk {
 	struct synd_hctx *hctx;
 	enum synd_plan plan;
 	struct sbc_disk fresh;
+	bool update_due;
 	bool added;
 	bool gone;
 	bool dying;

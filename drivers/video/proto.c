@@ -347,6 +347,11 @@ int synv_proto_dirt(struct synv *v, const struct synv_damage *damage)
 
 	mutex_lock(&v->out_lock);
 	ret = tell_dirt(v, damage);
+	/* if the host stood still, it also missed what the pointer did */
+	if (!ret && !v->shape_known)
+		tell_shape(v);
+	if (!ret && !v->position_known)
+		tell_position(v);
 	mutex_unlock(&v->out_lock);
 	return ret;
 }

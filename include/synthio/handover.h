@@ -20,7 +20,9 @@
  * A channel outlives its driver, and the kernel's bus leaves in it what the driver
  * before had set: callbacks into another module, which may have been unloaded, and
  * a table of request ids that nobody fills. So every field that a driver can set
- * is set here.
+ * is set here. The table itself was freed when the channel was closed. That bus
+ * keeps the pointers to it, allocates no other one where rqstor_size is 0, and
+ * would free it again at the next close.
  *
  * Context: process, the driver's own open and close excluded.
  */
@@ -32,6 +34,9 @@ synthio_take_channel(struct vmbus_channel *vc, u32 max_packet,
 	vc->next_request_id_callback = NULL;
 	vc->request_addr_callback = NULL;
 	vc->rqstor_size = 0;
+	vc->requestor.req_arr = NULL;
+	vc->requestor.req_bitmap = NULL;
+	vc->requestor.size = 0;
 	vc->change_target_cpu_callback = NULL;
 	vc->max_pkt_size = max_packet;
 	vc->low_latency = false;

@@ -61,6 +61,10 @@ static void litter(void)
 	vc.callback_mode = HV_CALL_ISR;
 	vc.per_channel_state = &vc;
 	vc.rqstor_size = 64;
+	/* freed when it was closed */
+	vc.requestor.req_arr = (u64 *)8;
+	vc.requestor.req_bitmap = (unsigned long *)8;
+	vc.requestor.size = 64;
 	vc.max_pkt_size = 16;
 	vc.low_latency = true;
 }
@@ -70,7 +74,8 @@ static void test_take(void)
 	litter();
 	synthio_take_channel(&vc, 4096, HV_CALL_DIRECT, our_channel);
 	CHECK(!vc.next_request_id_callback && !vc.request_addr_callback &&
-	      !vc.rqstor_size, "request ids");
+	      !vc.rqstor_size && !vc.requestor.req_arr &&
+	      !vc.requestor.req_bitmap && !vc.requestor.size, "request ids");
 	CHECK(!vc.change_target_cpu_callback && !vc.chn_rescind_callback,
 	      "callbacks");
 	CHECK(!vc.per_channel_state && !vc.low_latency, "settings");

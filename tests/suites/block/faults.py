@@ -86,7 +86,7 @@ ERRORS = (
     ("status scsi=28 count=3", "write", None, True, True),
     ("status scsi=18", "write", RESERVED, False, True),
     ("status scsi=40", "read", None, True, False),
-    ("status scsi=30", "read", IO, False, False),
+    ("status scsi=30", "read", None, True, False),
     ("srb status=02", "read", None, True, False),
     ("srb status=04 count=2", "read", None, True, True),
     ("srb status=0a count=2", "write", None, True, False),

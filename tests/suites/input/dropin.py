@@ -5,8 +5,8 @@ the kernel's VMBus, then with the distribution's, unmodified. What passes with b
 shows that the host is right.
 """
 
-import keys
 from mouse import begin, Driver, MouseGuest, SAME, unloads
+import keys
 from steps import LONG
 from tap import Tap
 

@@ -268,7 +268,7 @@ check "modprobe -D hv_storvsc prints what it printed before" \
 
 check "the hook for an initramfs is where mkinitramfs looks" is_hook "$hook"
 check "mkinitramfs makes an image" image "$kver" initrd.img
-for ko in synth_vmbus.ko synth_blk.ko; do
+for ko in synth_vmbus.ko synth_blk.ko synth_keyboard.ko synth_video.ko; do
 	check "$ko is in it" grep -x "lib/modules/$kver/updates/dkms/$ko" \
 		"$tmp/initrd.img.list"
 done

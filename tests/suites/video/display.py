@@ -489,6 +489,9 @@ def stands_still(g):
     assert "a message is not sent" in g.console_text()[at:], "never full"
     settle(g)
     same_picture(screenshot(g), pattern_rows(640, 480, 33), "what it missed")
+    if i:
+        said = g.ctl("status")
+        assert f"pointer 96x96 at {i % 500},10 visible" in said, said
     g.tool.do("nocursor")
 
 

@@ -118,6 +118,12 @@ enum hv_callback_mode {
 
 struct tasklet_struct { int disabled; };
 
+struct vmbus_requestor {
+	u64 *req_arr;
+	unsigned long *req_bitmap;
+	u32 size;
+};
+
 struct vmbus_channel {
 	struct { u32 child_relid; } offermsg;
 	bool rescind;
@@ -136,6 +142,7 @@ struct vmbus_channel {
 	enum hv_callback_mode callback_mode;
 	void *per_channel_state;
 	u32 rqstor_size, max_pkt_size;
+	struct vmbus_requestor requestor;
 	bool low_latency;
 };
 
