@@ -178,7 +178,7 @@ def refused_once(g):
     if not g.setup.ours:
         return "the distribution's driver asks each time"
     name = up(g)
-    text = r"0x0?1010103|MULTICAST_LIST"
+    text = "set of unknown OID oid=OID_802_3_MULTICAST_LIST"
     before = len(re.findall(text, g.log()))
     for i in range(5):
         g.run(f"/prog/ip maddr add 33:33:00:00:00:0{i} dev {name}")
