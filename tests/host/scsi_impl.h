@@ -43,8 +43,8 @@ enum {
 
 static inline void put16(uint8_t *p, uint32_t v)
 {
-	p[0] = v >> 8;
-	p[1] = v;
+	p[0] = v >> 8 & 0xff;
+	p[1] = v & 0xff;
 }
 
 static inline void put32(uint8_t *p, uint32_t v)
