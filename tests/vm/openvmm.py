@@ -39,7 +39,8 @@ THEIRS = ("hv_storvsc", "hv_netvsc", "hyperv_drm", "hid-hyperv",
           "hyperv-keyboard", "hv_utils")
 OTHERS = ("sd_mod", "sr_mod", "ext4", "crc32c_generic", "evdev", "hid-generic",
           "atkbd", "af_packet", "8021q")
-OURS = ("synth_blk", "synth_net", "synth_video", "synth_mouse")
+OURS = ("synth_blk", "synth_net", "synth_video", "synth_mouse",
+        "synth_keyboard")
 # programs beside busybox's, in /prog. Its shell prefers what it has itself: those
 # of which it has one, too, are called by their paths
 PROGRAMS = ("fio", "iperf3", "mkfs.ext4", "fsck.ext4", "ethtool", "ip", "ping",

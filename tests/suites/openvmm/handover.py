@@ -30,8 +30,11 @@ def works(g, kind):
         cards.ping(g, 1400)
     elif kind == "video":
         wait_for(g, "ls /dev/dri/card? && ls /dev/fb?", "no card")
-    else:
+    elif kind == "mouse":
         screens.node(g, "0621")
+    else:
+        wait_for(g, f"ls -d {g.setup.sysfs}/devices/*/serio*/input/input*/event*",
+                 "no keyboard")
 
 
 def to(g, kind, ours):
@@ -109,7 +112,7 @@ def by_rmmod(kind):
     def run(g):
         load = Others(g, kind)
         theirs, ours, _ = CLASSES[kind]
-        module = theirs.replace("hid_hyperv", "hid-hyperv")
+        module = theirs.replace("hid_", "hid-").replace("hyperv_k", "hyperv-k")
         for _ in range(TURNS):
             for old, new in ((module, ours), (ours, module)):
                 released(g, kind)

@@ -7,7 +7,7 @@ import time
 
 import cards
 from lib import OWN, begin as load_all, devices, disk, driver_of, CLASSES
-from openvmm import DISK
+from openvmm import DISK, OURS
 from steps import wait_for
 from tap import Skip
 
@@ -103,7 +103,7 @@ def reloads(g):
     if g.setup.bus != OWN:
         raise Skip("done where the bus is ours alone")
     for _ in range(3):
-        g.run("rmmod synth_blk synth_net synth_mouse synth_video", 120)
+        g.run(f"rmmod {' '.join(OURS)}", 120)
         g.run("rmmod synth_vmbus", 120)
         g.command("psr", RESTORED, 120)
         g.notes.clear()

@@ -29,6 +29,8 @@ CLASSES = {
               "da0a7802-e377-4aac-8e77-0558eb1073f8"),
     "mouse": ("hid_hyperv", "synth_mouse",
               "cfa8b69e-5b4a-4cc0-b98b-8ba1a1f3f95a"),
+    "keyboard": ("hyperv_keyboard", "synth_keyboard",
+                 "f912ad6d-2b17-48ea-bd65-f927a61c7684"),
 }
 
 
@@ -73,7 +75,7 @@ def load_bus(g):
 
 
 def load_drivers(g):
-    """Loads the drivers; where it has the kernel's names, the keyboard's, too."""
+    """Loads the drivers."""
     if g.setup.ours:
         for need in g.notes.get("needs", ()):
             insmod(g, need)
@@ -81,7 +83,6 @@ def load_drivers(g):
             # its disks are taken beside a DVD drive
             insmod(g, name, "mixed=1" if name == "synth_blk" else "")
         if g.setup.bus != OWN:
-            insmod(g, "hyperv-keyboard")
             insmod(g, "hv_utils")
     else:
         for name in THEIRS:
