@@ -31,7 +31,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 VM = os.path.join(HERE, "../../vm")
 sys.path.insert(0, VM)
 # pylint: disable=wrong-import-position
-from guest import G         # noqa: E402
+from machine import G       # noqa: E402
 from kernels import build_modules, TOP  # noqa: E402
 from nested import Inner, needs     # noqa: E402
 from outers import Outers, in_outer     # noqa: E402
