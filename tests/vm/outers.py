@@ -42,6 +42,16 @@ def in_outer(outer, function):
     return wrapped
 
 
+def run_inner(tap, outer, name, g, tests):
+    """Boots an inner guest, runs its tests, (name, function), and ends it."""
+    if not tap.test(f"{name}: boots", in_outer(outer, type(g).__enter__), g):
+        for what, _ in tests:
+            tap.ok(False, f"{name}: {what}", "no guest")
+        return
+    for what, function in (*tests, ("ends without complaint", type(g).close)):
+        tap.test(f"{name}: {what}", in_outer(outer, function), g)
+
+
 class Outers:
     """The outer guest: one for all inner guests, or another where it fails.
 

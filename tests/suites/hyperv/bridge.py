@@ -34,7 +34,7 @@ sys.path.insert(0, VM)
 from machine import G       # noqa: E402
 from kernels import build_modules, TOP  # noqa: E402
 from nested import Inner, needs     # noqa: E402
-from outers import Outers, in_outer     # noqa: E402
+from outers import Outers, run_inner    # noqa: E402
 from tap import Skip, Tap   # noqa: E402
 
 VERSION = "4.0"         # the bridge's newest
@@ -455,12 +455,7 @@ def run(tap, outer, name):
     smp, kernel, tests = GUESTS[name]
     g = Inner(outer, name, smp=smp, kernel=kernel, kexec=kexec in dict(
         tests).values(), cmdline=CMDLINE.get(name, ""))
-    if not tap.test(f"{name}: boots", in_outer(outer, Inner.__enter__), g):
-        for what, _ in tests:
-            tap.ok(False, f"{name}: {what}", "no guest")
-        return
-    for what, function in (*tests, ("ends without complaint", Inner.close)):
-        tap.test(f"{name}: {what}", in_outer(outer, function), g)
+    run_inner(tap, outer, name, g, tests)
 
 
 def main():

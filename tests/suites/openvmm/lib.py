@@ -16,7 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 from kernels import build_modules           # noqa: E402
 from openvmm import BUS, OURS, OpenOuters, OpenVmm, OTHERS, Setup, \
     THEIRS, program, version                # noqa: E402
-from outers import in_outer                 # noqa: E402
+from outers import run_inner                # noqa: E402
 from steps import wait_for                  # noqa: E402
 from tap import Skip, Tap                   # noqa: E402
 
@@ -133,12 +133,7 @@ def modules_for(tap, kernel):
 def guest(tap, outer, name, tests, **options):
     """Boots a guest of OpenVMM and runs its tests: (name, function)."""
     g = OpenVmm(outer, name, **options)
-    if not tap.test(f"{name}: boots", in_outer(outer, OpenVmm.__enter__), g):
-        for what, _ in tests:
-            tap.ok(False, f"{name}: {what}", "no guest")
-        return
-    for what, function in (*tests, ("ends without complaint", OpenVmm.close)):
-        tap.test(f"{name}: {what}", in_outer(outer, function), g)
+    run_inner(tap, outer, name, g, tests)
 
 
 def run_tests(guests):
