@@ -17,6 +17,8 @@
 #include <linux/timekeeping.h>
 #include <asm/sync_bitops.h>
 
+#include <synthio/handover.h>
+
 #include "ring_api.h"
 #include "trace.h"
 #include "vmbus.h"
@@ -138,15 +140,7 @@ void vmbus_reset_channel_cb(struct vmbus_channel *channel)
 static void forget_driver(struct vmbus_channel *vc)
 {
 	vmbus_reset_channel_cb(vc);
-	vc->next_request_id_callback = NULL;
-	vc->request_addr_callback = NULL;
-	vc->change_target_cpu_callback = NULL;
-	vc->chn_rescind_callback = NULL;
-	vc->per_channel_state = NULL;
-	vc->rqstor_size = 0;
-	vc->max_pkt_size = 0;
-	vc->low_latency = false;
-	set_channel_read_mode(vc, HV_CALL_BATCHED);
+	synthio_set_channel(vc, 0, HV_CALL_BATCHED, NULL);
 }
 
 /**

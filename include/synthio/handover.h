@@ -10,17 +10,45 @@
 #include <linux/spinlock.h>
 
 /**
- * synthio_take_channel() - before a channel is opened: all that a driver sets in it
+ * synthio_set_channel() - set every field of a channel that a driver can set
  * @vc: primary or sub-channel, not open
  * @max_packet: bytes of the longest packet that is received, or 0 for what the
  *	bus takes as such
  * @mode: how its callback is called
  * @sub_channel: what to call for each sub-channel that is offered, or NULL
  *
+ * Those without a parameter are set to what a new channel has.
+ *
+ * Context: any, the driver's own open and close excluded.
+ */
+static inline void
+synthio_set_channel(struct vmbus_channel *vc, u32 max_packet,
+		    enum hv_callback_mode mode,
+		    void (*sub_channel)(struct vmbus_channel *new_sc))
+{
+	vc->next_request_id_callback = NULL;
+	vc->request_addr_callback = NULL;
+	vc->rqstor_size = 0;
+	vc->change_target_cpu_callback = NULL;
+	vc->max_pkt_size = max_packet;
+	vc->low_latency = false;
+	set_per_channel_state(vc, NULL);
+	set_channel_read_mode(vc, mode);
+	vmbus_set_chn_rescind_callback(vc, NULL);
+	vmbus_set_sc_create_callback(vc, sub_channel);
+}
+
+/**
+ * synthio_take_channel() - before a channel is opened: all that a driver sets in it
+ * @vc: primary or sub-channel, not open
+ * @max_packet: as for synthio_set_channel()
+ * @mode: likewise
+ * @sub_channel: likewise
+ *
  * A channel outlives its driver, and the kernel's bus leaves in it what the driver
  * before had set: callbacks into another module, which may have been unloaded, and
- * a table of request ids that nobody fills. So every field that a driver can set
- * is set here. The table itself was freed when the channel was closed. That bus
+ * a table of request ids that nobody fills. So all of that is set here. The table
+ * itself was freed when the channel was closed. That bus
  * keeps the pointers to it, allocates no other one where rqstor_size is 0, and
  * would free it again at the next close.
  *
@@ -31,19 +59,10 @@ synthio_take_channel(struct vmbus_channel *vc, u32 max_packet,
 		     enum hv_callback_mode mode,
 		     void (*sub_channel)(struct vmbus_channel *new_sc))
 {
-	vc->next_request_id_callback = NULL;
-	vc->request_addr_callback = NULL;
-	vc->rqstor_size = 0;
+	synthio_set_channel(vc, max_packet, mode, sub_channel);
 	vc->requestor.req_arr = NULL;
 	vc->requestor.req_bitmap = NULL;
 	vc->requestor.size = 0;
-	vc->change_target_cpu_callback = NULL;
-	vc->max_pkt_size = max_packet;
-	vc->low_latency = false;
-	set_per_channel_state(vc, NULL);
-	set_channel_read_mode(vc, mode);
-	vmbus_set_chn_rescind_callback(vc, NULL);
-	vmbus_set_sc_create_callback(vc, sub_channel);
 }
 
 /**
