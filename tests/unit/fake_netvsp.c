@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* See fake_netvsp.h. */
+#include "fake_command.h"
 #include "fake_netvsp.h"
 
 struct bus bus;
@@ -307,17 +308,7 @@ int option(const char *arg)
 
 int command(const char *line)
 {
-	const struct device_command *c;
-	char copy[512], *argv[16], *p = copy;
-	int argc = 0;
-
-	text_free(&why);
-	snprintf(copy, sizeof(copy), "%s", line);
-	while ((argv[argc] = strsep(&p, " ")))
-		argc++;
-	for (c = kind->commands; strcmp(c->name, argv[0]); c++)
-		;
-	return c->run(&bus, argc, argv, &why);
+	return fake_command(&bus, kind, line, &why);
 }
 
 void begin(const char *options)

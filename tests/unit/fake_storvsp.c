@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fake_command.h"
 #include "fake_storvsp.h"
 
 struct bus bus;
@@ -171,17 +172,7 @@ int option(const char *name, const char *arg)
 
 int command(const char *line)
 {
-	const struct device_command *c;
-	char copy[512], *argv[16], *p = copy;
-	int argc = 0;
-
-	text_free(&why);
-	snprintf(copy, sizeof(copy), "%s", line);
-	while ((argv[argc] = strsep(&p, " ")))
-		argc++;
-	for (c = kind->commands; strcmp(c->name, argv[0]); c++)
-		;
-	return c->run(&bus, argc, argv, &why);
+	return fake_command(&bus, kind, line, &why);
 }
 
 int disk(const char *options)

@@ -51,7 +51,7 @@ UNIT_LIBS_test_host_mouse += -lvncclient
 UNIT_SRCS_test_host_scsi := $(UNIT_SCSI_SRCS)
 UNIT_LIBS_test_host_scsi :=
 UNIT_STORVSP := test_host_storvsp test_host_fault test_host_like
-UNIT_STORVSP_SRCS := tests/unit/fake_storvsp.c $(patsubst %,tests/host/%.c,\
+UNIT_STORVSP_SRCS := tests/unit/fake_storvsp.c tests/unit/fake_command.c $(patsubst %,tests/host/%.c,\
 	storvsp storvsp_io storvsp_disk storvsp_fault storvsp_fault_command \
 	blockio loop text log) $(UNIT_SCSI_SRCS)
 $(foreach t,$(UNIT_STORVSP),\
@@ -60,7 +60,7 @@ $(foreach t,$(UNIT_STORVSP),\
 	$(eval UNIT_LIBS_$(t) := $(HOST_LIBS)))
 UNIT_SRCS_test_host_netframe := tests/host/netframe.c tests/host/toeplitz.c
 UNIT_LIBS_test_host_netframe :=
-UNIT_NETVSP_SRCS := tests/unit/fake_netvsp.c $(patsubst %,tests/host/%.c,\
+UNIT_NETVSP_SRCS := tests/unit/fake_netvsp.c tests/unit/fake_command.c $(patsubst %,tests/host/%.c,\
 	netvsp netvsp_nvsp netvsp_rndis netvsp_oid netvsp_tx netvsp_rx \
 	netvsp_slots netvsp_options netvsp_fault netvsp_fault_command \
 	netvsp_fault_hold netframe toeplitz profile text log)
