@@ -29,7 +29,7 @@ SOURCES = Kbuild channel include drivers tests/selftests/modules
 FIND_SOURCES = find $(SOURCES) -type f \( -name '*.[ch]' -o -name Kbuild \
 	-o -name Makefile \) ! -name '*.mod.c' ! -name config.h 2>/dev/null
 
--include tests/host/host.mk
+-include host/host.mk
 -include tests/guest/guest.mk
 
 ifneq ($(filter-out own stock,$(BUS)),)

@@ -21,9 +21,9 @@ FUZZ_SRCS_video := drivers/video/message.c
 FUZZ_SRCS_rndis := drivers/net/rndis.c
 
 # the whole reference host but its main(), and a guest for it
-FUZZ_SRCS_bus := $(filter-out tests/host/main.c,$(wildcard tests/host/*.c)) \
+FUZZ_SRCS_bus := $(filter-out host/main.c,$(wildcard host/*.c)) \
 	tests/unit/fake_guest.c
-FUZZ_CFLAGS_bus := -Itests/host
+FUZZ_CFLAGS_bus := -Ihost
 FUZZ_LIBS_bus := -luring -lvncserver -lpng -lpthread
 
 FUZZ_SECONDS ?= 30
@@ -34,7 +34,7 @@ FUZZ_HAS := $(shell echo 'int LLVMFuzzerTestOneInput(void){return 0;}' | \
 FUZZ_NAMES := $(patsubst tests/fuzz/fuzz_%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 FUZZ_HDRS := $(wildcard channel/ring*.h drivers/block/sbc*.h \
 	drivers/input/*message*.h drivers/video/message*.h \
-	drivers/net/rndis*.h tests/host/*.h \
+	drivers/net/rndis*.h host/*.h \
 	tests/unit/*.h include/synthio/*.h)
 FUZZ_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O1 -g -Wall -Wextra -Werror -Iinclude \
 	-fno-omit-frame-pointer -fno-sanitize-recover=undefined

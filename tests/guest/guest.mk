@@ -32,7 +32,7 @@ $(GUEST_OUT)/guest/echo: tests/guest/echo.c | $(GUEST_OUT)/guest
 	$(GUEST_CC) $(GUEST_CFLAGS) -static -o $@ $<
 
 $(GUEST_OUT)/guest/stress_ring: tests/unit/stress_ring.c channel/ring.c \
-		tests/host/ring.c tests/unit/tap.h channel/ring.h \
-		channel/ring_env.h tests/host/ring.h include/synthio/vmbus.h \
+		host/ring.c tests/unit/tap.h channel/ring.h \
+		channel/ring_env.h host/ring.h include/synthio/vmbus.h \
 		| $(GUEST_OUT)/guest
 	$(GUEST_CC) $(GUEST_CFLAGS) -Iinclude -static -o $@ $(filter %.c,$^)

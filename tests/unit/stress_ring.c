@@ -4,7 +4,7 @@
  * between them, real sleep and real signals.
  *
  *	   guest process			  host process
- *	channel/ring.c   ---- ring, eventfd ---->  tests/host/ring.c
+ *	channel/ring.c   ---- ring, eventfd ---->  host/ring.c
  *	                 <--- ring, eventfd -----  (or channel/ring.c again)
  *
  * Each process sends numbered packets of random length, checks each byte of
@@ -80,7 +80,7 @@ struct end {
 	const struct end_ops *ops;
 	struct ring tx, rx;		/* channel/ring.c */
 	bool waiting;
-	struct hring htx, hrx;		/* tests/host/ring.c */
+	struct hring htx, hrx;		/* host/ring.c */
 	struct result *res;
 	int wake_me, wake_other;
 	u32 *kick_me, *kick_other;	/* spinning: instead of these */

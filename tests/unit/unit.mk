@@ -21,7 +21,7 @@ UNIT_SRCS_test_ring_api := channel/ring_api.c channel/ring.c
 UNIT_CFLAGS_test_ring_api := -Itests/unit/kernel -Ichannel \
 	-Wl,--wrap=ring_recv_peek
 UNIT_CFLAGS_test_handover := -Itests/unit/kernel -Ichannel
-UNIT_SCSI_SRCS := $(patsubst %,tests/host/%.c,scsi scsi_inquiry scsi_mode \
+UNIT_SCSI_SRCS := $(patsubst %,host/%.c,scsi scsi_inquiry scsi_mode \
 	profile)
 UNIT_SRCS_test_sbc := drivers/block/sbc.c
 UNIT_SRCS_test_identify := drivers/block/identify.c drivers/block/sbc.c \
@@ -31,16 +31,16 @@ UNIT_SRCS_test_mouse := drivers/input/message.c
 UNIT_SRCS_test_video := drivers/video/message.c drivers/video/damage.c \
 	drivers/video/pointer.c
 UNIT_SRCS_test_rndis := drivers/net/rndis.c
-UNIT_SRCS_stress_ring := channel/ring.c tests/host/ring.c
+UNIT_SRCS_stress_ring := channel/ring.c host/ring.c
 
 # test_host_*: the whole reference host but its main(), and a guest for it
 ifndef HOST_SRCS
-include tests/host/host.mk
+include host/host.mk
 endif
 UNIT_HOST := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_host_*.c))
 $(foreach t,$(UNIT_HOST),\
 	$(eval UNIT_SRCS_$(t) := tests/unit/fake_guest.c)\
-	$(eval UNIT_CFLAGS_$(t) := -Itests/host)\
+	$(eval UNIT_CFLAGS_$(t) := -Ihost)\
 	$(eval UNIT_LIBS_$(t) := $(HOST_ASAN_LIB_OBJS) $(HOST_LIBS)))
 $(UNIT_HOST:%=build/unit/%): $(HOST_ASAN_LIB_OBJS)
 
@@ -51,28 +51,28 @@ UNIT_LIBS_test_host_mouse += -lvncclient
 UNIT_SRCS_test_host_scsi := $(UNIT_SCSI_SRCS)
 UNIT_LIBS_test_host_scsi :=
 UNIT_STORVSP := test_host_storvsp test_host_fault test_host_like
-UNIT_STORVSP_SRCS := tests/unit/fake_storvsp.c tests/unit/fake_command.c $(patsubst %,tests/host/%.c,\
+UNIT_STORVSP_SRCS := tests/unit/fake_storvsp.c tests/unit/fake_command.c $(patsubst %,host/%.c,\
 	storvsp storvsp_io storvsp_disk storvsp_fault storvsp_fault_command \
 	blockio loop text log) $(UNIT_SCSI_SRCS)
 $(foreach t,$(UNIT_STORVSP),\
 	$(eval UNIT_SRCS_$(t) := $(UNIT_STORVSP_SRCS))\
 	$(eval UNIT_CFLAGS_$(t) := -Wl,--wrap=open)\
 	$(eval UNIT_LIBS_$(t) := $(HOST_LIBS)))
-UNIT_SRCS_test_host_netframe := tests/host/netframe.c tests/host/toeplitz.c
+UNIT_SRCS_test_host_netframe := host/netframe.c host/toeplitz.c
 UNIT_LIBS_test_host_netframe :=
-UNIT_NETVSP_SRCS := tests/unit/fake_netvsp.c tests/unit/fake_command.c $(patsubst %,tests/host/%.c,\
+UNIT_NETVSP_SRCS := tests/unit/fake_netvsp.c tests/unit/fake_command.c $(patsubst %,host/%.c,\
 	netvsp netvsp_nvsp netvsp_rndis netvsp_oid netvsp_tx netvsp_rx \
 	netvsp_slots netvsp_options netvsp_fault netvsp_fault_command \
 	netvsp_fault_hold netframe toeplitz profile text log)
 $(foreach t,test_host_netvsp test_host_netvsp_like,\
 	$(eval UNIT_SRCS_$(t) := $(UNIT_NETVSP_SRCS))\
 	$(eval UNIT_LIBS_$(t) :=))
-UNIT_SRCS_test_host_moderate := tests/host/moderate.c
+UNIT_SRCS_test_host_moderate := host/moderate.c
 UNIT_LIBS_test_host_moderate :=
-UNIT_SRCS_test_host_blockdev := $(patsubst %,tests/host/%.c,\
+UNIT_SRCS_test_host_blockdev := $(patsubst %,host/%.c,\
 	blockio loop text log)
 UNIT_LIBS_test_host_blockdev := $(HOST_LIBS)
-UNIT_SRCS_test_host_loop := tests/host/loop.c tests/host/log.c
+UNIT_SRCS_test_host_loop := host/loop.c host/log.c
 UNIT_CFLAGS_test_host_loop := -Wl,--wrap=io_uring_submit
 UNIT_LIBS_test_host_loop := $(HOST_LIBS)
 
@@ -82,7 +82,7 @@ UNIT_HDRS := $(wildcard tests/unit/*.h tests/unit/kernel/*/*.h \
 	channel/ring*.h channel/trace.h drivers/block/sbc*.h drivers/block/identify.h \
 	drivers/input/*message*.h drivers/video/message*.h \
 	drivers/video/damage.h drivers/video/pointer.h \
-	drivers/net/rndis*.h tests/host/*.h \
+	drivers/net/rndis*.h host/*.h \
 	include/synthio/*.h)
 UNIT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -g -Wall -Wextra -Werror -Iinclude
 UNIT_SAN := -O1 -fsanitize=address,undefined -fno-sanitize-recover=undefined \

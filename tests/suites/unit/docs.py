@@ -21,7 +21,7 @@ from tap import Tap         # noqa: E402
 
 MAP = "docs/code.md"
 # what may hold a name that the map has; build/ is no source
-SOURCES = ("channel", "compat", "drivers", "include", "packaging", "tests")
+SOURCES = ("channel", "compat", "drivers", "host", "include", "packaging", "tests")
 CODE = (".c", ".h")
 BUILD = ("Kbuild", "Makefile", ".mk", ".py", ".sh")
 # written in capitals on the map for a name to be filled in
@@ -176,7 +176,7 @@ def links_lead_somewhere():
 def targets():
     """Targets of the Makefile and of what it includes."""
     found = set()
-    for path in ("Makefile", "tests/host/host.mk", "tests/guest/guest.mk"):
+    for path in ("Makefile", "host/host.mk", "tests/guest/guest.mk"):
         for line in read(path).splitlines():
             m = re.match(r"\.PHONY: (.*)|([a-z][\w /.-]*):(?!=)", line)
             if m:
