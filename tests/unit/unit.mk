@@ -29,7 +29,7 @@ UNIT_SRCS_test_identify := drivers/block/identify.c drivers/block/sbc.c \
 UNIT_SRCS_test_keyboard := drivers/input/keyboard_message.c
 UNIT_SRCS_test_mouse := drivers/input/message.c
 UNIT_SRCS_test_video := drivers/video/message.c drivers/video/damage.c \
-	drivers/video/pointer.c
+	drivers/video/pointer.c drivers/video/state.c drivers/video/updates.c
 UNIT_SRCS_test_rndis := drivers/net/rndis.c
 UNIT_SRCS_stress_ring := channel/ring.c host/ring.c
 
@@ -82,6 +82,7 @@ UNIT_HDRS := $(wildcard tests/unit/*.h tests/unit/kernel/*/*.h \
 	channel/ring*.h channel/trace.h drivers/block/sbc*.h drivers/block/identify.h \
 	drivers/input/*message*.h drivers/video/message*.h \
 	drivers/video/damage.h drivers/video/pointer.h \
+	drivers/video/state.h drivers/video/updates.h \
 	drivers/net/rndis*.h host/*.h \
 	include/synthio/*.h)
 UNIT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -g -Wall -Wextra -Werror -Iinclude

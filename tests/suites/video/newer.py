@@ -16,7 +16,7 @@ from tap import Tap
 def panics(g):
     """The message lies where the host looks, which is no beginning of the VRAM."""
     g.ctl("like", "lenient")
-    display.begin(g, "vram=2")
+    display.begin(g)
     g.tool = Tool(g)
     g.tool.do("mode", 640, 480, 1)
     g.tool.do("flip", 1, 2)

@@ -8,7 +8,7 @@ and what else is needed lie in memory before the first one.
 
 import os
 
-from lib import hears_events, OWN, VideoGuest, vram
+from lib import hears_events, moves_in, OWN, state, VideoGuest, vram
 from screen import lit, pattern_rows, same_picture, screenshot, shows, Tool
 from steps import BUSYBOX, forget_files, load_swap, own_user_space, \
     sleep_on_disk, sleep_to, wait_for
@@ -60,14 +60,14 @@ def as_drawn(g, seed):
 
 def in_vram(g):
     """The program draws in the VRAM, which hosts forget."""
-    assert vram(g)["buffers"], vram(g)
-    g.notes["left"] = vram(g)["left"]
+    moves_in(g)
+    g.notes["evictions"] = vram(g)["evictions"]
 
 
 def goes_on(g, seed):
     """The program that had the card open draws another picture, and flips."""
-    assert vram(g)["left"] > g.notes["left"], vram(g)
-    in_vram(g)
+    assert vram(g)["evictions"] > g.notes["evictions"], vram(g)
+    assert vram(g)["resident"] and state(g)[0] == "live", (vram(g), state(g))
     g.tool.do("draw", 0, 0, 800, 600, seed)
     same_picture(screenshot(g), pattern_rows(800, 600, seed), "not told of")
     g.tool.do("dirty", 0)
