@@ -83,7 +83,7 @@ UNIT_NAMES := $(patsubst tests/unit/%.c,%,$(sort \
 	$(wildcard tests/unit/test_*.c tests/unit/stress_*.c)))
 UNIT_HDRS := $(wildcard tests/unit/*.h tests/unit/kernel/*/*.h \
 	channel/ring*.h channel/host_state.h channel/trace.h drivers/block/sbc*.h drivers/block/identify.h \
-	drivers/input/*message*.h drivers/video/message*.h \
+	drivers/input/*message*.h drivers/input/state.h drivers/video/message*.h \
 	drivers/video/damage.h drivers/video/pointer.h \
 	drivers/video/state.h drivers/video/updates.h \
 	drivers/net/rndis*.h host/*.h \
