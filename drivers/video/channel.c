@@ -69,7 +69,7 @@ static bool is_unread(const struct synv_channel *c)
 
 /*
  * A bus that knows whether the host responds says so. The kernel's own does not know,
- * and a host may also stop to read this channel alone: what it leaves unread tells that.
+ * and a host may also stop reading this channel alone: then messages stay unread.
  */
 static bool is_stalled(struct synv_channel *c)
 {

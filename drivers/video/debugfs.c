@@ -44,7 +44,7 @@ static int show_vram(struct seq_file *m, void *data)
 }
 
 static const struct drm_info_list synv_debugfs_list[] = {
-	{ "state", show_state, 0 },
+	{ "host_state", show_state, 0 },
 	{ "vram", show_vram, 0 },
 };
 

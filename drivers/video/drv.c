@@ -129,7 +129,7 @@ static void change_state(struct synv *v, enum synv_state state)
 	mutex_unlock(&v->channel.lock);
 }
 
-/* The first connection: the modes are known, so DRM can be told of the display */
+/* The first connection: the modes are known, so the display can be registered */
 static int synv_setup(struct synv *v)
 {
 	int ret;

@@ -46,7 +46,7 @@ struct synv_updates {
  * synv_updates_all_missed() - the host knows nothing: all of it is to be sent
  * @u: the updates
  *
- * A situation is only sent if something is shown: a host that was never told of a mode
+ * A situation is only sent if something is shown: a host that has never got a mode
  * shows nothing.
  */
 void synv_updates_all_missed(struct synv_updates *u);

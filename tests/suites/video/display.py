@@ -7,18 +7,15 @@ With synth_video on synth_vmbus; dropin.py has the same for its other build and 
 distribution's hyperv_drm.
 """
 
-import os
 import re
-import signal
 import struct
 import time
 
 from lib import changed, DEVICE, hears_events, moves_in, offset, OWN, settle, \
     state, VIDEO, VideoGuest, vnc_picture, vram
-from guest import _child
 from screen import Tool, lit, pattern_rows, same_picture, screenshot, shows, \
     stats
-from steps import LONG, nothing_leaked, wait_for
+from steps import LONG, nothing_leaked, paused, wait_for
 from tap import Tap
 
 
@@ -464,20 +461,6 @@ def up_to_date(g, w, h, seed, pointer, timeout=60):
     assert f"pointer 96x96 at {x},{y} visible" in g.ctl("status"), g.ctl("status")
 
 
-def paused(g, seconds, work):
-    """The host does not run for so long, and at least while work() does: nothing that
-    work() does waits for the host."""
-    pid = _child(g.host)
-    start = time.monotonic()
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        found = work()
-        time.sleep(max(0, start + seconds - time.monotonic()))
-        return found
-    finally:
-        os.kill(pid, signal.SIGCONT)
-
-
 PAUSES = (1, 4, 6, 8, 12, 16, 40, 90) if LONG else (4, 8)
 
 
@@ -488,7 +471,7 @@ def pauses(g):
             found = busy(g, i)
             if seconds > 3 and g.driver.ours:
                 wait_for(g, "grep -q 'state: stalled'"
-                         " /sys/kernel/debug/dri/*/state", "not stalled", 20)
+                         " /sys/kernel/debug/dri/*/host_state", "not stalled", 20)
                 found = busy(g, i + 1)
                 assert "situation" in state(g)[1], state(g)
             return found
@@ -505,6 +488,23 @@ def pauses(g):
     g.tool.do("nocursor")
     settle(g)
     return f"of {', '.join(map(str, PAUSES))} s"
+
+
+def their_pauses(g):
+    """The distribution's driver goes on after a pause, and the host shows what is drawn
+    then. Messages that find no room in the ring are lost."""
+    for i, seconds in enumerate(PAUSES):
+        def work(i=i):
+            g.tool.do("mode", 800, 600, i)
+            g.tool.do("dirties", 40, 64, 64)
+
+        paused(g, seconds, work)
+        g.tool.do("mode", 640, 480, i + 1)
+        g.tool.do("draw", 0, 0, 640, 480, i + 2)
+        g.tool.do("dirty", 0)
+        wait_for(g, "true", "")
+        assert shows(g) == (640, 480)
+        same_picture(screenshot(g), pattern_rows(640, 480, i + 2), f"{seconds} s")
 
 
 def idle_pause(g):

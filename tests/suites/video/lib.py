@@ -73,7 +73,7 @@ def vram(g):
 def state(g):
     """The state of our driver, what the host has missed, and whether a message is
     due."""
-    said = _debugfs(g, "state")
+    said = _debugfs(g, "host_state")
     return (re.search(r"state: (\w+)", said)[1],
             re.search(r"missed: *(.*)", said)[1].split(), "due=1" in said)
 
