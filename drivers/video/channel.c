@@ -73,14 +73,12 @@ static bool is_unread(const struct synv_channel *c)
  */
 static bool is_stalled(struct synv_channel *c)
 {
-	u32 read_index = READ_ONCE(c->hv->channel->outbound.ring_buffer->read_index);
+	const struct hv_ring_buffer *ring = c->hv->channel->outbound.ring_buffer;
+	bool stalled = synv_reader_stalled(&c->reader, READ_ONCE(ring->read_index),
+					   READ_ONCE(ring->write_index), jiffies,
+					   STALL_AFTER);
 
-	if (!is_unread(c) || read_index != c->read_index) {
-		c->read_index = read_index;
-		c->read_at = jiffies;
-	}
-	return synthio_host_stalled(c->hv) ||
-	       time_after(jiffies, c->read_at + STALL_AFTER);
+	return stalled || synthio_host_stalled(c->hv);
 }
 
 /**
@@ -437,6 +435,7 @@ int synv_channel_open(struct synv_channel *c, struct synv_modes *modes)
 
 	/* until the host says otherwise, which it may never do */
 	memset(&c->features, 1, sizeof(c->features));
+	c->reader = (struct synv_reader) { .empty = true };
 	change_state(c, SYNV_OPENING);
 	synthio_take_channel(vc, 0, HV_CALL_BATCHED, NULL);
 	ret = vmbus_open(vc, RING_BYTES, RING_BYTES, NULL, 0, channel_callback, c);

@@ -33,9 +33,7 @@ struct synv_channel_ops {
  *
  * @lock: writes of @state; senders of messages that are not answered
  * @state: changed by synv_channel_set_state(), under @lock and @rx_lock
- * @read_index: of the outgoing ring, as the host had it when that was looked at last
- * @read_at: jiffies when the host had something to read and read it, or had nothing to
- *	read
+ * @reader: whether the host reads messages; in jiffies
  *
  * @rx_lock: of the following; the innermost lock
  * @asked: type of the message that is waited for, 0 for none
@@ -54,8 +52,7 @@ struct synv_channel {
 
 	struct mutex lock;
 	enum synv_state state;
-	u32 read_index;
-	unsigned long read_at;
+	struct synv_reader reader;
 
 	spinlock_t rx_lock;
 	u32 asked;

@@ -23,3 +23,15 @@ bool synv_state_may_follow(enum synv_state from, enum synv_state to)
 	return (u32)from < ARRAY_SIZE(states) && (u32)to < ARRAY_SIZE(states) &&
 	       states[from].next & 1u << to;
 }
+
+bool synv_reader_stalled(struct synv_reader *r, u32 read_index, u32 write_index,
+			 unsigned long now, unsigned long limit)
+{
+	bool empty = read_index == write_index;
+
+	if (empty || r->empty || read_index != r->read_index)
+		r->since = now;
+	r->empty = empty;
+	r->read_index = read_index;
+	return now - r->since > limit;
+}

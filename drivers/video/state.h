@@ -43,4 +43,31 @@ const char *synv_state_name(enum synv_state state);
  */
 bool synv_state_may_follow(enum synv_state from, enum synv_state to);
 
+/**
+ * struct synv_reader - how the host reads the outgoing ring
+ * @read_index: of the ring, at the last look
+ * @empty: there was nothing to read at the last look
+ * @since: when the host read something, or had nothing to read
+ */
+struct synv_reader {
+	u32 read_index;
+	bool empty;
+	unsigned long since;
+};
+
+/**
+ * synv_reader_stalled() - look whether the host reads
+ * @r: the last look
+ * @read_index: of the ring; the host writes it
+ * @write_index: of the ring
+ * @now: time, in any unit
+ * @limit: time without reading what is in the ring
+ *
+ * The time begins at the first look that finds something in the ring.
+ *
+ * Return: true if the host has read nothing for longer than @limit.
+ */
+bool synv_reader_stalled(struct synv_reader *r, u32 read_index, u32 write_index,
+			 unsigned long now, unsigned long limit);
+
 #endif

@@ -469,6 +469,29 @@ static void test_states(void)
 	      !strcmp(synv_state_name(77), "invalid"), "names");
 }
 
+static void test_reader(void)
+{
+	/* the time wraps meanwhile */
+	const unsigned long start = -5ul;
+	struct synv_reader r = { .empty = true };
+
+	CHECK(!synv_reader_stalled(&r, 0, 0, start, 20), "nothing to read");
+	CHECK(!synv_reader_stalled(&r, 0, 64, start + 1000, 20),
+	      "a message after a long time");
+	CHECK(!synv_reader_stalled(&r, 0, 128, start + 1020, 20), "not yet");
+	CHECK(synv_reader_stalled(&r, 0, 192, start + 1021, 20),
+	      "more messages do not count");
+	CHECK(synv_reader_stalled(&r, 0, 192, start + 9000, 20), "still");
+	CHECK(!synv_reader_stalled(&r, 64, 192, start + 9001, 20), "it reads");
+	CHECK(!synv_reader_stalled(&r, 128, 192, start + 9022, 20),
+	      "it reads slowly");
+	CHECK(synv_reader_stalled(&r, 128, 192, start + 9043, 20), "again");
+	CHECK(!synv_reader_stalled(&r, 192, 192, start + 9999, 20),
+	      "it has read all");
+	CHECK(!synv_reader_stalled(&r, 192, 64, start + 19999, 20),
+	      "the ring wraps");
+}
+
 static const struct synthvid_feature_change wants_all = { 1, 1, 1, 1 };
 static struct synv_updates updates;
 
@@ -634,6 +657,7 @@ int main(void)
 	tap_test("a pointer's messages", test_pointer_parts);
 	tap_test("another pointer", test_pointer_same);
 	tap_test("the states of a display", test_states);
+	tap_test("a host that stops reading", test_reader);
 	tap_test("the order of what was missed", test_updates_order);
 	tap_test("what is missed in a pause", test_updates_pause);
 	tap_test("modes and damage that were missed", test_updates_modes);
