@@ -323,14 +323,18 @@ static int open_channel(struct synk *k)
 	return 0;
 }
 
-/* Whether the host does not answer, so that the keyboard is connected later */
-static bool connect_later(struct synk *k, int ret)
+/*
+ * Whether the host does not answer, so that the keyboard is connected later. Further
+ * attempts say nothing: there may be many.
+ */
+static bool connect_later(struct synk *k, int ret, bool say)
 {
 	if (!synthio_host_silent(k->hv, ret))
 		return false;
-	dev_warn(&k->hv->device,
-		 "the host does not respond (%d); the keyboard is connected when it does\n",
-		 ret);
+	if (say)
+		dev_warn(&k->hv->device,
+			 "the host does not respond (%d); the keyboard is connected when it does\n",
+			 ret);
 	queue_delayed_work(system_freezable_wq, &k->work, SYNTHIO_RETRY_DELAY);
 	return true;
 }
@@ -354,7 +358,7 @@ static void deferred_work(struct work_struct *work)
 
 	if (READ_ONCE(k->state) == SYNTH_INPUT_CLOSED) {
 		ret = connect(k);
-		if (ret && !connect_later(k, ret))
+		if (ret && !connect_later(k, ret, false))
 			dev_err(&k->hv->device,
 				"the keyboard can't be connected (%d); unbind and bind it to try again\n",
 				ret);
@@ -406,7 +410,7 @@ static int synk_probe(struct hv_device *hv, const struct hv_vmbus_device_id *id)
 	if (ret)
 		goto err_free;
 	ret = connect(k);
-	if (ret && !connect_later(k, ret))
+	if (ret && !connect_later(k, ret, true))
 		goto err_port;
 	device_init_wakeup(&hv->device, true);
 	synthio_host_register(&k->host_nb);
@@ -466,7 +470,7 @@ static int synk_resume(struct hv_device *hv)
 	struct synk *k = hv_get_drvdata(hv);
 	int ret = connect(k);
 
-	return ret && connect_later(k, ret) ? 0 : ret;
+	return ret && connect_later(k, ret, true) ? 0 : ret;
 }
 
 static const struct hv_vmbus_device_id synk_ids[] = {

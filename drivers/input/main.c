@@ -50,14 +50,18 @@ static int connect(struct synm *m)
 	return synm_channel_open(m);
 }
 
-/* Whether the host does not answer, so that the mouse is connected later */
-static bool connect_later(struct synm *m, int ret)
+/*
+ * Whether the host does not answer, so that the mouse is connected later. Further
+ * attempts say nothing: there may be many.
+ */
+static bool connect_later(struct synm *m, int ret, bool say)
 {
 	if (!synthio_host_silent(m->hv, ret))
 		return false;
-	dev_warn(&m->hv->device,
-		 "the host does not respond (%d); the mouse is connected when it does\n",
-		 ret);
+	if (say)
+		dev_warn(&m->hv->device,
+			 "the host does not respond (%d); the mouse is connected when it does\n",
+			 ret);
 	queue_delayed_work(system_freezable_wq, &m->connect_work,
 			   SYNTHIO_RETRY_DELAY);
 	return true;
@@ -71,7 +75,7 @@ static void connect_work(struct work_struct *work)
 
 	if (READ_ONCE(m->state) == SYNTH_INPUT_CLOSED) {
 		ret = connect(m);
-		if (ret && connect_later(m, ret))
+		if (ret && connect_later(m, ret, false))
 			return;
 	}
 	if (!ret)
@@ -111,7 +115,7 @@ static int synm_probe(struct hv_device *hv, const struct hv_vmbus_device_id *id)
 	ret = connect(m);
 	if (!ret)
 		ret = update_hid(m);
-	else if (connect_later(m, ret))
+	else if (connect_later(m, ret, true))
 		ret = 0;
 	if (ret) {
 		synm_channel_close(m);
@@ -163,7 +167,7 @@ static int synm_resume(struct hv_device *hv)
 	int ret = connect(m);
 
 	if (ret)
-		return connect_later(m, ret) ? 0 : ret;
+		return connect_later(m, ret, true) ? 0 : ret;
 	if (!m->hid || !same_device(&m->info, &m->next)) {
 		dev_info(&hv->device,
 			 "the host has another mouse than before the suspend\n");

@@ -198,16 +198,20 @@ static int synv_connect(struct synv *v)
 	return ret;
 }
 
-/* Whether the host does not answer, so that the display is connected later */
-static bool synv_connect_later(struct synv *v, int ret)
+/*
+ * Whether the host does not answer, so that the display is connected later. Further
+ * attempts say nothing: there may be many.
+ */
+static bool synv_connect_later(struct synv *v, int ret, bool say)
 {
 	struct hv_device *hv = v->channel.hv;
 
 	if (!synthio_host_silent(hv, ret))
 		return false;
-	dev_warn(&hv->device,
-		 "the host does not respond (%d); the display is connected when it does\n",
-		 ret);
+	if (say)
+		dev_warn(&hv->device,
+			 "the host does not respond (%d); the display is connected when it does\n",
+			 ret);
 	schedule_delayed_work(&v->connect_work, SYNTHIO_RETRY_DELAY);
 	return true;
 }
@@ -220,7 +224,7 @@ static void connect_work(struct work_struct *work)
 	int ret = synv_connect(v);
 
 	if (ret) {
-		if (!synv_connect_later(v, ret))
+		if (!synv_connect_later(v, ret, false))
 			dev_err(&v->channel.hv->device,
 				"the display can't be connected (%d); unbind and bind it to try again\n",
 				ret);
@@ -306,7 +310,7 @@ static int synv_probe(struct hv_device *hv, const struct hv_vmbus_device_id *id)
 	hv_set_drvdata(hv, v);
 
 	ret = synv_connect(v);
-	if (ret && !synv_connect_later(v, ret)) {
+	if (ret && !synv_connect_later(v, ret, true)) {
 		cancel_delayed_work_sync(&v->features_work);
 		hv_set_drvdata(hv, NULL);
 		return ret;
@@ -399,7 +403,7 @@ static int synv_resume(struct hv_device *hv)
 
 	ret = synv_connect(v);
 	err = first ? 0 : drm_mode_config_helper_resume(&v->drm);
-	if (ret && synv_connect_later(v, ret))
+	if (ret && synv_connect_later(v, ret, true))
 		return err;
 	if (!ret && !first) {
 		change_state(v, SYNV_LIVE);
