@@ -515,7 +515,7 @@ u32 rndis_put_rss_query(void *to)
  *
  * Return: bytes written.
  */
-u32 rndis_put_offload_set(void *to, const struct rndis_offload_wish *w,
+u32 rndis_put_offload_set(void *to, const struct rndis_offload_params *w,
 			  bool with_rsc)
 {
 	struct ndis_offload_parameters *p = to;

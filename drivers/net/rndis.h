@@ -132,7 +132,7 @@ struct rndis_rss {
 };
 
 /* How an offload is to be: NDIS_PARAM_* of struct ndis_offload_parameters */
-struct rndis_offload_wish {
+struct rndis_offload_params {
 	u8 tcp4, udp4, tcp6, udp6;
 	u8 lso4, lso6;
 	u8 rsc4, rsc6;
@@ -154,7 +154,7 @@ u32 rndis_put_request(void *to, u32 room, u32 type, u32 id, u32 oid,
 u32 rndis_put_keepalive_done(void *to, u32 id);
 u32 rndis_put_offload_query(void *to, u32 revision);
 u32 rndis_put_rss_query(void *to);
-u32 rndis_put_offload_set(void *to, const struct rndis_offload_wish *w,
+u32 rndis_put_offload_set(void *to, const struct rndis_offload_params *w,
 			  bool with_rsc);
 u32 rndis_put_rss_set(void *to, u32 room, u16 flags, u32 hash_info,
 		      const u32 *table, u32 entries, const u8 *key);
