@@ -141,7 +141,7 @@ void synn_nvsp_message(struct synn_chan *ch, const void *payload, u32 len)
  * synn_nvsp_negotiate() - negotiate a version and send the configuration
  * @ad: with its primary open
  *
- * Context: process, card->mutex held; sleeps for as long as the host may take.
+ * Context: process, adapter->mutex held; sleeps for as long as the host may take.
  * Return: 0, -EPROTO if no version suits, or an error.
  */
 int synn_nvsp_negotiate(struct synn_adapter *ad)
@@ -333,7 +333,7 @@ static int send_buffer(struct synn_adapter *ad)
  * synn_nvsp_buffers() - allocate both buffers and announce them to the host
  * @ad: after synn_nvsp_negotiate()
  *
- * Context: process, card->mutex held; sleeps for as long as the host may take.
+ * Context: process, adapter->mutex held; sleeps for as long as the host may take.
  * Return: 0 or an error; synn_nvsp_free_buffers() frees what was allocated.
  */
 int synn_nvsp_buffers(struct synn_adapter *ad)
@@ -410,11 +410,11 @@ void synn_nvsp_free_buffers(struct synn_adapter *ad)
 
 /**
  * synn_nvsp_subchannels() - request sub-channels
- * @ad: card
+ * @ad: adapter
  * @count: how many
  * @granted: how many of them the host will offer
  *
- * Context: process, card->mutex held; sleeps for as long as the host may take.
+ * Context: process, adapter->mutex held; sleeps for as long as the host may take.
  * Return: 0 or an error.
  */
 int synn_nvsp_subchannels(struct synn_adapter *ad, unsigned int count,

@@ -63,7 +63,50 @@ TRACE_EVENT(synn_request,
 		  __entry->type, __entry->oid, __entry->len, __entry->ret)
 );
 
-TRACE_EVENT(synn_bad_packet,
+TRACE_EVENT(synn_state,
+	TP_PROTO(const struct synn_adapter *ad, const char *from, const char *to,
+		 bool allowed),
+	TP_ARGS(ad, from, to, allowed),
+	TP_STRUCT__entry(
+		__string(dev, ad->dev->name)
+		__string(from, from)
+		__string(to, to)
+		__field(bool, allowed)
+	),
+	TP_fast_assign(
+		compat_assign_str(dev, ad->dev->name);
+		compat_assign_str(from, from);
+		compat_assign_str(to, to);
+		__entry->allowed = allowed;
+	),
+	TP_printk("%s %s -> %s%s", __get_str(dev), __get_str(from),
+		  __get_str(to), __entry->allowed ? "" : " (not allowed)")
+);
+
+TRACE_EVENT(synn_queue_state,
+	TP_PROTO(const struct synn_chan *ch, const char *from, const char *to,
+		 bool allowed),
+	TP_ARGS(ch, from, to, allowed),
+	TP_STRUCT__entry(
+		__string(dev, ch->adapter->dev->name)
+		__string(from, from)
+		__string(to, to)
+		__field(u32, queue)
+		__field(bool, allowed)
+	),
+	TP_fast_assign(
+		compat_assign_str(dev, ch->adapter->dev->name);
+		compat_assign_str(from, from);
+		compat_assign_str(to, to);
+		__entry->queue = ch->index;
+		__entry->allowed = allowed;
+	),
+	TP_printk("%s queue=%u %s -> %s%s", __get_str(dev), __entry->queue,
+		  __get_str(from), __get_str(to),
+		  __entry->allowed ? "" : " (not allowed)")
+);
+
+TRACE_EVENT(synn_bad,
 	TP_PROTO(const struct synn_chan *ch, const char *what, u64 id),
 	TP_ARGS(ch, what, id),
 	TP_STRUCT__entry(
