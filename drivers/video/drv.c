@@ -300,12 +300,12 @@ static int synv_probe(struct hv_device *hv, const struct hv_vmbus_device_id *id)
 	if (IS_ERR(v))
 		return PTR_ERR(v);
 	mutex_init(&v->modes_lock);
-	mutex_init(&v->vram_lock);
 	INIT_DELAYED_WORK(&v->connect_work, connect_work);
 	INIT_DELAYED_WORK(&v->features_work, features_work);
 	v->host_nb.notifier_call = host_event;
 	synv_channel_init(&v->channel, hv, &synv_ops);
 	synv_output_init(v);
+	synv_vram_init(v);
 	synv_vblank_init(v);
 	hv_set_drvdata(hv, v);
 

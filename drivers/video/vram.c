@@ -26,13 +26,16 @@ module_param(vram, int, 0444);
 MODULE_PARM_DESC(vram, "Whether a buffer that is shown moves into the VRAM: 0 no, it is copied; 1 (default) yes. 2 was for hosts that take an offset; it is the same as 1 now");
 
 /**
- * synv_vram_enabled() - whether buffers may move in, as the module's parameter says
- *
- * Return: false if all of them are to be copied.
+ * synv_vram_init() - set up what this file needs; no buffer is resident
+ * @v: zeroed
  */
-bool synv_vram_enabled(void)
+void synv_vram_init(struct synv *v)
 {
-	return vram > 0;
+	mutex_init(&v->vram_lock);
+	if (vram > 1)
+		dev_notice(&v->channel.hv->device,
+			   "vram=%d is the same as vram=1 now: no host accepts an offset into the VRAM\n",
+			   vram);
 }
 
 /* Remove the mappings of programs: page faults establish them again */
@@ -100,7 +103,7 @@ bool synv_vram_move_in(struct synv *v, struct synv_buffer *b, bool modeset)
 	again = v->last_shown == b;
 	v->last_shown = b;
 	if (v->resident != b && !b->pinned && (again || modeset) &&
-	    synv_vram_enabled() && b->shmem.base.size <= v->vram_size) {
+	    vram > 0 && b->shmem.base.size <= v->vram_size) {
 		if (v->resident)
 			evict(v);
 		unmap(v, b);

@@ -42,7 +42,7 @@ static inline struct synv_buffer *to_synv_buffer(struct drm_gem_object *obj)
 			    shmem);
 }
 
-bool synv_vram_enabled(void);
+void synv_vram_init(struct synv *v);
 struct drm_gem_object *synv_vram_object(struct drm_device *drm, size_t size);
 int synv_vram_prepare(struct drm_gem_object *obj);
 bool synv_vram_move_in(struct synv *v, struct synv_buffer *b, bool modeset);
