@@ -17,6 +17,7 @@
 
 #define SBC_CDB_MAX		16
 #define SBC_ANSWER_MAX		4096	/* of the commands below */
+#define SBC_INQUIRY_MIN		36	/* bytes of standard INQUIRY data */
 #define SBC_UNMAP_HEADER	8	/* bytes ahead of UNMAP's descriptors */
 #define SBC_UNMAP_DESC		16	/* bytes of each */
 #define SBC_BLOCK_MAX		4096	/* largest logical block that we take */

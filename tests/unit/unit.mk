@@ -26,8 +26,9 @@ UNIT_CFLAGS_test_stall := -Itests/unit/kernel -Ichannel -DSYNTHIO_OWN_NAMES \
 	-Wno-unused-parameter
 UNIT_SCSI_SRCS := $(patsubst %,host/%.c,scsi scsi_inquiry scsi_mode \
 	profile)
-UNIT_SRCS_test_sbc := drivers/block/sbc.c
+UNIT_SRCS_test_sbc := drivers/block/sbc.c drivers/block/sense.c
 UNIT_SRCS_test_identify := drivers/block/identify.c drivers/block/sbc.c \
+	drivers/block/sense.c \
 	$(UNIT_SCSI_SRCS)
 UNIT_SRCS_test_keyboard := drivers/input/keyboard_message.c
 UNIT_SRCS_test_mouse := drivers/input/message.c
