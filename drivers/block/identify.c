@@ -4,7 +4,7 @@
 
 #include "identify.h"
 
-/* Bytes that are asked for */
+/* Allocation lengths */
 #define INQUIRY_ROOM		96
 #define VPD_ROOM		512
 #define CAPACITY_16_ROOM	32
@@ -12,15 +12,15 @@
 
 #define SENSE_ILLEGAL_REQUEST	5
 
-/* Whether a unit has said that it does not know the question */
+/* Whether a unit has refused a command that it does not know */
 static bool refused(int n, const struct sbc_verdict *v)
 {
 	return n == -EOPNOTSUPP && v->key == SENSE_ILLEGAL_REQUEST;
 }
 
 /*
- * After a question that may go unanswered: 0 to go on with the next one, or why
- * not. A unit that has gone meanwhile is not described by what it said before.
+ * After an optional command: 0 to go on with the next one, or why not. A unit that has
+ * gone meanwhile is not described by its earlier answers.
  */
 static int optional_error(int n, const struct sbc_verdict *v)
 {
@@ -37,7 +37,7 @@ static int ask_vpd(struct sbc_asker *a, u8 page, struct sbc_verdict *v)
 		      v);
 }
 
-/* The VPD pages that are of use and that the unit lists */
+/* Those VPD pages that the unit lists and that are used here */
 static int get_vpds(struct sbc_asker *a, struct sbc_disk *d)
 {
 	static const struct {
@@ -77,8 +77,8 @@ static int get_vpds(struct sbc_asker *a, struct sbc_disk *d)
 }
 
 /*
- * Write protection and cache. Some units know one of the two commands only, or
- * not the page alone.
+ * Write protection and cache. Some units know only one of the two commands, or refuse
+ * to report a single page.
  */
 static int get_mode(struct sbc_asker *a, struct sbc_disk *d)
 {
@@ -137,12 +137,12 @@ static int get_capacity_of(struct sbc_asker *a, struct sbc_disk *d)
 	return ret == -EFBIG ? -EINVAL : ret;
 }
 
-/* What it is asked to do, of that which it says it can do */
+/* Which of the commands that the unit reports are used */
 static void apply_rules(struct sbc_disk *d)
 {
 	/* without limits of its own, UNMAP can't be sent */
 	d->can_unmap = d->unmap && d->unmap_max_blocks && d->unmap_max_descs;
-	/* as the kernel's storvsc decides it: other hosts do it badly */
+	/* the same condition as in the kernel's storvsc: other hosts do it badly */
 	d->can_write_same = d->ws_max_blocks &&
 			    d->version >= STORVSP_VERSION_6_2 &&
 			    !strncmp(d->vendor, "Msft", 4);
@@ -176,7 +176,7 @@ int sbc_identify(struct sbc_asker *a, u16 version, struct sbc_disk *d)
 	ret = get_vpds(a, d);
 	if (!ret)
 		ret = get_mode(a, d);
-	/* what must be known it has said */
+	/* the mandatory commands were answered */
 	if (ret == -ETIMEDOUT)
 		ret = 0;
 	if (d->max_transfer && d->max_transfer < SBC_TRANSFER_MIN)
@@ -196,6 +196,27 @@ bool sbc_same(const struct sbc_disk *old, const struct sbc_disk *now)
 	if ((both & SBC_TOLD_SERIAL) && strcmp(now->serial, old->serial))
 		return false;
 	return !(both & SBC_TOLD_IDS) || !strcmp(now->wwid, old->wwid);
+}
+
+enum sbc_identity sbc_compare(const struct sbc_disk *old,
+			      const struct sbc_disk *now)
+{
+	bool named = false;
+
+	if (!sbc_same(old, now))
+		return SBC_IDENTITY_OTHER;
+	if (old->serial[0]) {
+		if (!(now->told & SBC_TOLD_SERIAL))
+			return SBC_IDENTITY_UNKNOWN;
+		named = true;
+	}
+	if (old->wwid[0]) {
+		if (!(now->told & SBC_TOLD_IDS))
+			return SBC_IDENTITY_UNKNOWN;
+		named = true;
+	}
+	return named || now->blocks == old->blocks ? SBC_IDENTITY_SAME :
+						     SBC_IDENTITY_OTHER;
 }
 
 void sbc_fill_in(struct sbc_disk *now, const struct sbc_disk *old)

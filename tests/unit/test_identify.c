@@ -34,7 +34,7 @@ struct unit {
 
 static struct unit unit;
 
-/* As storvsp_io.c of the host completes it, and proto.c of the driver takes it */
+/* As storvsp_io.c of the host completes it, and command.c of the driver takes it */
 static int ask(struct sbc_asker *a, const u8 *cdb, u8 cdb_len, u32 room,
 	       struct sbc_verdict *v)
 {
@@ -284,6 +284,44 @@ static void identity(void)
 	CHECK(!b.can_unmap && !b.unmap, "UNMAP is gone");
 }
 
+/* What is proved after a reset, before anything is written */
+static void proof(void)
+{
+	struct sbc_disk a, b;
+
+	fresh("hyperv");
+	identify(&a);
+	identify(&b);
+	CHECK(a.serial[0] && a.wwid[0], "it has names");
+	CHECK(sbc_compare(&a, &b) == SBC_IDENTITY_SAME, "the same");
+	unit.disk.blocks *= 2;
+	identify(&b);
+	CHECK(sbc_compare(&a, &b) == SBC_IDENTITY_SAME, "resized");
+	/* names that it does not report this time: neither proof nor another unit */
+	b.told &= ~SBC_TOLD_SERIAL;
+	CHECK(sbc_compare(&a, &b) == SBC_IDENTITY_UNKNOWN, "no serial number");
+	identify(&b);
+	b.told &= ~SBC_TOLD_IDS;
+	CHECK(sbc_compare(&a, &b) == SBC_IDENTITY_UNKNOWN, "no identifier");
+	b.told = 0;
+	CHECK(sbc_compare(&a, &b) == SBC_IDENTITY_UNKNOWN, "no VPD at all");
+	strcpy(unit.disk.serial, "c0-1");
+	identify(&b);
+	CHECK(sbc_compare(&a, &b) == SBC_IDENTITY_OTHER, "another unit");
+	/* without any name the size has to do */
+	identify(&a);
+	a.serial[0] = 0;
+	a.wwid[0] = 0;
+	b = a;
+	CHECK(sbc_compare(&a, &b) == SBC_IDENTITY_SAME, "without a name");
+	b.blocks++;
+	CHECK(sbc_compare(&a, &b) == SBC_IDENTITY_OTHER,
+	      "without a name, another size");
+	b = a;
+	b.block_size *= 2;
+	CHECK(sbc_compare(&a, &b) == SBC_IDENTITY_OTHER, "other blocks");
+}
+
 int main(void)
 {
 	tap_test("identify: each kind of host", whole);
@@ -291,5 +329,6 @@ int main(void)
 	tap_test("identify: questions refused, and failed", refusals);
 	tap_test("identify: silent, gone, and the channel down", silence);
 	tap_test("identify: the same unit, or another", identity);
+	tap_test("identify: proved to be the same unit", proof);
 	return tap_done();
 }
