@@ -30,7 +30,7 @@
 #define compat_getgeo_disk(arg)	((arg)->bd_disk)
 #endif
 
-/* Newer kernels merge requests unless a driver says otherwise */
+/* Newer kernels merge requests unless a driver forbids it */
 #ifdef HAVE_MQ_SHOULD_MERGE_YES
 #define COMPAT_MQ_F_MERGE	BLK_MQ_F_SHOULD_MERGE
 #else

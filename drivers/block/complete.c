@@ -124,7 +124,7 @@ static void report(const struct synd_disk *d, struct request *rq)
  */
 static bool flush_refused(struct synd_disk *d, struct request *rq)
 {
-	if (READ_ONCE(d->id.write_cache_told))
+	if (READ_ONCE(d->id.write_cache_reported))
 		return false;
 	if (!test_and_set_bit(SYND_REFUSES_FLUSH, &d->refusals)) {
 		dev_warn(disk_to_dev(d->gd),

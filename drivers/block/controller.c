@@ -4,7 +4,7 @@
  *
  * Nothing here waits for the host without a bound: the driver's own commands give up
  * after host_timeout, closing a channel after what the bus allows. Requests of disks
- * are waited for (request.c says why). A removal ends them: with a rescind the host
+ * are waited for, for the reason given in request.c. A removal ends them: with a rescind the host
  * has ended its access to them; otherwise the channels are closed, and if the host
  * does not confirm that, the memory of requests is quarantined.
  */

@@ -14,7 +14,7 @@
 
 #define MAX_UNMAP_DESCS		255	/* the list fits into a page */
 #define LETTERS			26
-#define GEO_HEADS		255	/* as hv_storvsc says it */
+#define GEO_HEADS		255	/* the same as hv_storvsc's */
 #define GEO_SECTORS		63
 
 static DEFINE_IDA(letters);
@@ -495,7 +495,7 @@ bool synd_disk_update(struct synd_disk *d, struct sbc_disk *id,
 	renamed = strcmp(id->serial, old->serial) ||
 		  strcmp(id->wwid, old->wwid);
 	/* when it refused a flush, the write cache was only assumed */
-	if (id->write_cache_told)
+	if (id->write_cache_reported)
 		clear_bit(SYND_REFUSES_FLUSH, &d->refusals);
 	if (id_changed(old, id))
 		ret = change_limits(d, id, wait);

@@ -42,13 +42,13 @@ static int get_vpds(struct sbc_asker *a, struct sbc_disk *d)
 {
 	static const struct {
 		u8 page;
-		u32 told;
+		u32 reported;
 	} pages[] = {
-		{ 0x80, SBC_TOLD_SERIAL },
-		{ 0x83, SBC_TOLD_IDS },
-		{ 0xb0, SBC_TOLD_LIMITS },
-		{ 0xb1, SBC_TOLD_ROTATION },
-		{ 0xb2, SBC_TOLD_PROVISIONING },
+		{ 0x80, SBC_REPORTED_SERIAL },
+		{ 0x83, SBC_REPORTED_IDS },
+		{ 0xb0, SBC_REPORTED_LIMITS },
+		{ 0xb1, SBC_REPORTED_ROTATION },
+		{ 0xb2, SBC_REPORTED_PROVISIONING },
 	};
 	bool has[ARRAY_SIZE(pages)];
 	struct sbc_verdict v;
@@ -71,7 +71,7 @@ static int get_vpds(struct sbc_asker *a, struct sbc_disk *d)
 						   n) : !refused(n, &v))
 				continue;
 		}
-		d->told |= pages[i].told;
+		d->reported |= pages[i].reported;
 	}
 	return 0;
 }
@@ -123,9 +123,9 @@ static int get_capacity_of(struct sbc_asker *a, struct sbc_disk *d)
 	if (ret)
 		return ret;
 	if (refused(n, &v))
-		d->told |= SBC_TOLD_PHYSICAL;
+		d->reported |= SBC_REPORTED_PHYSICAL;
 	if (n >= 0 && !sbc_parse_capacity_16(d, a->answer, n)) {
-		d->told |= SBC_TOLD_PHYSICAL;
+		d->reported |= SBC_REPORTED_PHYSICAL;
 		return 0;
 	}
 
@@ -189,13 +189,13 @@ out:
 
 bool sbc_same(const struct sbc_disk *old, const struct sbc_disk *now)
 {
-	u32 both = old->told & now->told;
+	u32 both = old->reported & now->reported;
 
 	if (now->type != SBC_TYPE_DISK || now->block_size != old->block_size)
 		return false;
-	if ((both & SBC_TOLD_SERIAL) && strcmp(now->serial, old->serial))
+	if ((both & SBC_REPORTED_SERIAL) && strcmp(now->serial, old->serial))
 		return false;
-	return !(both & SBC_TOLD_IDS) || !strcmp(now->wwid, old->wwid);
+	return !(both & SBC_REPORTED_IDS) || !strcmp(now->wwid, old->wwid);
 }
 
 enum sbc_identity sbc_compare(const struct sbc_disk *old,
@@ -206,12 +206,12 @@ enum sbc_identity sbc_compare(const struct sbc_disk *old,
 	if (!sbc_same(old, now))
 		return SBC_IDENTITY_OTHER;
 	if (old->serial[0]) {
-		if (!(now->told & SBC_TOLD_SERIAL))
+		if (!(now->reported & SBC_REPORTED_SERIAL))
 			return SBC_IDENTITY_UNKNOWN;
 		named = true;
 	}
 	if (old->wwid[0]) {
-		if (!(now->told & SBC_TOLD_IDS))
+		if (!(now->reported & SBC_REPORTED_IDS))
 			return SBC_IDENTITY_UNKNOWN;
 		named = true;
 	}
@@ -221,21 +221,21 @@ enum sbc_identity sbc_compare(const struct sbc_disk *old,
 
 void sbc_fill_in(struct sbc_disk *now, const struct sbc_disk *old)
 {
-	u32 lacks = old->told & ~now->told;
+	u32 lacks = old->reported & ~now->reported;
 
-	if (lacks & SBC_TOLD_PHYSICAL) {
+	if (lacks & SBC_REPORTED_PHYSICAL) {
 		now->physical_block_size = old->physical_block_size;
 		now->alignment = old->alignment;
 	}
-	if (lacks & SBC_TOLD_SERIAL)
+	if (lacks & SBC_REPORTED_SERIAL)
 		memcpy(now->serial, old->serial, sizeof(now->serial));
-	if (lacks & SBC_TOLD_IDS) {
+	if (lacks & SBC_REPORTED_IDS) {
 		memcpy(now->wwid, old->wwid, sizeof(now->wwid));
 		memcpy(now->id, old->id, sizeof(now->id));
 		now->id_len = old->id_len;
 		now->id_is_naa = old->id_is_naa;
 	}
-	if (lacks & SBC_TOLD_LIMITS) {
+	if (lacks & SBC_REPORTED_LIMITS) {
 		now->io_min = old->io_min;
 		now->io_opt = old->io_opt;
 		now->max_transfer = old->max_transfer;
@@ -245,21 +245,21 @@ void sbc_fill_in(struct sbc_disk *now, const struct sbc_disk *old)
 		now->unmap_alignment = old->unmap_alignment;
 		now->ws_max_blocks = old->ws_max_blocks;
 	}
-	if (lacks & SBC_TOLD_ROTATION)
+	if (lacks & SBC_REPORTED_ROTATION)
 		now->rotational = old->rotational;
-	if (lacks & SBC_TOLD_PROVISIONING) {
+	if (lacks & SBC_REPORTED_PROVISIONING) {
 		now->unmap = old->unmap;
 		now->ws_unmap = old->ws_unmap;
 		now->lbprz = old->lbprz;
 	}
-	if (lacks & SBC_TOLD_PROTECTION) {
+	if (lacks & SBC_REPORTED_PROTECTION) {
 		now->read_only = old->read_only;
 		now->fua = old->fua;
 	}
-	if (lacks & SBC_TOLD_CACHE) {
+	if (lacks & SBC_REPORTED_CACHE) {
 		now->write_cache = old->write_cache;
-		now->write_cache_told = old->write_cache_told;
+		now->write_cache_reported = old->write_cache_reported;
 	}
-	now->told |= lacks;
+	now->reported |= lacks;
 	apply_rules(now);
 }

@@ -20,8 +20,8 @@ static int synd_poll(struct blk_mq_hw_ctx *hctx, struct io_comp_batch *iob)
 }
 
 /*
- * Whether a timeout says something about this request. While the host is paused it
- * does not, nor until the host has had the time of a timeout since.
+ * Whether a timeout is counted. It is not while the host is paused, nor until the
+ * host has had the time of a timeout since.
  */
 static bool timeout_counts(struct synd_ctrl *c, const struct request *rq)
 {

@@ -63,7 +63,7 @@ static u64 get64(const u8 *b)
 u8 sbc_read_write(u8 *cdb, bool write, u64 lba, u32 blocks, bool fua)
 {
 	cdb[1] = fua ? 0x08 : 0;
-	/* not even the last block is one that 32 bits don't name */
+	/* the last block has to have a number of 32 bits, too */
 	if (lba + blocks - 1 <= U32_MAX && blocks <= U16_MAX) {
 		cdb[0] = write ? OP_WRITE_10 : OP_READ_10;
 		put32(cdb + 2, lba);
@@ -173,8 +173,8 @@ u8 sbc_mode_sense_10(u8 *cdb, u8 page, u16 room)
 /* ---- answers ----------------------------------------------------------------- */
 
 /*
- * Take a string of fixed length: blanks around it go, and what could upset a
- * terminal, a log or a udev rule becomes a dot.
+ * Copy a string of fixed length without blanks around it. Characters that could
+ * confuse a terminal, a log or a udev rule become dots.
  */
 static void take_string(char *to, u32 room, const u8 *from, u32 len)
 {
@@ -197,7 +197,7 @@ int sbc_parse_inquiry(struct sbc_disk *d, const u8 *b, u32 len)
 {
 	if (len < 5)
 		return -EINVAL;
-	/* a qualifier other than 0: the unit could be there, but is not */
+	/* a peripheral qualifier other than 0: no unit is connected */
 	d->type = b[0] >> 5 ? SBC_TYPE_UNKNOWN : b[0] & 0x1f;
 	if (d->type == SBC_TYPE_UNKNOWN)
 		return 0;
@@ -247,7 +247,7 @@ static void take_hex(char *to, const char *prefix, const u8 *id, u32 len)
 	*to = 0;
 }
 
-/* How good an identifier is as a name: 0 if it is not one for the unit */
+/* Rank of an identifier, the best has the highest; 0 if it does not name the unit */
 static u32 designator_rank(const u8 *desc)
 {
 	u32 len = desc[3];
@@ -285,7 +285,7 @@ static int parse_ids(struct sbc_disk *d, const u8 *b, u32 len)
 	id_len = best[3];
 	d->id_len = 0;
 	if (best_rank == 1) {
-		/* as dots, binary ones would be all the same */
+		/* binary identifiers would become nothing but dots */
 		if ((best[0] & 0xf) == 1) {
 			take_hex(d->wwid, "t10.", best + 4,
 				 min(id_len, T10_BINARY_MAX));
@@ -355,7 +355,7 @@ int sbc_parse_vpd(struct sbc_disk *d, u8 page, const u8 *b, u32 len)
 	case 0xb1:
 		if (len < 6)
 			return -EINVAL;
-		/* 1: does not turn; 0: not told; else turns per minute */
+		/* 1: non-rotational; 0: not reported; else turns per minute */
 		d->rotational = get16(b + 4) != 1;
 		return 0;
 	case 0xb2:
@@ -402,7 +402,7 @@ int sbc_parse_capacity_16(struct sbc_disk *d, const u8 *b, u32 len)
 	if (ret || len < 16)
 		return ret;
 	d->lbprz = b[14] & 0x40;
-	/* more than 1 MiB is of no use to anybody here */
+	/* the block layer has no use for more than 1 MiB */
 	size = d->block_size << min(b[13] & 0xf, 8);
 	d->physical_block_size = size;
 	lowest = (get16(b + 14) & 0x3fff) * d->block_size;
@@ -410,7 +410,7 @@ int sbc_parse_capacity_16(struct sbc_disk *d, const u8 *b, u32 len)
 	return 0;
 }
 
-/* The page at @at, and where the next one begins; false: none is whole there */
+/* Find the page at @at, and where the next one begins; false: none is complete there */
 static bool mode_page(const u8 *b, u32 len, u32 at, u32 *next)
 {
 	if (at + 3 > len)
@@ -442,17 +442,17 @@ int sbc_parse_mode(struct sbc_disk *d, bool ten, const u8 *b, u32 len)
 		specific = b[2];
 		at = header + b[3];
 	}
-	d->told |= SBC_TOLD_PROTECTION;
+	d->reported |= SBC_REPORTED_PROTECTION;
 	d->read_only = specific & 0x80;
 	d->fua = specific & 0x10;
 	d->write_cache = true;
-	d->write_cache_told = false;
+	d->write_cache_reported = false;
 	for (; mode_page(b, len, at, &next); at = next) {
 		if ((b[at] & 0x7f) != SBC_MODE_CACHING)
 			continue;
-		d->told |= SBC_TOLD_CACHE;
+		d->reported |= SBC_REPORTED_CACHE;
 		d->write_cache = b[at + 2] & 0x04;
-		d->write_cache_told = d->write_cache;
+		d->write_cache_reported = d->write_cache;
 		break;
 	}
 	return 0;

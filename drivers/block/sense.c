@@ -31,7 +31,7 @@ enum {
 
 /*
  * Key and code of sense data in fixed or descriptor format; false: none.
- * @deferred: they tell of an earlier command, and this one was not carried out
+ * @deferred: they are about an earlier command, and this one was not carried out
  */
 static bool sense_decode(const u8 *s, u32 len, struct sbc_verdict *v,
 			 bool *deferred)
@@ -65,7 +65,7 @@ static void unit_attention(struct sbc_verdict *v)
 	v->retry = true;
 	v->outcome = SBC_IO_ERROR;
 	switch (v->asc >> 8) {
-	case 0x3f:		/* something that it is has changed */
+	case 0x3f:		/* properties of the unit have changed */
 		v->hints = v->asc == 0x3f0e ? SBC_HINT_LUNS : SBC_HINT_CAPACITY;
 		break;
 	case 0x2a:
@@ -76,7 +76,7 @@ static void unit_attention(struct sbc_verdict *v)
 	}
 }
 
-/* Hosts tell any error of what is behind the disk by 3/0000: it may pass */
+/* Hosts report any error of their storage as 3/0000, which may pass */
 static void medium_error(struct sbc_verdict *v)
 {
 	switch (v->asc >> 8) {
@@ -158,7 +158,7 @@ static void judge_sense(struct sbc_verdict *v, enum sbc_command command)
 	}
 }
 
-/* What the SRB status says where nothing else says anything */
+/* The meaning of the SRB status where there is neither status nor sense data */
 static void judge_srb(struct sbc_verdict *v, enum sbc_command command)
 {
 	switch (v->srb_status & STORVSP_SRB_STATUS_MASK) {

@@ -67,7 +67,7 @@ enum synd_disk_state {
  * @SYND_HOST_RESPONDS: as far as is known
  * @SYND_HOST_DOUBTFUL: requests are outstanding, and nothing was answered for
  *	SYND_DOUBT_MS. Either the host is paused, or it has lost these requests
- * @SYND_HOST_STALLED: the bus says that the host is paused, or it has not answered
+ * @SYND_HOST_STALLED: the bus reports that the host is paused, or it has not answered
  *	a question either
  */
 enum synd_host_state {
@@ -113,7 +113,7 @@ bool synd_disk_may_become(enum synd_disk_state from, enum synd_disk_state to);
 
 /**
  * synd_host_judge() - what is known of the host
- * @bus_stalled: the bus says that it is paused
+ * @bus_stalled: the bus reports that it is paused
  * @outstanding_ms: how long the oldest request has been at the host, 0 for none
  * @silent_ms: how long ago the host has sent anything on this controller
  */
