@@ -7,8 +7,8 @@
  * answered in time is put aside with its buffer, to which the host may still write,
  * until the host answers after all or has closed the channel; the next command gets
  * another buffer. So a unit that does not answer does not keep others from being
- * asked. The time that a whole scan may wait is bounded. So is the memory: while
- * MAX_UNANSWERED commands are put aside, one a minute is sent.
+ * asked. The time that a whole scan may wait is bounded. So is the memory: once
+ * MAX_UNANSWERED commands are put aside, one more is added in EXTRA_PERIOD at most.
  */
 #include <linux/delay.h>
 #include <linux/slab.h>
@@ -23,7 +23,7 @@
 #define TRY_DELAY		20	/* ms between them */
 #define BUSY_DELAY		100	/* ms, if the unit is busy */
 #define MAX_UNANSWERED		64
-#define EXTRA_PERIOD		(60 * HZ)
+#define EXTRA_PERIOD		(30 * HZ)
 /* How long a unit may take to answer: at least, and if it has not answered before */
 #define UNIT_WAIT_MIN		3u	/* s */
 #define SILENT_WAIT		HZ
@@ -237,14 +237,10 @@ static struct synd_command *command_get(struct synd_ctrl *c)
 }
 
 /* Whether another buffer may be put aside, if it comes to that */
-static bool may_send(struct synd_ctrl *c)
+static bool may_send(const struct synd_ctrl *c)
 {
-	if (c->nr_unanswered < MAX_UNANSWERED)
-		return true;
-	if (time_before(jiffies, c->next_extra))
-		return false;
-	c->next_extra = jiffies + EXTRA_PERIOD;
-	return true;
+	return c->nr_unanswered < MAX_UNANSWERED ||
+	       !time_before(jiffies, c->next_extra);
 }
 
 /*
@@ -285,6 +281,7 @@ static int wait_for_answer(struct synd_ctrl *c, struct synd_command *s,
 	if (s->id) {
 		list_add_tail(&s->node, &c->unanswered);
 		c->nr_unanswered++;
+		c->next_extra = jiffies + EXTRA_PERIOD;
 		c->command = NULL;
 	} else {
 		ret = 0;

@@ -501,8 +501,8 @@ extern const struct attribute_group *synd_ctrl_groups[];
  * @unanswered: commands that were not answered in time, under the primary channel's
  *	rx_lock
  * @nr_unanswered: how many; likewise
- * @next_extra: jiffies: when the next command may be sent though there are too many
- *	of them
+ * @next_extra: jiffies: when the next command may be sent if there are too many of
+ *	them
  * @answers: to the driver's commands so far
  * @scan_deadline: jiffies: after this, silent units are waited for briefly
  * @disks: by number; RCU
