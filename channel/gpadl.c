@@ -95,7 +95,7 @@ static int post_pages(struct vmbus_channel *channel, u32 handle,
 	n = min_t(u32, pages, HEADER_PFNS);
 	for (i = 0; i < n; i++)
 		msg.header.range[0].pfn_array[i] = area_pfn(a, i);
-	ret = connection_post(&msg, sizeof(msg.header) +
+	ret = host_post(&msg, sizeof(msg.header) +
 			      sizeof(struct gpa_range) + n * sizeof(u64), POST_WAIT);
 	*header_sent = !ret;
 
@@ -106,7 +106,7 @@ static int post_pages(struct vmbus_channel *channel, u32 handle,
 		n = min_t(u32, pages - done, BODY_PFNS);
 		for (i = 0; i < n; i++)
 			msg.body.pfn[i] = area_pfn(a, done + i);
-		ret = connection_post(&msg, sizeof(msg.body) + n * sizeof(u64),
+		ret = host_post(&msg, sizeof(msg.body) + n * sizeof(u64),
 				      POST_WAIT);
 	}
 	return ret;
@@ -130,11 +130,11 @@ static int teardown(struct vmbus_channel *channel, u32 handle)
 		return -ENODEV;
 
 	request_start(&req, CHANNELMSG_GPADL_TORNDOWN, channel, handle);
-	ret = connection_post(&msg, sizeof(msg), POST_WAIT);
+	ret = host_post(&msg, sizeof(msg), POST_WAIT);
 	if (ret)
 		request_cancel(&req);
 	else
-		ret = request_wait(&req);
+		ret = request_wait(&req, true);
 	return READ_ONCE(channel->rescind) ? 0 : ret;
 }
 
@@ -162,7 +162,7 @@ static int establish(struct vmbus_channel *channel, const struct area *a,
 	if (ret)
 		request_cancel(&req);
 	else
-		ret = request_wait(&req);
+		ret = request_wait(&req, true);
 
 	if (!ret && req.response.gpadl_created.creation_status) {
 		pr_err("the host refuses a GPADL of %u bytes (status 0x%x)\n",

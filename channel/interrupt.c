@@ -67,7 +67,7 @@ static void thread_look(struct kthread_work *work)
 	rcu_read_lock();
 	t = READ_ONCE(connection.transport);
 	if (t)
-		connection_scan(t, th->cpu);
+		message_scan(t, th->cpu);
 	rcu_read_unlock();
 	local_bh_enable();
 }
@@ -127,7 +127,7 @@ void connection_interrupt(struct transport *t, unsigned int cpu)
 	if (!IS_ENABLED(CONFIG_PREEMPT_RT)) {
 		/* for lockdep, which knows what a hard interrupt may on RT */
 		lockdep_hardirq_threaded();
-		connection_scan(t, cpu);
+		message_scan(t, cpu);
 		return;
 	}
 	th = thread_of(cpu);
@@ -144,7 +144,7 @@ void connection_drain(struct transport *t, unsigned int cpu)
 		/* what callbacks raise runs here, when bottom halves may again */
 		local_bh_disable();
 		local_irq_disable();
-		connection_scan(t, cpu);
+		message_scan(t, cpu);
 		local_irq_enable();
 		local_bh_enable();
 		return;

@@ -26,6 +26,10 @@ struct transport;
 /**
  * struct transport_ops - what a transport does
  *
+ * @restart: Optional: at the start of each connection, and after each suspend: tell the
+ *	host what it has to know before messages. Process context, sleeps for seconds.
+ *	Returns 0, also if that was done before; -EAGAIN if the host does not answer:
+ *	then the call is repeated later; another error if that is of no use.
  * @post_message: Hand one message to the host. At most 240 bytes of payload.
  *	Any context, interrupts on or off, also after a panic. Returns 0,
  *	-EAGAIN if the host has no room just now (try again after a pause),
@@ -44,6 +48,7 @@ struct transport;
  *	under way when connection_detach() has returned.
  */
 struct transport_ops {
+	int (*restart)(struct transport *t);
 	int (*post_message)(struct transport *t, u32 connection_id, u32 type,
 			    const void *payload, size_t len);
 	void (*signal_event)(struct transport *t, u32 connection_id);
@@ -87,8 +92,9 @@ struct transport {
  *	connection_detach() has returned
  *
  * Context: process, sleeps for seconds if the host is slow.
- * Return: 0, -EBUSY if another transport is in use, -ETIMEDOUT or -EPROTO if
- *	the host does not answer or speaks no version that we do.
+ * Return: 0, also if the transport's restart has said -EAGAIN: then the connection is
+ *	made as soon as the host answers. -EBUSY if another transport is in use; -ETIMEDOUT
+ *	or -EPROTO if the host does not answer, or there is no common version.
  */
 int connection_attach(struct transport *t);
 
@@ -201,15 +207,21 @@ void connection_cpu_gone(struct transport *t, unsigned int cpu);
  * connection_suspend() - suspend for hibernation, after the devices' suspend
  * @t: the attached transport
  *
- * Context: process. Return: 0 or -EBUSY (an offer came too late).
+ * Context: process.
+ * Return: 0; -EBUSY if a channel is open or another operation is under way; -EAGAIN if
+ *	the host is stalled. After an error the connection is there, or comes back as after
+ *	connection_resume().
  */
 int connection_suspend(struct transport *t);
 
 /**
  * connection_resume() - negotiate again and match offers to what exists
- * @t: the attached transport, after its restart
+ * @t: the attached transport
  *
- * Context: process. Return: 0, or what connection_attach() returns.
+ * If the host does not answer, that is repeated until it does. Devices are resumed then.
+ *
+ * Context: process. Return: 0, also if the host does not answer yet; or an error: then
+ *	there will be no connection.
  */
 int connection_resume(struct transport *t);
 
