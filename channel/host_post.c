@@ -36,8 +36,8 @@ int host_post(const void *msg, size_t len, enum post_mode mode)
 
 	atomic_inc(&connection.posting);
 	/*
-	 * Pairs with the barrier in forget_transport(), which waits for us: it
-	 * sees the count, or we see no transport.
+	 * Pairs with the barrier in forget_transport(), which waits until the count
+	 * is 0: it sees the count, or this function sees no transport.
 	 */
 	smp_mb__after_atomic();
 	for (;;) {
@@ -54,8 +54,8 @@ int host_post(const void *msg, size_t len, enum post_mode mode)
 		ret = t->ops->post_message(t, connection.message_conn_id,
 					   MESSAGE_TYPE_CHANNEL, msg, len);
 		/*
-		 * Hosts that are sent too much also say so of an id that is
-		 * good. Only of the first one we don't know whether it is.
+		 * Hosts that are sent too many messages also return this for an id
+		 * that exists. Only before the first contact is the id in doubt.
 		 */
 		if (ret != -EAGAIN &&
 		    (ret != -ENXIO ||
@@ -81,8 +81,8 @@ int host_post(const void *msg, size_t len, enum post_mode mode)
 	}
 
 	/*
-	 * Release: whoever frees the transport's pages when this is 0 finds us
-	 * done with them.
+	 * Release: the transport's pages are freed when the count is 0, and are not
+	 * used after this.
 	 */
 	smp_mb__before_atomic();
 	atomic_dec(&connection.posting);

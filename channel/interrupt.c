@@ -38,7 +38,7 @@
  * @task: the thread; NULL as long as the CPU never was online, when it has no
  *	channels and messages don't come there
  * @worker: of the thread
- * @work: one look
+ * @work: one scan of the pages
  */
 struct cpu_thread {
 	unsigned int cpu;
@@ -91,7 +91,7 @@ static int thread_online(unsigned int cpu)
 	kthread_bind(task, cpu);
 	sched_set_fifo(task);
 	wake_up_process(task);
-	/* whoever finds it finds the worker set up */
+	/* thread_of() finds the worker initialised */
 	smp_store_release(&th->task, task);
 	return 0;
 }
@@ -157,7 +157,7 @@ void connection_drain(struct transport *t, unsigned int cpu)
 }
 
 /**
- * interrupt_init() - be ready for transports that interrupt
+ * interrupt_init() - create the threads that handle interrupts with PREEMPT_RT
  *
  * Context: process, sleeps. Return: 0 or a negative errno.
  */

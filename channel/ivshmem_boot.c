@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The bootstrap page of the shared-memory transport: what the host says of
- * itself, commands and their answers, and whether the host is alive.
+ * The bootstrap page of the shared-memory transport: the host's properties, commands and
+ * their answers. And the heartbeat, which shows whether the host responds.
  */
 #include <linux/delay.h>
 #include <linux/io.h>
@@ -79,9 +79,9 @@ static int ivshmem_command(struct ivshmem *iv, u32 command, bool outlast)
 
 	mutex_lock(&iv->command_lock);
 	/*
-	 * The count goes on from where the host is. A command that it has not
-	 * answered yet, ours or that of the kernel before us, is not to be
-	 * taken for this one.
+	 * The count goes on from the host's. If a command, of this kernel or of the
+	 * one before it, is not answered yet, its answer must not be taken for the
+	 * one to this command.
 	 */
 	seq = readl(&iv->boot->ack_seq) + 1;
 	if (seq == readl(&iv->boot->command_seq))

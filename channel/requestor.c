@@ -57,7 +57,7 @@ void requestor_free(struct vmbus_requestor *r)
  * @channel: its driver has set rqstor_size before the open
  * @rqst_addr: what vmbus_request_addr() will return
  *
- * Id 0 is never used: on the wire it means that nobody asked.
+ * Id 0 is never used: on the wire it means that there was no request.
  *
  * Context: any. Return: the id, VMBUS_NO_RQSTOR, or VMBUS_RQST_ERROR if full.
  */

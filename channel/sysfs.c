@@ -384,7 +384,7 @@ int hv_remove_ring_sysfs(struct vmbus_channel *channel)
 	int ret;
 
 	channel->ring_sysfs_visible = false;
-	/* returns when nobody is in ring_mmap() any more */
+	/* returns when ring_mmap() is not running any more */
 	ret = ring_update(channel);
 	channel->mmap_ring_buffer = NULL;
 	return ret;

@@ -45,7 +45,7 @@ static_assert(sizeof(struct hyperv_post) == 256);
  * @message: SIMP page
  * @event: SIEFP page
  * @post: input of a hypercall that posts; used with interrupts off
- * @eom: carries an end of message to the CPU, for who frees its slot elsewhere
+ * @eom: call to the CPU that its slot was freed on another CPU
  * @interrupts: counters, for debugfs
  * @posts: likewise
  * @posts_full: likewise
@@ -156,7 +156,7 @@ void hyperv_mmio_find(struct hyperv_mmio *m, struct transport *t,
 /**
  * hyperv_irq_setup() - take the interrupt that the SynIC raises
  * @adev: the VMBus device
- * @handler: called on the CPU whose SynIC it was, in hard interrupt context
+ * @handler: called in hard interrupt context on the CPU whose SynIC has interrupted
  *
  * Context: process. Return: 0, or a negative errno, with the reason in the log.
  */
@@ -177,7 +177,7 @@ void hyperv_irq_free(void);
 u8 hyperv_irq_vector(void);
 
 /**
- * hyperv_irq_on() - let it come to this CPU
+ * hyperv_irq_on() - enable the interrupt on this CPU
  *
  * Context: this CPU, interrupts off. hyperv_irq_off() is the mirror.
  */

@@ -8,7 +8,7 @@
  *
  *   interrupt handlers and their cross-calls look at @live first. It is cleared,
  *   then ivshmem_free_irqs() frees the interrupts, waits for the last cross-call,
- *   and then for a grace period: nobody is in connection_interrupt() after that.
+ *   and then for a grace period: connection_interrupt() does not run after that.
  *   With PREEMPT_RT that only wakes threads, which are gone from the pages when
  *   connection_detach() has returned.
  *
@@ -53,7 +53,7 @@ static u32 ivshmem_cpu_to_vp(struct transport *t, unsigned int cpu)
 	struct ivshmem *iv = to_ivshmem(t);
 	struct ivshmem_vp *vp = ivshmem_vp(iv, cpu);
 
-	/* A CPU that the host can't interrupt is served by the first one */
+	/* for a CPU that the host can't interrupt, the first VP is interrupted */
 	return vp ? vp - iv->vps : 0;
 }
 
@@ -86,7 +86,7 @@ static int ivshmem_restart(struct transport *t)
 	return 0;
 }
 
-/* Afterwards the host neither reads nor writes our pages */
+/* If it succeeds the host neither reads nor writes the pages any more */
 static int ivshmem_quiesce(struct ivshmem *iv)
 {
 	int ret;
@@ -312,8 +312,8 @@ static void ivshmem_unmap(struct ivshmem *iv)
 }
 
 /*
- * Of BAR 2 only the bootstrap is claimed: what is allocated from the aperture
- * is claimed by whoever uses it.
+ * Only the bootstrap page of BAR 2 is claimed. What is allocated from the aperture is
+ * claimed by the driver that allocates it.
  */
 static int ivshmem_request_regions(struct ivshmem *iv)
 {
@@ -422,7 +422,7 @@ static void ivshmem_remove(struct pci_dev *pdev)
 }
 
 /*
- * Reboot and kexec. The next kernel may put anything where our pages are, so
+ * Reboot and kexec. The next kernel may use the memory of these pages for anything, so
  * the host must have let go of them before.
  */
 static void ivshmem_shutdown(struct pci_dev *pdev)

@@ -81,8 +81,8 @@ struct ivshmem_stats {
  * @live: interrupts are passed to the channel
  * @gone: the host does not respond: no heartbeat, or no answer to ATTACH
  * @broken: the control page was inconsistent: nothing is posted any more
- * @exposed: the host may write our pages: not so before the first ATTACH and
- *	after an answered DETACH
+ * @exposed: the host may write the pages: from the first ATTACH until a DETACH is
+ *	answered
  * @host_peer: its ivshmem id
  * @host_vectors: doorbell vectors that it listens on
  * @generation: the host's count of its workers, as it was read last

@@ -55,8 +55,7 @@ static int unload_post(enum post_mode mode)
  * unload_host() - have the host let go of everything
  * @outlast: wait on while the host is stalled
  *
- * The host may first write back what it holds for us, which takes up to a minute on busy
- * hosts.
+ * The host may first write back cached data, which takes up to a minute on busy hosts.
  *
  * Context: process, sleeps for a bounded time: unload_timeout, and as long as the host
  *	is stalled.
