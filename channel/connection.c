@@ -20,9 +20,14 @@
 
 struct connection connection;
 
-static int restart_transport(struct transport *t)
+static int restart_transport(struct transport *t, bool outlast)
 {
-	return t->ops->restart ? t->ops->restart(t) : 0;
+	int ret = t->ops->restart ? t->ops->restart(t) : 0;
+
+	/* each attempt would post another message to a host that takes none */
+	if (!ret && !outlast && host_state() != HOST_RESPONDS)
+		return -EAGAIN;
+	return ret;
 }
 
 /* Removes all devices, unloads the host. Returns whether it has let go of all memory */
@@ -72,7 +77,7 @@ static int attach_once(struct transport *t, bool outlast)
 {
 	int ret;
 
-	ret = restart_transport(t);
+	ret = restart_transport(t, outlast);
 	if (!ret)
 		ret = negotiate_first(outlast);
 	if (ret == -EAGAIN)
@@ -104,9 +109,7 @@ static int resume_once(struct transport *t)
 	int ret;
 
 	if (connection.state == CONN_SUSPENDED) {
-		ret = restart_transport(t);
-		if (!ret && host_state() != HOST_RESPONDS)
-			ret = -EAGAIN;
+		ret = restart_transport(t, false);
 		if (!ret)
 			ret = negotiate_again(false);
 		if (ret == -ETIMEDOUT)

@@ -18,6 +18,8 @@
 #include "trace.h"
 #include "vmbus.h"
 
+/* How often a close looks whether the answer to a modify-channel has arrived */
+#define MODIFY_POLL_MS		10
 /* How long to wait until a host that does not answer modify-channel has handled it */
 #define MOVE_DELAY_MS		20
 /* How long such a host may go on signalling the CPU that a channel has left */
@@ -152,23 +154,30 @@ static int modify_wait(void)
  * cpu_lock_modify() - take modify_mutex when no modify-channel of a channel is under way
  * @vc: a channel that is to be closed: hosts answer for an open channel only
  *
- * Context: process, sleeps; as host_wait().
+ * Context: process, sleeps until the answer has arrived, but only for host_timeout in
+ *	which the host is not stalled.
  */
 void cpu_lock_modify(struct vmbus_channel *vc)
 {
-	int ret = 0;
+	u64 limit = (u64)host_timeout * MSEC_PER_SEC, waited = 0;
 
 	for (;;) {
 		mutex_lock(&connection.modify_mutex);
 		if (!modify_outstanding || modify_request.channel != vc)
 			return;
-		if (ret || completion_done(&modify_request.done)) {
+		if (completion_done(&modify_request.done) ||
+		    host_state() == HOST_LOST || waited >= limit) {
 			modify_end();
 			return;
 		}
-		/* others may hold the CPU hotplug lock while they wait for the mutex */
+		/*
+		 * Other tasks may hold the CPU hotplug lock while they wait for the
+		 * mutex, and may use the completion again once they have it: so it is
+		 * not waited for here
+		 */
 		mutex_unlock(&connection.modify_mutex);
-		ret = host_wait(&modify_request.done, host_timeout, true);
+		msleep(MODIFY_POLL_MS);
+		waited += host_counted(MODIFY_POLL_MS);
 	}
 }
 
