@@ -474,7 +474,9 @@ def paused_hibernation(g):
             os.kill(pid, signal.SIGCONT)
         host_state(g, "responds")
         wait_devices(g, before)
-        g.run(ct("echo 50 100", "close", "open", "echo 50 100"))
+        # devices are resumed after the host has answered
+        wait_for(g, ct("echo 50 100"), "the channel is not open again")
+        g.run(ct("close", "open", "echo 50 100"))
 
     at = len(g.console_text())
     with stopped(g):
