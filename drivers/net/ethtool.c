@@ -207,7 +207,8 @@ static int synn_set_channels(struct net_device *dev, struct ethtool_channels *h)
 		return 0;
 	ad->wanted_queues = old;
 	if (!ret) {
-		netdev_warn(dev, "the host offers channels for %u queues only; the number of queues was not changed\n", ad->nr_queues);
+		netdev_warn(dev, "the host offers channels for %u queues only; the number of queues was not changed\n",
+			    ad->nr_queues);
 		ret = -EIO;
 	} else if (READ_ONCE(ad->state) != SYNN_FAILED) {
 		/* the session is as it was */

@@ -62,6 +62,8 @@ static void look_at_queues(struct synn_adapter *ad, bool reported,
 static void gather_facts(struct synn_adapter *ad, enum synn_state state,
 			 unsigned long checks, struct synn_health *h)
 {
+	bool reported;
+
 	*h = (struct synn_health){
 		.host_stalled = synthio_host_stalled(ad->hv),
 		.broken = checks & BIT(SYNN_CHECK_RESET),
@@ -79,11 +81,13 @@ static void gather_facts(struct synn_adapter *ad, enum synn_state state,
 	/* a request may hold it for as long as it waits for the host */
 	if (!mutex_trylock(&ad->mutex)) {
 		set_bit(SYNN_CHECK_HEALTH, &ad->checks);
+		if (checks & BIT(SYNN_CHECK_TX))
+			set_bit(SYNN_CHECK_TX, &ad->checks);
 		return;
 	}
 	/* the stack reports no queue while the carrier is off */
-	look_at_queues(ad, checks & BIT(SYNN_CHECK_TX) ||
-			   state == SYNN_SETTLING, h);
+	reported = checks & BIT(SYNN_CHECK_TX) || state == SYNN_SETTLING;
+	look_at_queues(ad, reported, h);
 	h->settled = state == SYNN_SETTLING &&
 		     time_after_eq(jiffies, ad->settled_at);
 	mutex_unlock(&ad->mutex);
@@ -99,7 +103,7 @@ static void probe_host(struct synn_adapter *ad, struct synn_health *h)
 
 /* ---- actions -------------------------------------------------------------------- */
 
-static void stall(struct synn_adapter *ad)
+static void begin_stall(struct synn_adapter *ad)
 {
 	if (!synn_set_state(ad, SYNN_STALLED))
 		return;
@@ -108,14 +112,14 @@ static void stall(struct synn_adapter *ad)
 	netdev_warn(ad->dev, "the host does not respond; the adapter keeps its session and waits for the host, without a carrier\n");
 }
 
-static void settle(struct synn_adapter *ad)
+static void begin_settling(struct synn_adapter *ad)
 {
 	ad->settled_at = jiffies + SETTLE_TIME;
 	if (synn_set_state(ad, SYNN_SETTLING))
 		netdev_info(ad->dev, "the host responds again\n");
 }
 
-static void resume(struct synn_adapter *ad)
+static void end_stall(struct synn_adapter *ad)
 {
 	if (!synn_set_state(ad, SYNN_RUNNING))
 		return;
@@ -127,7 +131,7 @@ static void resume(struct synn_adapter *ad)
 	synn_event(ad, SYNN_EVENT_CARRIER);
 }
 
-static void reset(struct synn_adapter *ad)
+static void reset_session(struct synn_adapter *ad)
 {
 	rtnl_lock();
 	if (!synn_rescinded(ad)) {
@@ -137,7 +141,7 @@ static void reset(struct synn_adapter *ad)
 	rtnl_unlock();
 }
 
-static void reopen(struct synn_adapter *ad)
+static void reopen_session(struct synn_adapter *ad)
 {
 	rtnl_lock();
 	if (READ_ONCE(ad->state) == SYNN_FAILED && netif_running(ad->dev) &&
@@ -172,19 +176,19 @@ void synn_service_work(struct work_struct *work)
 		set_bit(SYNN_CHECK_RESET, &ad->checks);
 	switch (action) {
 	case SYNN_ACT_STALL:
-		stall(ad);
+		begin_stall(ad);
 		break;
 	case SYNN_ACT_SETTLE:
-		settle(ad);
+		begin_settling(ad);
 		break;
 	case SYNN_ACT_RESUME:
-		resume(ad);
+		end_stall(ad);
 		break;
 	case SYNN_ACT_RESET:
-		reset(ad);
+		reset_session(ad);
 		break;
 	case SYNN_ACT_REOPEN:
-		reopen(ad);
+		reopen_session(ad);
 		break;
 	default:
 		break;

@@ -88,7 +88,7 @@ static void tx_queue(void)
 #define RESPONDS	.probe = SYNN_PROBE_RESPONDS
 #define SILENT		.probe = SYNN_PROBE_SILENT
 
-static void running(void)
+static void in_use(void)
 {
 	const enum synn_state s = SYNN_RUNNING;
 
@@ -111,7 +111,7 @@ static void running(void)
 	      "a queue that failed, in a pause");
 }
 
-static void stalled(void)
+static void in_a_stall(void)
 {
 	const enum synn_state s = SYNN_STALLED;
 
@@ -211,8 +211,8 @@ int main(void)
 	tap_test("no other state is final", no_end);
 	tap_test("a session of a stalled host is kept", stalled_session_stays);
 	tap_test("a tx queue and a channel go step by step", tx_queue);
-	tap_test("running", running);
-	tap_test("stalled", stalled);
+	tap_test("running", in_use);
+	tap_test("stalled", in_a_stall);
 	tap_test("settling", settling);
 	tap_test("failed", failed);
 	tap_test("actions lead to states that may follow", actions_are_allowed);
