@@ -14,9 +14,10 @@
 #include "synth_net.h"
 
 #define SERVICE_DELAY		(2 * HZ)
-/* In a state that should not last */
+/* In a state that should not last, and after a stall */
 #define SERVICE_DELAY_SHORT	HZ
-/* How long the host is given after a stall, for all that it owes */
+#define SERVICE_DELAY_SETTLING	(HZ / 10)
+/* How long the host is given after a stall at most, for all that it owes */
 #define SETTLE_TIME		(3 * HZ)
 /* Milliseconds without any progress */
 #define SILENCE_MS		5000u
@@ -47,6 +48,8 @@ static void look_at_queues(struct synn_adapter *ad, bool reported,
 			outstanding = true;
 		if (jiffies_to_msecs(jiffies - READ_ONCE(ch->heard)) < SILENCE_MS)
 			heard = true;
+		if (age >= STUCK_MS)
+			h->incomplete = true;
 		if (reported && age >= STUCK_MS && ch->tx.txq &&
 		    netif_xmit_stopped(ch->tx.txq))
 			h->stuck = true;
@@ -81,6 +84,7 @@ static void gather_facts(struct synn_adapter *ad, enum synn_state state,
 	/* a request may hold it for as long as it waits for the host */
 	if (!mutex_trylock(&ad->mutex)) {
 		set_bit(SYNN_CHECK_HEALTH, &ad->checks);
+		h->incomplete = true;
 		if (checks & BIT(SYNN_CHECK_TX))
 			set_bit(SYNN_CHECK_TX, &ad->checks);
 		return;
@@ -150,6 +154,15 @@ static void reopen_session(struct synn_adapter *ad)
 	rtnl_unlock();
 }
 
+static unsigned long service_delay(enum synn_state state, unsigned long checks)
+{
+	if (state == SYNN_SETTLING)
+		return SERVICE_DELAY_SETTLING;
+	if (state == SYNN_RUNNING && !checks)
+		return round_jiffies_relative(SERVICE_DELAY);
+	return SERVICE_DELAY_SHORT;
+}
+
 /**
  * synn_service_work() - the service task
  * @work: of an adapter
@@ -196,8 +209,7 @@ void synn_service_work(struct work_struct *work)
 	state = READ_ONCE(ad->state);
 	if (state != SYNN_REMOVING)
 		queue_delayed_work(ad->wq, &ad->service_work,
-				   state == SYNN_RUNNING && !ad->checks ?
-				   SERVICE_DELAY : SERVICE_DELAY_SHORT);
+				   service_delay(state, ad->checks));
 }
 
 /* ---- adapters, and the bus' notifier --------------------------------------------- */

@@ -128,8 +128,13 @@ static void settling(void)
 {
 	const enum synn_state s = SYNN_SETTLING;
 
-	CHECK(ACTION(s, .broken = true, .stuck = true) == SYNN_ACT_NONE,
-	      "too early");
+	CHECK(ACTION(s, .broken = true) == SYNN_ACT_NONE, "too early");
+	CHECK(ACTION(s, .stuck = true) == SYNN_ACT_NONE, "too early");
+	CHECK(ACTION(s, .incomplete = true) == SYNN_ACT_NONE, "too early");
+	CHECK(ACTION(s, .silent = true) == SYNN_ACT_RESUME,
+	      "nothing is owed, so there is nothing to wait for");
+	CHECK(ACTION(s, .settled = true, .incomplete = true) == SYNN_ACT_RESUME,
+	      "a lost completion alone is no reason for a reset");
 	CHECK(ACTION(s, .host_stalled = true, .settled = true) ==
 	      SYNN_ACT_STALL, "another pause");
 	CHECK(ACTION(s, .settled = true) == SYNN_ACT_RESUME, "complete");
@@ -166,11 +171,11 @@ static void actions_are_allowed(void)
 	unsigned int s, bits, probe;
 
 	for (s = 0; s < SYNN_NR_STATES; s++) {
-		for (bits = 0; bits < 64; bits++) {
+		for (bits = 0; bits < 128; bits++) {
 			for (probe = 0; probe < 3; probe++) {
 				struct synn_health h = {
 					bits & 1, bits & 2, bits & 4, bits & 8,
-					bits & 16, bits & 32, probe
+					bits & 16, bits & 32, bits & 64, probe
 				};
 				enum synn_action a = synn_health_action(s, &h);
 
