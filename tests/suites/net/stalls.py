@@ -201,7 +201,7 @@ def moments(g):
     for turn in range(8 if LONG else 1):
         for what, (command, again) in OPERATIONS.items():
             seconds = rng.choice((1, 4, 8, 16, 40)) if LONG else 7
-            moment = rng.uniform(0, 1) * g.scale
+            moment = rng.uniform(0, 0.3) * g.scale
             print(f"# seed {seed}, turn {turn}: {what} paused for {seconds} s"
                   f" after {moment:.2f} s", flush=True)
             job = g.spawn(command.format(name), 300)
