@@ -543,8 +543,19 @@ class Guest:
             proc.wait()
 
     def host_pid(self):
-        """Process id of synthhost (the parent, if it has a worker)."""
+        """Process id of synthhost's parent process."""
         return _child(self.host)
+
+    def worker_pid(self):
+        """Process id of synthhost's worker: what stands still with it is all
+        that the guest has of its host. None while there is none."""
+        return next(iter(_children(self.host_pid())), None)
+
+    def kill_worker(self):
+        """Kills the worker; the parent starts another one."""
+        pid = self.worker_pid()
+        if pid:
+            os.kill(pid, signal.SIGKILL)
 
     def qemu_pid(self):
         """Process id of QEMU."""

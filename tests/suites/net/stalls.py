@@ -16,7 +16,6 @@ from lib import (alive, BUILD, Capture, carrier, counter_passes, dev, digest_dow
                  digest_up, ethtool_stats, features, goes_again, guid, LONG, NetGuest, Nic,
                  nothing_leaked, OWN, ping, run_tests, set_feature, Skip, STOCK,
                  up, wait_for)
-from guest import _child
 
 FLOOD = """
 import socket, sys, time
@@ -53,7 +52,7 @@ def stands_still(g):
     before = ethtool_stats(g)
     at = len(g.console_text())
     flood = g.spawn(f"python3 /run/flood.py {g.nic().far4} 1400 20", 120)
-    pid = _child(g.host)
+    pid = g.worker_pid()
     os.kill(pid, signal.SIGSTOP)
     try:
         g.wait_console("the host stands still; the card waits for it", 60, at)

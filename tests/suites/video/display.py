@@ -15,7 +15,6 @@ import time
 
 from lib import changed, DEVICE, hears_events, offset, OWN, settle, VIDEO, \
     VideoGuest, vnc_picture, vram
-from guest import _child
 from screen import Tool, lit, pattern_rows, same_picture, screenshot, shows, \
     stats
 from steps import nothing_leaked, wait_for
@@ -473,7 +472,7 @@ def stands_still(g):
     settle(g)
     g.allow.append("a message is not sent: -11|host does not respond|"
                    "the host is back")
-    pid = _child(g.host)
+    pid = g.worker_pid()
     os.kill(pid, signal.SIGSTOP)
     try:
         # fill the ring, with what is large and then with what is small
