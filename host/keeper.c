@@ -167,7 +167,8 @@ void keeper_store(const char *name, int fd)
 	if (parent < 0 && !pretending)
 		return;
 	keeper_say(KEEPER_STORE, name, fd);
-	keeper_add(&kept, name, dup_cloexec(fd));
+	keeper_add(&kept, name, fcntl(fd, F_DUPFD_CLOEXEC, pretending ?
+				      KEEPER_PRETEND_FD : 0));
 }
 
 void keeper_drop(const char *name)

@@ -83,6 +83,9 @@ void keeper_restart(const char *program);
  */
 void keeper_fence(void);
 
+/* Descriptors that keeper_pretend() keeps have this number, or a higher one */
+#define KEEPER_PRETEND_FD	512
+
 /**
  * keeper_pretend() - keep descriptors in this process, for unit tests
  */
