@@ -168,8 +168,11 @@ static void keeper_describe(struct keeper *k, int status)
 /* True: another worker is to follow */
 static bool keeper_goes_on(struct keeper *k, int status)
 {
+	/* SIGKILL comes from outside: it says nothing of the worker */
+	bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 	bool early = k->state == WORKER_STARTING ||
-		     keeper_now() - k->started < KEEPER_MIN_LIFE_NS;
+		     (!killed &&
+		      keeper_now() - k->started < KEEPER_MIN_LIFE_NS);
 
 	if (k->told_to_end || k->state == WORKER_ENDING)
 		return false;

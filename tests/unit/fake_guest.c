@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fake_guest.h"
@@ -15,6 +18,7 @@
 
 #define FAKE_STEP_MS	2
 #define FAKE_ROUNDS	10
+#define FAKE_PATIENCE_MS	2000
 
 struct fake_stop_timer {
 	struct loop_timer timer;
@@ -112,9 +116,34 @@ static void fake_replace_worker(struct fake_guest *f)
 		abort();
 }
 
+/* Until there is a message, or an answer to a command, or what QEMU gets */
+static void fake_await_program(struct fake_guest *f)
+{
+	unsigned int i;
+
+	for (i = 0; i < FAKE_PATIENCE_MS; i++) {
+		struct pollfd pfd = { .fd = f->sock, .events = POLLIN };
+
+		usleep(1000);
+		if (f->slot ? guest_load(&f->slot->type) != 0 :
+		    poll(&pfd, 1, 0) > 0)
+			return;
+		if (f->commanded && guest_load(&f->boot->ack_seq) ==
+				    f->boot->command_seq) {
+			f->commanded = false;
+			return;
+		}
+	}
+}
+
 void fake_run(struct fake_guest *f, unsigned int ms)
 {
 	static struct fake_stop_timer stop;
+
+	if (f->pid) {
+		fake_await_program(f);
+		return;
+	}
 
 	/* here again for each worker that dies meanwhile */
 	while (setjmp(fake_dead))
@@ -200,7 +229,8 @@ void fake_disconnect(struct fake_guest *f)
 	fake_run(f, FAKE_STEP_MS);
 }
 
-bool fake_start(struct fake_guest *f, const char *const *options)
+/* Files and options of a host */
+static bool fake_prepare(struct fake_guest *f, const char *const *options)
 {
 	static char *const argv[] = {
 		"--poll-us", "0", "--vectors", "2", "--socket", "", "--ram", "",
@@ -237,14 +267,48 @@ bool fake_start(struct fake_guest *f, const char *const *options)
 		return false;
 	while (options && *options)
 		f->argv[f->argc++] = (char *)*options++;
+	return true;
+}
+
+bool fake_start(struct fake_guest *f, const char *const *options)
+{
+	if (!fake_prepare(f, options))
+		return false;
 	fake_note_fds();
 	return fake_start_host(f) && fake_connect(f);
+}
+
+bool fake_start_program(struct fake_guest *f, const char *program,
+			const char *const *options)
+{
+	unsigned int i;
+
+	if (!fake_prepare(f, options))
+		return false;
+	f->pid = fork();
+	if (!f->pid) {
+		memmove(f->argv + 1, f->argv, f->argc * sizeof(f->argv[0]));
+		f->argv[0] = (char *)program;
+		f->argv[f->argc + 1] = NULL;
+		execv(program, f->argv);
+		_exit(127);
+	}
+	for (i = 0; i < FAKE_PATIENCE_MS && access(f->control_path, F_OK); i++)
+		usleep(10000);
+	if (!fake_connect(f))
+		return false;
+	return true;
 }
 
 void fake_stop(struct fake_guest *f)
 {
 	fake_disconnect(f);
-	host_exit(&f->host);
+	if (f->pid) {
+		kill(f->pid, SIGTERM);
+		waitpid(f->pid, &f->status, 0);
+	} else {
+		host_exit(&f->host);
+	}
 	munmap(f->ram, FAKE_RAM_SIZE);
 	unlink(f->ram_path);
 	rmdir(f->dir);
@@ -308,6 +372,7 @@ int fake_command(struct fake_guest *f, uint32_t command)
 {
 	uint32_t seq = f->boot->ack_seq + 1;
 
+	f->commanded = true;
 	f->boot->command = command;
 	__atomic_store_n(&f->boot->command_seq, seq, __ATOMIC_RELEASE);
 	fake_ring_doorbell(f);

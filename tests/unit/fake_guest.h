@@ -37,6 +37,9 @@ struct fake_packet {
  * struct fake_guest - the guest, and its host
  * @argv: @argc options that the host was started with
  * @deaths: workers that have died: fake_die_at()
+ * @pid: of a host that is a program of its own, or 0
+ * @status: its wait status, after fake_stop()
+ * @commanded: a bootstrap command was given, and its answer was not seen
  * @then: where the next worker dies after that, the first time it gets there
  */
 struct fake_guest {
@@ -45,6 +48,9 @@ struct fake_guest {
 	int argc;
 	unsigned int deaths;
 	const char *then;
+	pid_t pid;
+	int status;
+	bool commanded;
 	char dir[64];
 	char ram_path[80], socket_path[80], control_path[80];
 	char ram_arg[160];
@@ -82,6 +88,15 @@ void fake_stop(struct fake_guest *f);
  * memory is lost, and its descriptors are closed, as at the end of a process.
  */
 void fake_die_at(struct fake_guest *f, const char *point, unsigned int count);
+
+/**
+ * fake_start_program() - the same, with a host that is a process of its own
+ * @program: the path of synthhost
+ *
+ * @f->host is not used. fake_run() waits for an answer of the host, or for 2 s.
+ */
+bool fake_start_program(struct fake_guest *f, const char *program,
+			const char *const *options);
 
 /**
  * fake_connect() - take part in the ivshmem protocol as QEMU does

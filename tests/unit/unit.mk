@@ -44,6 +44,9 @@ $(foreach t,$(UNIT_HOST),\
 	$(eval UNIT_LIBS_$(t) := $(HOST_ASAN_LIB_OBJS) $(HOST_LIBS)))
 $(UNIT_HOST:%=build/unit/%): $(HOST_ASAN_LIB_OBJS)
 
+# it starts the program
+build/unit/test_host_kill: build/host-asan/synthhost
+
 # a viewer
 UNIT_LIBS_test_host_mouse += -lvncclient
 
