@@ -644,6 +644,7 @@ bool fake_receive(struct fake_channel *ch, struct fake_packet *pkt)
 	pkt->len = bytes - pkt->desc.offset8 * 8u;
 	if (pkt->len > sizeof(pkt->payload))
 		return false;
+	fake_get(ch, r + sizeof(pkt->desc), pkt->extra, sizeof(pkt->extra));
 	fake_get(ch, r + pkt->desc.offset8 * 8u, pkt->payload, pkt->len);
 	__atomic_store_n(&ch->in->read_index, (r + bytes + 8) % ch->in_size,
 			 __ATOMIC_SEQ_CST);

@@ -29,6 +29,7 @@ struct fake_channel {
 
 struct fake_packet {
 	struct vmbus_wire_packet desc;
+	uint64_t extra[4];		/* behind it, of a longer descriptor */
 	uint32_t len;			/* of payload */
 	uint64_t payload[8192];
 };

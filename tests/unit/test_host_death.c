@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include <synthio/mouse.h>
+#include <synthio/netvsp.h>
+#include <synthio/rndis.h>
 #include <synthio/storvsp.h>
 
 #include "channel.h"
@@ -26,6 +28,7 @@
 #define BLOCKS		5u
 #define WRITES		12u
 #define MAX_DEATHS	400u
+#define PATIENCE_NS	60000000000ull
 
 /* What a worker had in memory is lost on purpose */
 void __lsan_disable(void);
@@ -46,9 +49,9 @@ static void note(const char *what, const char *point, unsigned int count)
 /* The next packet, which may take some rounds, or a worker */
 static bool await(void)
 {
-	unsigned int i;
+	uint64_t until = loop_now() + PATIENCE_NS;
 
-	for (i = 0; i < 200; i++) {
+	while (loop_now() < until) {
 		if (fake_receive(&ch, &pkt))
 			return true;
 		fake_run(&f, 2);
@@ -275,6 +278,149 @@ static void testdev_life(const char *point, unsigned int count)
 	CHECK(!f.host.guest.broken, "guest error: %s", f.host.guest.why);
 }
 
+/* --- a network card ------------------------------------------------------------- */
+
+#ifdef HAVE_SLIRP
+
+#define BUFFER_PAGES	160u
+#define QUERIES		30u
+
+static uint64_t receive_buffer;
+
+static bool nvsp_send(const struct nvsp_message *m, bool wants)
+{
+	if (!fake_send(&ch, 6, wants, 9, NULL, 0, m, NVSP_MESSAGE_SIZE_61))
+		return false;
+	fake_signal(&f, &ch);
+	return true;
+}
+
+static bool nvsp_ask(const struct nvsp_message *m, uint32_t answer)
+{
+	return nvsp_send(m, true) && await() && pkt.desc.type == 11 &&
+	       pkt.desc.trans_id == 9 && (uint32_t)pkt.payload[0] == answer;
+}
+
+static bool nvsp_up(void)
+{
+	struct nvsp_message m = { .type = NVSP_INIT };
+	uint32_t gpadl;
+
+	m.init.min_version = NVSP_VERSION_61;
+	m.init.max_version = NVSP_VERSION_61;
+	if (!nvsp_ask(&m, NVSP_INIT_COMPLETE))
+		return false;
+	m = (struct nvsp_message){ .type = NVSP_SEND_NDIS_CONFIG };
+	m.ndis_config.mtu = 1514;
+	if (!nvsp_send(&m, false))
+		return false;
+	m = (struct nvsp_message){ .type = NVSP_SEND_NDIS_VERSION };
+	m.ndis_version.major = NVSP_NDIS_MAJOR;
+	if (!nvsp_send(&m, false))
+		return false;
+	receive_buffer = fake_pages(&f, BUFFER_PAGES);
+	gpadl = fake_gpadl(&f, ch.relid, receive_buffer, BUFFER_PAGES);
+	m = (struct nvsp_message){ .type = NVSP_SEND_RECEIVE_BUFFER };
+	m.buffer.gpadl = gpadl;
+	m.buffer.id = NVSP_RECEIVE_BUFFER_ID;
+	if (!gpadl || !nvsp_ask(&m, NVSP_SEND_RECEIVE_BUFFER_COMPLETE))
+		return false;
+	gpadl = fake_gpadl(&f, ch.relid, fake_pages(&f, 8), 8);
+	m = (struct nvsp_message){ .type = NVSP_SEND_SEND_BUFFER };
+	m.buffer.gpadl = gpadl;
+	return gpadl && nvsp_ask(&m, NVSP_SEND_SEND_BUFFER_COMPLETE);
+}
+
+/* Gives the receive packet at hand back */
+static bool give_back(void)
+{
+	struct nvsp_message m = { .type = NVSP_SEND_RNDIS_PACKET_COMPLETE };
+
+	m.rndis_complete.status = NVSP_STATUS_SUCCESS;
+	if (!fake_send(&ch, 11, 0, pkt.desc.trans_id, NULL, 0, &m, 8))
+		return false;
+	fake_signal(&f, &ch);
+	return true;
+}
+
+/* A control message: it is completed once, and answered once, in some order */
+static bool rndis_ask(uint64_t gpa, uint32_t type, uint32_t id, const void *body,
+		      uint32_t len)
+{
+	uint64_t extra[3] = { 1ull << 32, RNDIS_HEADER + len, gpa / RAM_PAGE };
+	struct nvsp_message m = { .type = NVSP_SEND_RNDIS_PACKET };
+	struct rndis_header h = { type, RNDIS_HEADER + len };
+	unsigned int completions = 0, answers = 0;
+	uint32_t got[3];
+
+	memcpy(fake_ptr(&f, gpa), &h, sizeof(h));
+	memcpy((char *)fake_ptr(&f, gpa) + sizeof(h), body, len);
+	m.rndis.channel_type = NVSP_CHANNEL_CONTROL;
+	m.rndis.section = NVSP_NO_SECTION;
+	if (!fake_send(&ch, 9, 1, 1000 + id, extra, sizeof(extra), &m,
+		       sizeof(m)))
+		return false;
+	fake_signal(&f, &ch);
+	while (completions + answers < 2) {
+		if (!await())
+			return false;
+		if (pkt.desc.type == 11 && pkt.desc.trans_id == 1000 + id) {
+			completions++;
+		} else if (pkt.desc.type == 7) {
+			memcpy(got, fake_ptr(&f, receive_buffer +
+						 (pkt.extra[1] >> 32)),
+			       sizeof(got));
+			answers += got[0] == (type | RNDIS_COMPLETION) &&
+				   got[2] == id;
+			if (!give_back())
+				return false;
+		} else {
+			return false;
+		}
+	}
+	return completions == 1 && answers == 1;
+}
+
+static void card_life(const char *point, unsigned int count)
+{
+	static const char *const options[] = {
+		"--like", "lenient", "--net", "n0,user,mac=02:00:00:00:00:01",
+		NULL,
+	};
+	struct rndis_initialize init = { .request_id = 1, .major = 1 };
+	struct {
+		struct rndis_query q;
+		uint32_t filter;
+	} set = {
+		.q = { 2, OID_GEN_CURRENT_PACKET_FILTER, 4, sizeof(set.q), 0 },
+		.filter = NDIS_FILTER_DIRECTED,
+	};
+	struct rndis_query query = { .oid = OID_GEN_MAXIMUM_FRAME_SIZE };
+	uint64_t page;
+	unsigned int i;
+
+	CHECK(fake_start(&f, options), "start");
+	fake_die_at(&f, point, count);
+	CHECK(fake_up(&f) && !fake_open(&f, &f.offers[0], 4, &ch), "open");
+	CHECK(nvsp_up(), "negotiation: %s", f.host.guest.why);
+	page = fake_pages(&f, 1);
+	CHECK(rndis_ask(page, RNDIS_TYPE_INITIALIZE, 1, &init, sizeof(init)),
+	      "INITIALIZE: %s", f.host.guest.why);
+	CHECK(rndis_ask(page, RNDIS_TYPE_SET, 2, &set, sizeof(set)),
+	      "SET: %s", f.host.guest.why);
+	for (i = 0; i < QUERIES; i++) {
+		query.request_id = 3 + i;
+		CHECK(rndis_ask(page, RNDIS_TYPE_QUERY, 3 + i, &query,
+				sizeof(query)), "QUERY %u: %s", i,
+		      f.host.guest.why);
+	}
+	CHECK(nothing_more(), "something twice");
+	CHECK(fake_close(&f, &ch), "close");
+	CHECK(!f.host.guest.broken, "guest error: %s", f.host.guest.why);
+}
+
+#endif
+
 /* --- all points ------------------------------------------------------------------- */
 
 /*
@@ -345,6 +491,15 @@ static void test_mouse(void)
 static void test_testdev(void)
 {
 	all_deaths("test device", testdev_life);
+}
+
+static void test_card(void)
+{
+#ifdef HAVE_SLIRP
+	all_deaths("network card", card_life);
+#else
+	tap_skip("there is no libslirp");
+#endif
 }
 
 /* Another program, whose layout differs, says so and touches nothing */
@@ -428,6 +583,7 @@ int main(void)
 	tap_test("a disk", test_disk);
 	tap_test("a mouse", test_mouse);
 	tap_test("the test device", test_testdev);
+	tap_test("a network card", test_card);
 	tap_test("a death while another is mended", test_takeover_dies);
 	printf("# %u workers died\n", total);
 	unlink(disk);

@@ -72,9 +72,10 @@ static void *killer(void *arg)
 		if (!pid || generation() == last)
 			continue;
 		usleep(rand_r(&seed) % 100000);
+		if (pid != worker() || kill(pid, SIGKILL))
+			continue;
 		last = generation();
-		if (pid == worker() && !kill(pid, SIGKILL))
-			kills++;
+		kills++;
 	}
 	return NULL;
 }

@@ -40,7 +40,7 @@ endif
 UNIT_HOST := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_host_*.c))
 $(foreach t,$(UNIT_HOST),\
 	$(eval UNIT_SRCS_$(t) := tests/unit/fake_guest.c)\
-	$(eval UNIT_CFLAGS_$(t) := -Ihost)\
+	$(eval UNIT_CFLAGS_$(t) := -Ihost $(filter -DHAVE_SLIRP,$(HOST_CFLAGS)))\
 	$(eval UNIT_LIBS_$(t) := $(HOST_ASAN_LIB_OBJS) $(HOST_LIBS)))
 $(UNIT_HOST:%=build/unit/%): $(HOST_ASAN_LIB_OBJS)
 
