@@ -523,8 +523,13 @@ class Guest:
         self._kill(self.qemu, sig)
 
     def kill_host(self, sig=signal.SIGKILL):
-        """Kills synthhost, all of it."""
+        """Kills synthhost, all of it.
+
+        The bus waits for a host that may only be paused; here it soon gives it up.
+        """
         if self.host_running():
+            self.sh("for p in /sys/module/*_vmbus/parameters/stall_timeout; do"
+                    " [ ! -e $p ] || echo 1 >$p; done")
             self._host_signal = sig
         self._kill(self.host, sig)
 
@@ -542,18 +547,18 @@ class Guest:
             proc.kill()
             proc.wait()
 
-    def host_pid(self):
+    def parent_pid(self):
         """Process id of synthhost's parent process."""
         return _child(self.host)
 
-    def worker_pid(self):
-        """Process id of synthhost's worker: what stands still with it is all
-        that the guest has of its host. None while there is none."""
-        return next(iter(_children(self.host_pid())), None)
+    def host_pid(self):
+        """Process id of synthhost's worker: what stops with it is all that the
+        guest has of its host. None while there is none."""
+        return next(iter(_children(self.parent_pid())), None)
 
     def kill_worker(self):
         """Kills the worker; the parent starts another one."""
-        pid = self.worker_pid()
+        pid = self.host_pid()
         if pid:
             os.kill(pid, signal.SIGKILL)
 

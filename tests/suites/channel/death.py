@@ -181,12 +181,12 @@ def begin(g):
 
 def descriptors(g):
     """How many descriptors the parent process has."""
-    return len(os.listdir(f"/proc/{g.host_pid()}/fd"))
+    return len(os.listdir(f"/proc/{g.parent_pid()}/fd"))
 
 
 def kill_once(g):
     """Kills the worker, waits for the next; seconds until that serves."""
-    pid, said = g.worker_pid(), len(g.host_text())
+    pid, said = g.host_pid(), len(g.host_text())
     start = time.monotonic()
     g.kill_worker()
     while not re.search(r"worker \d+ serves", g.host_text()[said:]):
@@ -194,7 +194,7 @@ def kill_once(g):
         assert time.monotonic() - start < 60 * g.scale, g.host_text()[-2000:]
         time.sleep(0.01)
     took = time.monotonic() - start
-    assert g.worker_pid() != pid
+    assert g.host_pid() != pid
     return took
 
 

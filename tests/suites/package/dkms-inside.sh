@@ -15,6 +15,9 @@ kver=$(cd /lib/modules && echo *)
 rules=/etc/udev/rules.d/60-synth-blk.rules
 hook=/etc/initramfs-tools/hooks/synthio
 export KVER="$kver"
+# DKMS strips debug information; not having the compiler make it saves a third of
+# the time of each build
+export KCFLAGS=-g0
 
 report()
 {
