@@ -28,16 +28,16 @@ export PYTHONDONTWRITEBYTECODE := 1
 GUEST_KERNEL := $(if $(filter 1,$(DEBUG_KERNEL)),debug,$(or $(KERNEL),distro))
 # of what runs in guests; empty: this machine's. See tests/guest/arch.mk
 GUEST_ARCH := $(if $(findstring arm64,$(GUEST_KERNEL)),arm64)
-SOURCES = Kbuild channel include drivers tests/selftests/modules
+SOURCES = Kbuild VERSION channel include drivers tests/selftests/modules
 # in the directory where it is run; what the build makes there is not listed
 FIND_SOURCES = find $(SOURCES) -type f \( -name '*.[ch]' -o -name Kbuild \
-	-o -name Makefile \) ! -name '*.mod.c' ! -name config.h 2>/dev/null
+	-o -name flavour.mk -o -name VERSION -o -name Makefile \) ! -name '*.mod.c' ! -name config.h 2>/dev/null
 
 -include host/host.mk
 -include tests/guest/guest.mk
 
-ifneq ($(filter-out own stock,$(BUS)),)
-$(error BUS is own or stock, not $(BUS))
+ifneq ($(filter-out own stock hv,$(BUS)),)
+$(error BUS is own, stock or hv, not $(BUS))
 endif
 
 # variables of the command line that choose a compiler: configure's make gets them too
