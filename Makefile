@@ -16,10 +16,11 @@ KERNEL ?=
 # none of them: objects of an earlier build then had none either
 W ?= $(if $(KERNEL),1)
 # Modules for one of the distribution's kernels have no debug information, which
-# takes a third of the compiler's time; DEBUG_INFO=1 keeps it
+# takes a third of the compiler's time, and without it no BTF can be made;
+# DEBUG_INFO=1 keeps both
 DEBUG_INFO ?=
-STRICT := $(if $(filter-out debug,$(KERNEL)),KCFLAGS="-Werror$(if \
-	$(filter 1,$(DEBUG_INFO)),, -g0)")
+STRICT := $(if $(filter-out debug,$(KERNEL)),$(if $(filter 1,$(DEBUG_INFO)), \
+	KCFLAGS=-Werror,KCFLAGS="-Werror -g0" CONFIG_DEBUG_INFO_BTF_MODULES=))
 SUITE ?=
 JOBS ?= 2
 export LONG DEBUG_KERNEL KEEP JOBS_TEST OPENVMM QEMU
