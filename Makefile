@@ -147,6 +147,10 @@ dkms-install:
 dkms-uninstall:
 	packaging/dkms.sh uninstall
 
+.PHONY: deb
+deb:
+	@packaging/deb.sh
+
 # ---- what boots guests -------------------------------------------------------
 
 .PHONY: guest-modules guest-ready
@@ -270,6 +274,7 @@ distclean:
 help:
 	@echo "make                    modules for the running kernel, or KVER= or KDIR=;"
 	@echo "                        BUS=own (default): synth_vmbus.ko; BUS=stock: hv_vmbus.ko;"
+	@echo "                        BUS=hv: drivers alone, for the kernel's own VMBus;"
 	@echo "                        KERNEL=6.12, 6.1-rt, 6.12-arm64, newest...: for one of"
 	@echo "                        Debian's, which need not be installed"
 	@echo "make config-report      which forms of the kernel's interfaces it has"
@@ -278,6 +283,8 @@ help:
 	@echo "                        disks where initramfs-tools does, below DESTDIR= if"
 	@echo "                        that is given; uninstall"
 	@echo "make dkms-install       the same by DKMS; dkms-uninstall"
+	@echo "make deb                Debian packages in build/deb: synthio-dkms, synthio-host,"
+	@echo "                        synthio-tools"
 	@echo "make demo               from nothing to a guest with a disk and a keyboard"
 	@echo "make test               all test suites; SUITE=unit|channel|block|net|input|"
 	@echo "                        video|hyperv|openvmm|package; LONG=1 adds soak;"
