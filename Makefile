@@ -147,9 +147,9 @@ dkms-install:
 dkms-uninstall:
 	packaging/dkms.sh uninstall
 
-.PHONY: deb
-deb:
-	@packaging/deb.sh
+.PHONY: deb rpm
+deb rpm:
+	@packaging/$@.sh
 
 # ---- what boots guests -------------------------------------------------------
 
@@ -284,7 +284,7 @@ help:
 	@echo "                        that is given; uninstall"
 	@echo "make dkms-install       the same by DKMS; dkms-uninstall"
 	@echo "make deb                Debian packages in build/deb: synthio-dkms, synthio-host,"
-	@echo "                        synthio-tools"
+	@echo "                        synthio-tools; rpm: the same in build/rpm"
 	@echo "make demo               from nothing to a guest with a disk and a keyboard"
 	@echo "make test               all test suites; SUITE=unit|channel|block|net|input|"
 	@echo "                        video|hyperv|openvmm|package; LONG=1 adds soak;"

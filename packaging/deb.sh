@@ -21,11 +21,7 @@ command -v dpkg-buildpackage >/dev/null || {
 }
 rm -rf "$tree"
 mkdir -p "$tree"
-(cd "$top" &&
- find CHANGELOG.md LICENSE README.md VERSION Kbuild Makefile dkms.conf channel compat \
-	docs drivers host include packaging -type f ! -path 'packaging/debian/*' \
-	! -name '*.o' ! -name '*.ko' ! -name '*.mod.c' ! -name '.*' -print0 |
- tar --null -T - -cf -) | tar -C "$tree" -xf -
+"$top/packaging/sources.sh" | tar -C "$tree" -xf -
 cp -r "$top/packaging/debian" "$tree/debian"
 sed -i "s/#VERSION#/$version/" "$tree/debian/synthio-dkms.postinst"
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""The Debian packages: built, looked at by lintian, installed in clean systems.
+"""The packages: built, looked at by lintian and rpmlint, installed in clean systems.
 
 deb.py [bookworm] [trixie]
 
-`make deb` runs in a Debian 12 that has what it needs; what it says of the sources
-and what lintian says of the packages is checked at each run. With LONG=1, or for the
+`make deb` and `make rpm` run in a Debian 12 that has what they need; what lintian and
+rpmlint say of the packages is checked at each run. With LONG=1, or for the
 releases that are named, the packages are installed in systems that have nothing but a
 kernel and its headers, upgraded, removed and purged there (deb-inside.sh), and the
 images that initramfs-tools and dracut made meanwhile boot a guest.
@@ -46,6 +46,10 @@ host/usr/bin/synthhost --help >help
 for page in "$2"/packaging/*/*.[78]; do mandoc -T lint -W warning "$page"; done \
     >mandoc.log 2>&1 || true
 bash -n "$2/packaging/tools/synthio-ctl.bash"
+# RPM knows nothing of Debian's packages; synthhost was built above
+"$2/packaging/rpm.sh" "$1/rpm" --nodeps --without host
+rpmlint -c "$2/packaging/rpm/rpmlint.toml" rpm/RPMS/*/*.rpm \
+    "$2/packaging/rpm/synthio.spec" >rpmlint.log 2>&1 || true
 """
 
 
@@ -81,6 +85,15 @@ def is_clean(out):
     """lintian has neither errors nor warnings, nor anything pedantic."""
     said = [x for x in text(out, "lintian.log").splitlines() if re.match("[EWPI]: ", x)]
     assert not said, "\n".join(said)
+
+
+def rpm_is_clean(out):
+    """rpmlint has neither errors nor warnings but those with a reason to stay."""
+    log = text(out, "rpmlint.log")
+    assert re.search(r"[23] packages and 1 specfiles checked", log), log
+    said = [x for x in log.splitlines() if re.search(r": [EW]: ", x)]
+    assert not said, "\n".join(said)
+    assert len(glob.glob(f"{out}/rpm/RPMS/noarch/synthio-*-{version()}-*.rpm")) == 2
 
 
 def says_version(out):
@@ -174,6 +187,7 @@ def main():
                           f"see {os.path.relpath(log, TOP)}"):
                 return
             tap.test("lintian finds nothing", is_clean, out)
+            tap.test("rpmlint finds nothing in those for RPM", rpm_is_clean, out)
             tap.test("they have one version, and CHANGELOG.md has it",
                      says_version, out)
             tap.test("the manuals have all options", documents, out)
