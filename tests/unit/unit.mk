@@ -34,6 +34,7 @@ UNIT_SRCS_test_mouse := drivers/input/message.c
 UNIT_SRCS_test_video := drivers/video/message.c drivers/video/damage.c \
 	drivers/video/pointer.c
 UNIT_SRCS_test_rndis := drivers/net/rndis.c
+UNIT_SRCS_test_net_state := drivers/net/state.c
 UNIT_SRCS_stress_ring := channel/ring.c host/ring.c
 
 # test_host_*: the whole reference host but its main(), and a guest for it
