@@ -54,6 +54,9 @@ def make_root(where):
     with open(init, "w", encoding="ascii") as f:
         f.write(INIT)
     os.chmod(init, 0o755)
+    # without it systemd, which dracut's images have, takes the tree for no system
+    with open(os.path.join(tree, "etc/os-release"), "w", encoding="ascii") as f:
+        f.write("ID=rootdisk\n")
     disk = os.path.join(where, "root.img")
     with open(disk, "wb") as f:
         f.truncate(64 << 20)
