@@ -5,15 +5,10 @@
 # hook for initramfs-tools. udev in the image loads the modules by their aliases.
 # dracut reads this file, and calls the functions below in its own shell.
 
-# whether the module is wanted in an image that is made for this machine alone;
-# 255: only where it is asked for
+# 255: the module is in images where it is asked for, which 90-synthio.conf does
 check()
 {
-	if [[ -n ${hostonly-} && ! -d /sys/module/synth_vmbus &&
-	      ! -e /etc/udev/rules.d/61-synthio-devices.rules ]]; then
-		return 255
-	fi
-	return 0
+	return 255
 }
 
 depends()

@@ -179,6 +179,9 @@ lsinitrd "$out/dracut.img" >"$tmp/dracut.list"
 check "with the disk driver" grep 'updates/dkms/synth_blk.ko' "$tmp/dracut.list"
 check "and the rules" grep '60-synth-blk.rules' "$tmp/dracut.list"
 
+check "systemd, which came with it, takes the unit of synthhost" \
+	systemd-analyze verify --man=no synthhost@guest.service
+
 check "the packages are removed" apt remove synthio-dkms synthio-tools synthio-host
 check "and the modules with them" \
 	sh -c '! find /lib/modules -name "synth_*" | grep .'
