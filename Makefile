@@ -163,10 +163,12 @@ guest-ready:
 # what lacks its packages is skipped (tests/run), the rest is run
 .PHONY: test
 test:
-ifeq ($(filter-out unit package,$(or $(SUITE),all)),)
+ifeq ($(SUITE),model)
+	@tests/vm/deps.sh model || true
+else ifeq ($(filter-out unit package,$(or $(SUITE),all)),)
 	@tests/vm/deps.sh build vm fresh || true
 else
-	@tests/vm/deps.sh test arm64 fresh || true
+	@tests/vm/deps.sh test arm64 fresh model || true
 	@[ -n "$$(tests/vm/deps.sh -m test $(filter arm64,$(GUEST_ARCH)))" ] || \
 		$(MAKE) guest-ready
 endif
@@ -278,8 +280,8 @@ help:
 	@echo "                        that is given; uninstall"
 	@echo "make dkms-install       the same by DKMS; dkms-uninstall"
 	@echo "make demo               from nothing to a guest with a disk and a keyboard"
-	@echo "make test               all test suites; SUITE=unit|channel|block|net|input|"
-	@echo "                        video|hyperv|openvmm|package; LONG=1 adds soak;"
+	@echo "make test               all test suites; SUITE=unit|model|channel|block|net|"
+	@echo "                        input|video|hyperv|openvmm|package; LONG=1 adds soak;"
 	@echo "                        SUITE=openvmm OPENVMM=/path/to/openvmm [QEMU=]: on"
 	@echo "                        a host of others' making (docs/hyperv.md);"
 	@echo "                        DEBUG_KERNEL=1: in a kernel with KASAN and lockdep;"
