@@ -1,35 +1,38 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# "make help" says what there is. Kbuild, beside this file, is what the
-# kernel's build reads, in a mirror of the sources: build/<release>/<bus>.
+# "make help" lists the targets. The kernel's build does not read this file but
+# Kbuild, beside it, in a copy of the sources: build/<release>/<bus>.
 
 .DEFAULT_GOAL := modules
 MAKEFLAGS += --no-print-directory
 
 BUS ?= own
-# for the machine's kernel, or KVER=, or KDIR=; KERNEL= names one of the
-# distribution's instead, which need not be installed (tests/vm/kernel.sh). For
-# "make test" it is the kernel of the guests
+# The kernel to build for: the running one, or KVER= or KDIR=. KERNEL= names one of
+# the distribution's kernels instead, which need not be installed
+# (tests/vm/kernel.sh); "make test" boots its guests with that kernel.
 KVER ?= $(shell uname -r)
 KDIR ?= /lib/modules/$(KVER)/build
 KERNEL ?=
-# what is to be right for kernels of all ages is built with more warnings, and with
-# none of them: objects of an earlier build then had none either
+# A build with KERNEL= enables more warnings and fails for each of them. An object that
+# is up to date was therefore compiled without a warning, so incremental builds prove
+# as much as new ones.
 W ?= $(if $(KERNEL),1)
 # Modules for one of the distribution's kernels have no debug information, which
-# takes a third of the compiler's time; DEBUG_INFO=1 keeps it
+# takes a third of the compiler's time, and without it no BTF can be made;
+# DEBUG_INFO=1 keeps both
 DEBUG_INFO ?=
-STRICT := $(if $(filter-out debug,$(KERNEL)),KCFLAGS="-Werror$(if \
-	$(filter 1,$(DEBUG_INFO)),, -g0)")
+STRICT := $(if $(filter-out debug,$(KERNEL)),$(if $(filter 1,$(DEBUG_INFO)), \
+	KCFLAGS=-Werror,KCFLAGS="-Werror -g0" CONFIG_DEBUG_INFO_BTF_MODULES=))
 SUITE ?=
 JOBS ?= 2
 export LONG DEBUG_KERNEL KEEP JOBS_TEST OPENVMM QEMU
 export PYTHONDONTWRITEBYTECODE := 1
 
 GUEST_KERNEL := $(if $(filter 1,$(DEBUG_KERNEL)),debug,$(or $(KERNEL),distro))
-# of what runs in guests; empty: this machine's. See tests/guest/arch.mk
+# The architecture of programs that run in guests; empty for this machine's. See
+# tests/guest/arch.mk.
 GUEST_ARCH := $(if $(findstring arm64,$(GUEST_KERNEL)),arm64)
 SOURCES = Kbuild channel include drivers tests/selftests/modules
-# in the directory where it is run; what the build makes there is not listed
+# Lists the sources below the current directory, without generated files.
 FIND_SOURCES = find $(SOURCES) -type f \( -name '*.[ch]' -o -name Kbuild \
 	-o -name Makefile \) ! -name '*.mod.c' ! -name config.h 2>/dev/null
 
@@ -40,7 +43,8 @@ ifneq ($(filter-out own stock,$(BUS)),)
 $(error BUS is own or stock, not $(BUS))
 endif
 
-# variables of the command line that choose a compiler: configure's make gets them too
+# Variables of the command line that choose a compiler; compat/configure passes them
+# to the kernel's build.
 KVARS = $(foreach v,CC LD LLVM ARCH CROSS_COMPILE HOSTCC,$(if \
 	$(filter command%,$(origin $v)),$v=$($v)))
 
@@ -65,14 +69,15 @@ define find_kernel
 	dir=$(CURDIR)/build/$$KREL/$(BUS)
 endef
 
-# what this kernel's interfaces look like, once for both buses
+# Finds out which interfaces the kernel has. Both buses use the result.
 define configure
 	compat/configure -j $(JOBS) "build/$$KREL/compat" "$$kbuild" $$kmake $(KVARS)
 endef
 
-# what changed is copied, and what is gone from here goes there too; objects
-# stay. By contents: a file may be changed for an older one. One at a time: tests
-# that run beside each other may want the same
+# Changed sources are copied into the build directory and removed ones are removed
+# there; objects are kept. Files are compared by contents, because a changed file can
+# have an older time stamp than the copy. The lock is for tests that run at the same
+# time and need the same modules.
 define build_modules
 	mkdir -p "$$dir" build/lock; \
 	exec 9>"build/lock/modules-$$KREL-$(BUS)"; \
@@ -101,16 +106,17 @@ config-report:
 	@$(find_kernel); ($(configure)) || :; \
 	compat/configure report "build/$$KREL/compat"
 
-# rules of udev: a package's (that is what DESTDIR= is for) lie in /usr, those
-# that whoever owns the machine has put there in /etc
+# udev rules of a package (DESTDIR= is set) belong in /usr/lib, those that the
+# administrator installs in /etc.
 UDEV_RULES_DIR ?= $(if $(DESTDIR),/usr/lib,/etc)/udev/rules.d
 UDEV_RULES = packaging/udev/60-synth-blk.rules
-# what puts the disk driver into an initramfs, likewise
+# The hook that adds the disk driver to an initramfs, likewise.
 INITRAMFS_HOOKS_DIR ?= $(if $(DESTDIR),/usr/share,/etc)/initramfs-tools/hooks
 INITRAMFS_HOOK = packaging/initramfs/synthio
 
-# own names only: depmod ties the distribution's drivers to a hv_vmbus.ko that
-# lies under updates/, so the drop-in is never put there
+# Only modules with names of their own are installed. depmod would bind the
+# distribution's drivers to a hv_vmbus.ko below updates/, so the drop-in is never put
+# there.
 .PHONY: install uninstall
 install:
 	@[ "$(BUS)" = own ] || { echo "the drop-in is not installed: load" \
@@ -146,7 +152,7 @@ dkms-install:
 dkms-uninstall:
 	packaging/dkms.sh uninstall
 
-# ---- what boots guests -------------------------------------------------------
+# ---- targets that boot guests ------------------------------------------------
 
 .PHONY: guest-modules guest-ready
 guest-modules:
@@ -155,12 +161,12 @@ guest-modules:
 		$(MAKE) modules KERNEL=$(GUEST_KERNEL) BUS=$$bus || exit; \
 	done
 
-# in this order, whatever -j says
+# Modules first, then the rest: also with -j.
 guest-ready:
 	@$(MAKE) guest-modules
 	@$(MAKE) -j$(JOBS) host host-asan guest-tools
 
-# what lacks its packages is skipped (tests/run), the rest is run
+# tests/run skips a suite whose packages are missing, and runs the others.
 .PHONY: test
 test:
 ifeq ($(SUITE),model)
@@ -183,7 +189,8 @@ demo:
 	@$(MAKE) -f tests/guest/guest.mk build/guest/drmtool
 	@tests/vm/demo.py
 
-# peers side by side; never the sanitizers' build of the host
+# Compares the drivers with their peers. The reference host is built without
+# sanitizers.
 .PHONY: bench
 export CASES QUICK ROUNDS PEERS ROWS SETUPS
 bench:
@@ -195,27 +202,27 @@ bench:
 	@$(MAKE) build/bench/count.so $(BENCH_TOOLS)
 	@tests/bench/run
 
-# for QEMU: it loads this into its emulated CPUs
+# A plugin of QEMU that counts instructions.
 build/bench/count.so: tests/bench/count.c tests/bench/qemu_plugin.h
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror -shared -fPIC -o $@ $<
 
-# what loads a network card, in the guest and at the far end; or a pointer
+# Programs that generate load for the network card (in the guest and at the far end),
+# the pointer and the display.
 BENCH_TOOLS := $(addprefix build/bench/,rr udp xdp pointer screen)
 $(BENCH_TOOLS): build/bench/%: tests/bench/%.c
 	@mkdir -p $(@D)
 	$(CC) -std=gnu11 -O2 -Wall -Wextra -Werror $(CFLAGS_BENCH) -o $@ \
 		$(filter %.c,$^) $(LIBS_BENCH)
 build/bench/pointer build/bench/screen: tests/bench/asked.h
-# ... and a display, as the tests do
 build/bench/screen: tests/guest/card.c tests/guest/card.h
 build/bench/screen: CFLAGS_BENCH := -I/usr/include/libdrm
 build/bench/screen: LIBS_BENCH := -ldrm
 
 VM_DISK := build/vm/disk.img
-# the distribution's drivers run on the drop-in: so there is a disk, and keys
-# arrive. BUS=own on the command line: our own drivers. VNC=[ADDR:]PORT: where
-# the screen can be seen
+# By default the guest has the drop-in, on which the distribution's drivers run;
+# BUS=own on the command line selects the project's drivers. VNC=[ADDR:]PORT is where
+# a viewer connects.
 VM_BUS := $(if $(filter command%,$(origin BUS)),$(BUS),stock)
 .PHONY: vm
 vm:
@@ -229,12 +236,13 @@ vm:
 		--host "--vnc $(or $(VNC),0)" \
 		--host "--disk c0,lun=0,file=$(CURDIR)/$(VM_DISK)"
 
-# these look for compilers when they are read, so they are no part of this file
+# These makefiles look for compilers when they are read. They are not included, so
+# that other targets do not pay for that.
 .PHONY: unit-test fuzz-test
 unit-test fuzz-test:
 	@$(MAKE) -s -f tests/$(@:-test=)/$(@:-test=).mk $@
 
-# KERNELS="6.12-rt newest-arm64" or patterns, such as "6.12.*": fewer than all
+# KERNELS="6.12-rt newest-arm64" or patterns such as "6.12.*" build fewer than all.
 .PHONY: kernels
 kernels:
 	@tests/vm/deps.sh build vm fresh cross
@@ -283,7 +291,7 @@ help:
 	@echo "make test               all test suites; SUITE=unit|model|channel|block|net|"
 	@echo "                        input|video|hyperv|openvmm|package; LONG=1 adds soak;"
 	@echo "                        SUITE=openvmm OPENVMM=/path/to/openvmm [QEMU=]: on"
-	@echo "                        a host of others' making (docs/hyperv.md);"
+	@echo "                        OpenVMM, another VMBus host (docs/hyperv.md);"
 	@echo "                        DEBUG_KERNEL=1: in a kernel with KASAN and lockdep;"
 	@echo "                        KEEP=1 keeps build/run/NAME.PID of each guest;"
 	@echo "                        JOBS_TEST=N programs at once: by default as many as"
@@ -298,7 +306,7 @@ help:
 	@echo "                        docs/benchmark.md says which there are; leaves"
 	@echo "                        build/bench/report.html"
 	@echo "make kernels            modules for each kernel in Debian's archive, or KERNELS=;"
-	@echo "                        a table of what came of it"
+	@echo "                        prints a table of the results"
 	@echo "make abi-check          compares the drop-in's symbols with the kernel's"
 	@echo "make lint               checkpatch, sparse, W=1, shellcheck"
 	@echo "make fresh-debian       demo and unit tests in a new Debian 12 (root)"

@@ -338,7 +338,7 @@ static int post_close(struct vmbus_channel *vc)
 
 	msg->header.msgtype = CHANNELMSG_CLOSECHANNEL;
 	msg->child_relid = vc->offermsg.child_relid;
-	return connection_post(msg, sizeof(*msg), true);
+	return connection_post(msg, sizeof(*msg), POST_WAIT);
 }
 
 /*
@@ -384,7 +384,7 @@ static int post_open(struct vmbus_channel *vc, const void *userdata,
 		memcpy(msg.userdata, userdata, userdatalen);
 
 	request_start(&req, CHANNELMSG_OPENCHANNEL_RESULT, vc, 0);
-	ret = connection_post(&msg, sizeof(msg), true);
+	ret = connection_post(&msg, sizeof(msg), POST_WAIT);
 	if (ret) {
 		request_cancel(&req);
 		return ret;
@@ -656,5 +656,5 @@ int vmbus_send_tl_connect_request(const guid_t *shv_guest_servie_id,
 		.host_service_id = *shv_host_servie_id,
 	};
 
-	return connection_post(&msg, sizeof(msg), true);
+	return connection_post(&msg, sizeof(msg), POST_WAIT);
 }

@@ -74,15 +74,15 @@ const char *connection_state_name(void)
  * connection_post() - send a channel message to the host
  * @msg: a struct vmbus_channel_message_header and what follows
  * @len: bytes, at most 240
- * @can_sleep: may wait with interrupts on for a host without buffers
+ * @mode: what to do while the host takes no message
  *
- * Context: process if @can_sleep, else any.
- * Return: 0, -ENODEV if there is no host, -ETIMEDOUT if it took no message for
- *	nearly three minutes, -ENXIO if it does not know the connection id that
+ * Context: process, or any with POST_ATOMIC.
+ * Return: 0, -ENODEV if there is no host or it is lost, -ETIMEDOUT if it took no
+ *	message for nearly three minutes, in which it was not stalled, -ENXIO if it does not know the connection id that
  *	contact is made by, -ESHUTDOWN if all but UNLOAD comes too late, -EINVAL for
- *	what can't be sent.
+ *	what can't be sent, -EAGAIN if the host is stalled (POST_RESPONSIVE).
  */
-int connection_post(const void *msg, size_t len, bool can_sleep)
+int connection_post(const void *msg, size_t len, enum post_mode mode)
 {
 	const struct vmbus_channel_message_header *hdr = msg;
 	unsigned int waited_us = 0, pause_us = POST_RETRY_US;
@@ -97,7 +97,7 @@ int connection_post(const void *msg, size_t len, bool can_sleep)
 	smp_mb__after_atomic();
 	for (;;) {
 		t = READ_ONCE(connection.transport);
-		if (!t || READ_ONCE(connection.host_gone)) {
+		if (!t || host_state() == HOST_LOST) {
 			ret = -ENODEV;
 			break;
 		}
@@ -120,13 +120,18 @@ int connection_post(const void *msg, size_t len, bool can_sleep)
 			ret = -ETIMEDOUT;
 			break;
 		}
+		if (ret == -EAGAIN && mode == POST_RESPONSIVE &&
+		    host_state() == HOST_STALLED)
+			break;
 		atomic64_inc(&connection.post_retries);
-		if (can_sleep)
+		if (mode != POST_ATOMIC)
 			usleep_range(pause_us, 2 * pause_us);
 		else
 			udelay(pause_us);
-		waited_us += pause_us;
-		if (can_sleep && pause_us < POST_RETRY_MAX_US)
+		/* with interrupts off nothing changes the host's state */
+		if (mode == POST_ATOMIC || host_state() == HOST_RESPONDS)
+			waited_us += pause_us;
+		if (mode != POST_ATOMIC && pause_us < POST_RETRY_MAX_US)
 			pause_us *= 2;
 	}
 
@@ -140,7 +145,8 @@ int connection_post(const void *msg, size_t len, bool can_sleep)
 	trace_synth_message_out(hdr->msgtype, len, ret);
 	if (!ret)
 		atomic64_inc(&connection.messages_out);
-	else if (ret != -ENXIO && ret != -ENODEV && ret != -ESHUTDOWN)
+	else if (ret != -ENXIO && ret != -ENODEV && ret != -ESHUTDOWN &&
+		 ret != -EAGAIN)
 		pr_err_ratelimited("message %u could not be posted (%d)\n",
 				   hdr->msgtype, ret);
 	return ret;
@@ -370,7 +376,7 @@ static int contact(u32 version)
 	connection.exposed = true;
 	atomic_set(&connection.unload, UNLOAD_DUE);
 	request_start(&req, CHANNELMSG_VERSION_RESPONSE, NULL, 0);
-	ret = connection_post(&msg, sizeof(msg), true);
+	ret = connection_post(&msg, sizeof(msg), POST_WAIT);
 	if (ret) {
 		request_cancel(&req);
 		/* a host without the newer connection id speaks no 5.0 */
@@ -441,10 +447,10 @@ static int fetch_offers(void)
 	ret = offers_request();
 	if (ret)
 		return ret;
-	if (!wait_for_completion_timeout(&connection.offers_delivered,
-					 host_timeout * HZ))
-		pr_warn("the host has not sent all its offers in %u s\n",
-			host_timeout);
+	ret = host_wait(&connection.offers_delivered, host_timeout, true);
+	if (ret)
+		pr_warn("the host has not sent all its offers (%d): devices may be missing until it does\n",
+			ret);
 	return 0;
 }
 
@@ -501,7 +507,7 @@ int connection_attach(struct transport *t)
 		ret = -EBUSY;
 		goto out;
 	}
-	connection.host_gone = false;
+	host_state_set(HOST_RESPONDS);
 	connection.ending = false;
 	connection.connect_cpu = cpumask_first(cpu_online_mask);
 	memset(connection.int_page, 0, PAGE_SIZE);
@@ -568,13 +574,18 @@ void connection_released(void)
 	WRITE_ONCE(connection.exposed, false);
 }
 
-void connection_host_gone(struct transport *t, bool gone)
+void connection_host_stalled(struct transport *t, bool stalled)
+{
+	if (READ_ONCE(connection.transport) == t)
+		host_state_set(stalled ? HOST_STALLED : HOST_RESPONDS);
+}
+
+void connection_host_lost(struct transport *t)
 {
 	if (READ_ONCE(connection.transport) != t)
 		return;
-	WRITE_ONCE(connection.host_gone, gone);
-	if (gone)
-		request_fail(NULL, -ENODEV);
+	host_state_set(HOST_LOST);
+	request_fail(NULL, -ENODEV);
 }
 
 int connection_suspend(struct transport *t)
@@ -612,7 +623,7 @@ int connection_resume(struct transport *t)
 		goto out;
 
 	/* it may have stood still meanwhile, or another one has taken its place */
-	WRITE_ONCE(connection.host_gone, false);
+	host_state_set(HOST_RESPONDS);
 	/* drivers have adapted to the version that there was */
 	ret = negotiate(vmbus_proto_version, vmbus_proto_version);
 	if (ret)

@@ -126,9 +126,12 @@ void cpu_release(struct vmbus_channel *vc)
  * From version 5.3 on the host answers, and wants one request at a time.
  * Before that nothing says when the old processor hears no more.
  *
+ * Callers hold the CPU hotplug lock, which others wait for, so this does not wait for
+ * a host that is stalled. It may interrupt the other processor later all the same.
+ *
  * Context: process, sleeps for a bounded time.
  * Return: 0, -EIO if the channel is not open or the version has no such
- *	message, -EAGAIN if the host refuses, or as connection_post() and
+ *	message, -EAGAIN if the host refuses or is stalled, or as connection_post() and
  *	request_wait().
  */
 int vmbus_send_modifychannel(struct vmbus_channel *channel, u32 target_vp)
@@ -154,11 +157,11 @@ int vmbus_send_modifychannel(struct vmbus_channel *channel, u32 target_vp)
 	if (answered)
 		request_start(&req, CHANNELMSG_MODIFYCHANNEL_RESPONSE, channel,
 			      0);
-	ret = connection_post(&msg, sizeof(msg), true);
+	ret = connection_post(&msg, sizeof(msg), POST_RESPONSIVE);
 	if (answered && ret) {
 		request_cancel(&req);
 	} else if (answered) {
-		ret = request_wait(&req);
+		ret = request_wait_responsive(&req);
 		if (!ret && req.response.modify.status)
 			ret = -EAGAIN;
 	}
@@ -185,9 +188,14 @@ int channel_move(struct vmbus_channel *vc, unsigned int cpu)
 	if (!t)
 		return -ENODEV;
 	ret = vmbus_send_modifychannel(vc, t->ops->cpu_to_vp(t, cpu));
-	if (ret)
+	if (ret) {
+		/* without an answer the host may have done it, or do it yet */
+		if (ret == -EAGAIN || ret == -ETIMEDOUT)
+			to_channel(vc)->maybe_on = cpu;
 		return ret;
+	}
 	mutex_lock(&connection.channel_mutex);
+	to_channel(vc)->maybe_on = nr_cpu_ids;
 	cpu_set(vc, cpu);
 	if (vc->change_target_cpu_callback &&
 	    vc->state == CHANNEL_OPENED_STATE)
@@ -196,27 +204,33 @@ int channel_move(struct vmbus_channel *vc, unsigned int cpu)
 	return 0;
 }
 
-/* A channel on @cpu, with a reference; closed ones are moved on the way */
+/*
+ * Whether the host interrupts a CPU for a channel, or may do so. A closed channel is
+ * moved here, without the host, which learns of its CPU at the next open.
+ */
+static bool interrupts_on(struct vmbus_channel *vc, unsigned int cpu)
+{
+	if (vc->state == CHANNEL_OPEN_STATE) {
+		to_channel(vc)->maybe_on = nr_cpu_ids;
+		if (vc->target_cpu == cpu)
+			cpu_set(vc, best_cpu(vc, cpu));
+		return false;
+	}
+	return vc->target_cpu == cpu || to_channel(vc)->maybe_on == cpu;
+}
+
+/* An open channel on @cpu, with a reference */
 static struct vmbus_channel *open_channel_on(unsigned int cpu)
 {
 	struct vmbus_channel *vc, *sub, *found = NULL;
 
 	mutex_lock(&connection.channel_mutex);
 	list_for_each_entry(vc, &connection.channels, listentry) {
-		if (vc->target_cpu == cpu) {
-			if (vc->state == CHANNEL_OPEN_STATE)
-				cpu_set(vc, best_cpu(vc, cpu));
-			else
-				found = vc;
-		}
-		list_for_each_entry(sub, &vc->sc_list, sc_list) {
-			if (sub->target_cpu != cpu)
-				continue;
-			if (sub->state == CHANNEL_OPEN_STATE)
-				cpu_set(sub, best_cpu(sub, cpu));
-			else
+		if (interrupts_on(vc, cpu))
+			found = vc;
+		list_for_each_entry(sub, &vc->sc_list, sc_list)
+			if (interrupts_on(sub, cpu))
 				found = sub;
-		}
 		if (found)
 			break;
 	}
@@ -270,18 +284,21 @@ static int cpu_going_offline(unsigned int cpu)
 		ret = channel_move(vc, target);
 		if (!ret)
 			to_channel(vc)->left = cpu;
-		/* closed or rescinded meanwhile, or nobody is there to ask */
+		/* closed or rescinded meanwhile, or the host is lost */
 		if (ret && (READ_ONCE(vc->rescind) ||
-			    READ_ONCE(connection.host_gone) ||
+			    host_state() == HOST_LOST ||
 			    READ_ONCE(vc->state) == CHANNEL_OPEN_STATE)) {
 			mutex_lock(&connection.channel_mutex);
+			to_channel(vc)->maybe_on = nr_cpu_ids;
 			cpu_set(vc, target);
 			mutex_unlock(&connection.channel_mutex);
 			ret = 0;
 		}
 		if (ret)
-			pr_err("CPU %u stays online: channel %u can't leave it (%d)\n",
-			       cpu, vc->offermsg.child_relid, ret);
+			pr_err("CPU %u stays online: channel %u can't be moved to another CPU (%d)%s\n",
+			       cpu, vc->offermsg.child_relid, ret,
+			       host_state() == HOST_STALLED ?
+			       ", since the host does not respond: try again later" : "");
 		moved |= !ret;
 		kobject_put(&vc->kobj);
 	}

@@ -21,8 +21,8 @@ static int connection_show(struct seq_file *s, void *unused)
 
 	mutex_lock(&c->channel_mutex);
 	t = READ_ONCE(c->transport);
-	seq_printf(s, "transport      %s%s\n", t ? t->name : "none",
-		   t && c->host_gone ? " (the host does not respond)" : "");
+	seq_printf(s, "transport      %s\n", t ? t->name : "none");
+	seq_printf(s, "host state     %s\n", host_state_name(host_state()));
 	seq_printf(s, "state          %s\n", connection_state_name());
 	seq_printf(s, "version        %u.%u\n", vmbus_proto_version >> 16,
 		   vmbus_proto_version & 0xffff);

@@ -96,7 +96,7 @@ static int post_pages(struct vmbus_channel *channel, u32 handle,
 	for (i = 0; i < n; i++)
 		msg.header.range[0].pfn_array[i] = area_pfn(a, i);
 	ret = connection_post(&msg, sizeof(msg.header) +
-			      sizeof(struct gpa_range) + n * sizeof(u64), true);
+			      sizeof(struct gpa_range) + n * sizeof(u64), POST_WAIT);
 	*header_sent = !ret;
 
 	for (done = n; !ret && done < pages; done += n) {
@@ -107,7 +107,7 @@ static int post_pages(struct vmbus_channel *channel, u32 handle,
 		for (i = 0; i < n; i++)
 			msg.body.pfn[i] = area_pfn(a, done + i);
 		ret = connection_post(&msg, sizeof(msg.body) + n * sizeof(u64),
-				      true);
+				      POST_WAIT);
 	}
 	return ret;
 }
@@ -130,7 +130,7 @@ static int teardown(struct vmbus_channel *channel, u32 handle)
 		return -ENODEV;
 
 	request_start(&req, CHANNELMSG_GPADL_TORNDOWN, channel, handle);
-	ret = connection_post(&msg, sizeof(msg), true);
+	ret = connection_post(&msg, sizeof(msg), POST_WAIT);
 	if (ret)
 		request_cancel(&req);
 	else

@@ -12,9 +12,9 @@
 
 #include "transport_ivshmem.h"
 
-/* How long a command may take; less where the host is known to be gone */
+/* How long a command may take; less where the host is known to be lost */
 #define IVSHMEM_COMMAND_MS	5000
-#define IVSHMEM_COMMAND_GONE_MS	500
+#define IVSHMEM_COMMAND_LOST_MS	500
 
 /* So many heartbeats missed in a row, and the host counts as gone */
 #define IVSHMEM_BEATS		5
@@ -52,10 +52,26 @@ static int ivshmem_status_error(struct ivshmem *iv, u32 status)
 	}
 }
 
+/*
+ * A host that is attached and has no heartbeat is stalled. Then DETACH is waited for
+ * until it goes on, or as long as a stall may last: without the answer the pages that it
+ * may write are lost. There is no heartbeat before an ATTACH is answered.
+ */
+static unsigned int ivshmem_more_ms(struct ivshmem *iv, u32 command, u32 beat)
+{
+	if (command != SYNTHIO_CMD_DETACH || host_state() == HOST_LOST ||
+	    READ_ONCE(iv->control->heartbeat) != beat)
+		return 0;
+	return host_stall_limit() * MSEC_PER_SEC;
+}
+
 /* Give a command, and wait for its answer for a bounded time */
 static int ivshmem_command(struct ivshmem *iv, u32 command)
 {
-	unsigned int ms = iv->gone ? IVSHMEM_COMMAND_GONE_MS : IVSHMEM_COMMAND_MS;
+	unsigned int ms = host_state() == HOST_LOST ? IVSHMEM_COMMAND_LOST_MS :
+						      IVSHMEM_COMMAND_MS;
+	u32 beat = READ_ONCE(iv->control->heartbeat);
+	unsigned int more = 0;
 	unsigned long end;
 	u32 seq;
 
@@ -81,6 +97,11 @@ static int ivshmem_command(struct ivshmem *iv, u32 command)
 
 	end = jiffies + msecs_to_jiffies(ms);
 	while (readl(&iv->boot->ack_seq) != seq) {
+		if (time_after(jiffies, end) && !more) {
+			more = ivshmem_more_ms(iv, command, beat);
+			end += msecs_to_jiffies(more);
+			ms += more;
+		}
 		if (time_after(jiffies, end)) {
 			mutex_unlock(&iv->command_lock);
 			dev_err(&iv->pdev->dev,
@@ -157,6 +178,7 @@ static int ivshmem_read_host(struct ivshmem *iv)
 	iv->t.aperture.end = start + size - 1;
 	iv->host_peer = peer;
 	iv->host_vectors = vectors;
+	iv->generation = readl(&iv->boot->generation);
 
 	writel(min(abi, SYNTHIO_ABI_VERSION), &iv->boot->guest_abi_version);
 	writel(position, &iv->boot->guest_peer);
@@ -240,7 +262,14 @@ static void ivshmem_watch(struct work_struct *work)
 	u32 beat = READ_ONCE(iv->control->heartbeat);
 	unsigned long passed = jiffies - iv->watch_last;
 	u64 irqs = ivshmem_interrupts(iv);
+	u32 generation = readl(&iv->boot->generation);
 
+	if (generation != iv->generation) {
+		dev_notice(&iv->pdev->dev,
+			   "worker %u of the host has taken over from worker %u\n",
+			   generation, iv->generation);
+		iv->generation = generation;
+	}
 	if (beat != iv->watch_beat || irqs != iv->watch_irqs)
 		iv->watch_missed = 0;
 	else if (passed < 2 * HZ && iv->watch_missed < IVSHMEM_BEATS)
@@ -251,13 +280,13 @@ static void ivshmem_watch(struct work_struct *work)
 			"host does not respond, no heartbeat for %u s\n",
 			IVSHMEM_BEATS);
 		WRITE_ONCE(iv->gone, true);
-		connection_host_gone(&iv->t, true);
+		connection_host_stalled(&iv->t, true);
 	} else if (iv->gone && !iv->watch_missed) {
 		dev_notice(&iv->pdev->dev,
 			   "host responds again (worker %u)\n",
-			   readl(&iv->boot->generation));
+			   iv->generation);
 		WRITE_ONCE(iv->gone, false);
-		connection_host_gone(&iv->t, false);
+		connection_host_stalled(&iv->t, false);
 	}
 	iv->watch_beat = beat;
 	iv->watch_irqs = irqs;

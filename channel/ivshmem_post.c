@@ -134,8 +134,7 @@ int ivshmem_post_message(struct transport *t, u32 connection_id,
 
 	if (len > SYNTHIO_POST_PAYLOAD)
 		return -EINVAL;
-	if (!READ_ONCE(iv->attached) || READ_ONCE(iv->gone) ||
-	    READ_ONCE(iv->broken))
+	if (!READ_ONCE(iv->attached) || READ_ONCE(iv->broken))
 		return -ENODEV;
 
 	local_irq_save(flags);

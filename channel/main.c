@@ -46,6 +46,7 @@ err_unload:
 	unload_exit();
 err_connection:
 	connection_free();
+	host_state_exit();
 	return ret;
 }
 
@@ -58,6 +59,7 @@ static void __exit channel_exit(void)
 	interrupt_exit();
 	unload_exit();
 	connection_free();
+	host_state_exit();
 }
 
 module_init(channel_init);

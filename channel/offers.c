@@ -160,6 +160,7 @@ channel_alloc(const struct vmbus_channel_offer_channel *offer)
 	bus_kobject_init(vc);
 	vc->state = CHANNEL_OPEN_STATE;
 	ch->left = nr_cpu_ids;
+	ch->maybe_on = nr_cpu_ids;
 	channel_setup(vc, offer);
 	atomic_inc(&connection.nr_channels);
 	return vc;
@@ -179,7 +180,7 @@ static void release_work_run(struct work_struct *work)
 	for_each_set_bit(relid, to_release, MAX_RELIDS) {
 		clear_bit(relid, to_release);
 		msg.child_relid = relid;
-		if (connection_post(&msg, sizeof(msg), true) != -ETIMEDOUT)
+		if (connection_post(&msg, sizeof(msg), POST_WAIT) != -ETIMEDOUT)
 			continue;
 		set_bit(relid, to_release);
 		queue_delayed_work(connection.sub_wq, &release_work,
@@ -593,7 +594,7 @@ int offers_request(void)
 
 	bitmap_zero(orphans, MAX_RELIDS);
 	bitmap_zero(early, MAX_RELIDS);
-	return connection_post(&msg, sizeof(msg), true);
+	return connection_post(&msg, sizeof(msg), POST_WAIT);
 }
 
 /**

@@ -399,18 +399,19 @@ void removal_resume_done(void)
 void vmbus_hvsock_device_unregister(struct vmbus_channel *channel)
 {
 	struct hv_device *hv;
-	unsigned int ms;
+	unsigned int ms = 0;
 
 	if (WARN_ON_ONCE(!is_hvsock_channel(channel)))
 		return;
-	for (ms = 0; ms < 30000; ms++) {
+	while (ms < 30000) {
 		if (READ_ONCE(channel->probe_done) &&
 		    (READ_ONCE(channel->rescind) ||
 		     READ_ONCE(to_channel(channel)->dismissed)))
 			break;
-		if (READ_ONCE(connection.host_gone))
+		if (host_state() == HOST_LOST)
 			break;
 		usleep_range(1000, 2000);
+		ms += host_counted(1);
 	}
 	mutex_lock(&connection.channel_mutex);
 	hv = get_channel_device(channel);

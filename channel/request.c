@@ -64,39 +64,55 @@ void request_cancel(struct request *req)
 	spin_unlock_irqrestore(&connection.request_lock, flags);
 }
 
-/**
- * request_wait() - wait for the answer, for a bounded time
- * @req: after request_start(), and after the question was sent
- *
- * Context: process, sleeps. Return: 0 with the answer in @req->response;
- *	-ENODEV if the channel was rescinded or the host has gone, -ETIMEDOUT.
- */
-int request_wait(struct request *req)
+static int wait_for_answer(struct request *req, bool outlast)
 {
-	unsigned long end = jiffies + host_timeout * HZ;
-	int ret;
+	int ret = 0;
 
-	if (!req->error) {
-		do {
-			if (wait_for_completion_timeout(&req->done, HZ))
-				break;
-			if (READ_ONCE(connection.host_gone))
-				break;
-		} while (time_before(jiffies, end));
-	}
+	if (!req->error)
+		ret = host_wait(&req->done, host_timeout, outlast);
 
 	request_cancel(req);
 
+	/* the answer, or a rescind, may have come since */
 	if (req->error)
 		ret = req->error;
 	else if (completion_done(&req->done))
 		ret = 0;
-	else
-		ret = READ_ONCE(connection.host_gone) ? -ENODEV : -ETIMEDOUT;
 	if (ret == -ETIMEDOUT)
 		pr_err("the host did not answer with message %u in %u s (relid %u)\n",
 		       req->answer, host_timeout, req->relid);
 	return ret;
+}
+
+/**
+ * request_wait() - wait for the answer, for a bounded time
+ * @req: after request_start(), and after the question was sent
+ *
+ * Time in which the host is stalled does not count: the answer comes when the host
+ * goes on.
+ *
+ * Context: process, sleeps; as host_wait(). Return: 0 with the answer in
+ *	@req->response; -ENODEV if the channel was rescinded or the host is lost,
+ *	-ETIMEDOUT.
+ */
+int request_wait(struct request *req)
+{
+	return wait_for_answer(req, true);
+}
+
+/**
+ * request_wait_responsive() - request_wait() that gives up when the host stalls
+ * @req: after request_start(), and after the question was sent. The host may still do
+ *	what was asked, later
+ *
+ * For a caller that holds what others need, such as the CPU hotplug lock.
+ *
+ * Context: process, sleeps. Return: as request_wait(), or -EAGAIN if the host is
+ *	stalled.
+ */
+int request_wait_responsive(struct request *req)
+{
+	return wait_for_answer(req, false);
 }
 
 /**

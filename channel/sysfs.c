@@ -224,7 +224,7 @@ static ssize_t cpu_channel_store(struct vmbus_channel *vc, const char *buf,
 	else if (READ_ONCE(vc->state) != CHANNEL_OPENED_STATE)
 		ret = -EIO;
 	else if (cpu != vc->target_cpu && channel_move(vc, cpu))
-		ret = -EIO;
+		ret = host_state() == HOST_STALLED ? -EAGAIN : -EIO;
 	cpus_read_unlock();
 	return ret ?: count;
 }

@@ -57,6 +57,15 @@ TRACE_EVENT(synth_rescind,
 	TP_printk("relid=%u", __entry->relid)
 );
 
+/* from, to: enum host_state: 0 responds, 1 stalled, 2 lost */
+TRACE_EVENT(synth_host_state,
+	TP_PROTO(unsigned int from, unsigned int to),
+	TP_ARGS(from, to),
+	TP_STRUCT__entry(__field(unsigned int, from) __field(unsigned int, to)),
+	TP_fast_assign(__entry->from = from; __entry->to = to;),
+	TP_printk("from=%u to=%u", __entry->from, __entry->to)
+);
+
 DECLARE_EVENT_CLASS(synth_channel_result,
 	TP_PROTO(const struct vmbus_channel *channel, int ret),
 	TP_ARGS(channel, ret),

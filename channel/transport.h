@@ -17,6 +17,8 @@
 #include <linux/cpumask.h>
 #include <linux/seq_file.h>
 
+#include "host_state.h"
+
 #define TRANSPORT_SINT			2	/* VMBus' synthetic interrupt */
 
 struct transport;
@@ -141,13 +143,24 @@ void connection_shutdown(struct transport *t);
 void connection_crash(struct transport *t);
 
 /**
- * connection_host_gone() - the host stopped to answer, or came back
+ * connection_host_stalled() - the host has stopped to respond, or responds again
  * @t: the attached transport
- * @gone: true: waits for it end with -ENODEV from now on
+ * @stalled: it does not respond. What waits for it waits on, for a bounded time
+ *	(host_state.h), and drivers are told
  *
  * Context: process.
  */
-void connection_host_gone(struct transport *t, bool gone);
+void connection_host_stalled(struct transport *t, bool stalled);
+
+/**
+ * connection_host_lost() - the host will not respond any more
+ * @t: the attached transport
+ *
+ * What waits for the host ends with -ENODEV from now on, and nothing is posted to it.
+ *
+ * Context: process.
+ */
+void connection_host_lost(struct transport *t);
 
 /**
  * connection_interrupt() - look at one CPU's message and event-flags pages

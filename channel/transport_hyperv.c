@@ -618,7 +618,7 @@ static int hyperv_resume(struct hyperv *hv)
 	if (ret) {
 		dev_err(hv->t.dev, "no connection after hibernation: %d\n",
 			ret);
-		connection_host_gone(&hv->t, true);
+		connection_host_lost(&hv->t);
 	}
 	return ret;
 }

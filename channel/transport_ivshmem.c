@@ -109,7 +109,7 @@ static void ivshmem_show(struct transport *t, struct seq_file *m)
 	seq_printf(m, "host           peer %u, vectors %u, worker %u, %s\n",
 		   iv->host_peer, iv->host_vectors,
 		   readl(&iv->boot->generation),
-		   iv->gone ? "gone" : iv->attached ? "attached" : "detached");
+		   iv->gone ? "silent" : iv->attached ? "attached" : "detached");
 	seq_printf(m, "heartbeat      %u, missed %u\n",
 		   READ_ONCE(iv->control->heartbeat), iv->watch_missed);
 	seq_printf(m, "posts          %llu, refused %llu, taken %u of %u\n",
@@ -452,7 +452,7 @@ static int ivshmem_resume(struct ivshmem *iv)
 		dev_err(&iv->pdev->dev, "no connection after hibernation: %d\n",
 			ret);
 		WRITE_ONCE(iv->gone, true);
-		connection_host_gone(&iv->t, true);
+		connection_host_lost(&iv->t);
 	}
 	return ret;
 }

@@ -85,6 +85,7 @@ struct ivshmem_stats {
  *	after an answered DETACH
  * @host_peer: its ivshmem id
  * @host_vectors: doorbell vectors that it listens on
+ * @generation: the host's count of its workers, as it was read last
  * @control: hot words
  * @post: the post queue, SYNTHIO_POST_SLOTS slots
  * @signal: signal flags, by connection id
@@ -116,6 +117,7 @@ struct ivshmem {
 	bool exposed;
 	u32 host_peer;
 	u32 host_vectors;
+	u32 generation;
 	struct synthio_control *control;
 	struct synthio_post *post;
 	unsigned long *signal;
@@ -276,7 +278,7 @@ void ivshmem_watch_init(struct ivshmem *iv);
 /**
  * ivshmem_watch_start() - look at the heartbeat once a second from here on
  *
- * The bus is told, by connection_host_gone(), when it stops and when it goes on.
+ * The bus is told, by connection_host_stalled(), when it stops and when it goes on.
  *
  * Context: any.
  */

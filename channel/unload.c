@@ -20,7 +20,7 @@
 
 #include "vmbus.h"
 
-#define UNLOAD_NOTICE_MS	5000
+#define UNLOAD_NOTICE_S		5
 #define SHUTDOWN_WAIT_MS	10000
 
 static unsigned int unload_timeout = 100;
@@ -32,7 +32,7 @@ MODULE_PARM_DESC(unload_timeout,
  * Post it, unless somebody else has done so. Returns 0 if there is an answer to
  * wait for.
  */
-static int unload_post(bool can_sleep)
+static int unload_post(enum post_mode mode)
 {
 	struct vmbus_channel_message_header msg = {
 		.msgtype = CHANNELMSG_UNLOAD,
@@ -47,10 +47,10 @@ static int unload_post(bool can_sleep)
 	 * In a panic nobody goes on who was posting it. A second one does no harm;
 	 * none at all would.
 	 */
-	if (was == UNLOAD_POSTED || (was == UNLOAD_POSTING && can_sleep))
+	if (was == UNLOAD_POSTED || (was == UNLOAD_POSTING && mode != POST_ATOMIC))
 		return 0;
 	reinit_completion(&connection.unloaded);
-	ret = connection_post(&msg, sizeof(msg), can_sleep);
+	ret = connection_post(&msg, sizeof(msg), mode);
 	atomic_set(&connection.unload, ret ? UNLOAD_DUE : UNLOAD_POSTED);
 	return ret;
 }
@@ -61,31 +61,30 @@ static int unload_post(bool can_sleep)
  * It may first write back what it holds for us, which takes up to a minute on busy
  * hosts.
  *
- * Context: process, sleeps for a bounded time.
+ * Context: process, sleeps for a bounded time: unload_timeout, and as long as the host
+ *	is stalled.
  * Return: whether it has confirmed.
  */
 bool unload_host(void)
 {
-	bool confirmed = false;
-	unsigned int ms;
+	unsigned int waited;
+	int ret = -ETIMEDOUT;
 
 	/* hosts before 8.1 know no UNLOAD, and no second connection */
-	if (vmbus_proto_version < VERSION_WIN8_1 || unload_post(true))
+	if (vmbus_proto_version < VERSION_WIN8_1 || unload_post(POST_WAIT))
 		return false;
 
-	for (ms = 0; ms < unload_timeout * 1000; ms += 500) {
-		confirmed = wait_for_completion_timeout(&connection.unloaded,
-							msecs_to_jiffies(500));
-		if (confirmed || READ_ONCE(connection.host_gone))
-			break;
-		if (ms && !(ms % UNLOAD_NOTICE_MS))
+	for (waited = 0; waited < unload_timeout && ret == -ETIMEDOUT;
+	     waited += UNLOAD_NOTICE_S) {
+		if (waited)
 			pr_notice("waiting for the host to unload\n");
+		ret = host_wait(&connection.unloaded, UNLOAD_NOTICE_S, true);
 	}
-	if (!confirmed)
-		pr_err("the host did not confirm the unload\n");
+	if (ret)
+		pr_err("the host did not confirm the unload (%d)\n", ret);
 	/* it has been waited for: whoever comes after this does not again */
 	atomic_set(&connection.unload, UNLOAD_NOT_DUE);
-	return confirmed;
+	return !ret;
 }
 
 void connection_shutdown(struct transport *t)
@@ -168,11 +167,12 @@ static void crash_unload(struct transport *t)
 {
 	unsigned int ms;
 
-	if (READ_ONCE(connection.host_gone))
+	/* the heartbeat is not looked at any more: nothing would end the wait early */
+	if (host_state() != HOST_RESPONDS)
 		return;
 	WRITE_ONCE(connection.ending, true);
 	WRITE_ONCE(connection.state, CONN_LEAVING);
-	if (vmbus_proto_version < VERSION_WIN8_1 || unload_post(false))
+	if (vmbus_proto_version < VERSION_WIN8_1 || unload_post(POST_ATOMIC))
 		return;
 	for (ms = 0; ms < unload_timeout * 1000; ms++) {
 		/* it may have been taken before all others stood still */
@@ -180,7 +180,7 @@ static void crash_unload(struct transport *t)
 			pr_info("the host has unloaded\n");
 			goto out;
 		}
-		if (ms && !(ms % UNLOAD_NOTICE_MS))
+		if (ms && !(ms % (UNLOAD_NOTICE_S * MSEC_PER_SEC)))
 			pr_notice("waiting for the host to unload\n");
 		mdelay(1);
 	}

@@ -43,6 +43,7 @@
 #include <linux/workqueue.h>
 
 #include "compat.h"
+#include "host_state.h"
 #include "transport.h"
 
 #define MAX_RELIDS		2048	/* bits in one SINT's event flags */
@@ -64,6 +65,8 @@
  * @ring_lost: the host may still write to the ring, whose pages must stay
  * @released: taken off lists and relid table
  * @left: CPU that it has left when that went offline, or nr_cpu_ids
+ * @maybe_on: CPU that the host was asked to interrupt and did not confirm, or
+ *	nr_cpu_ids
  * @last_interrupt: when the host last interrupted for it, ktime ns
  * @last_signal: when it last signalled the host, ktime ns
  * @gpadls: GPADLs that the host holds for this channel
@@ -78,6 +81,7 @@ struct channel {
 	bool ring_lost;
 	bool released;
 	unsigned int left;
+	unsigned int maybe_on;
 	u64 last_interrupt;
 	u64 last_signal;
 	atomic_t gpadls;
@@ -114,7 +118,6 @@ struct rx_message {
  * struct connection - the one connection to a host
  * @transport: NULL when there is none
  * @state: enum connection_state, under @state_mutex; read without it
- * @host_gone: the transport says that nobody answers
  * @ending: of this kernel: nothing is posted any more but UNLOAD
  * @unload: enum unload_state
  * @message_conn_id: where messages are posted to
@@ -146,7 +149,6 @@ struct rx_message {
 struct connection {
 	struct transport *transport;
 	enum connection_state state;
-	bool host_gone;
 	bool ending;
 	atomic_t unload;
 	u32 message_conn_id;
@@ -239,10 +241,17 @@ struct request {
 	} response;
 };
 
+/* What connection_post() does when the host takes no message */
+enum post_mode {
+	POST_WAIT,		/* sleep and try again, also while it is stalled */
+	POST_RESPONSIVE,	/* the same, but give up when it stalls */
+	POST_ATOMIC,		/* try again without sleeping */
+};
+
 /* connection.c */
 int connection_alloc(void);
 void connection_free(void);
-int connection_post(const void *msg, size_t len, bool can_sleep);
+int connection_post(const void *msg, size_t len, enum post_mode mode);
 void connection_scan(struct transport *t, unsigned int cpu);
 const char *connection_state_name(void);
 
@@ -251,6 +260,7 @@ extern unsigned int host_timeout;
 void request_start(struct request *req, u32 answer,
 		   struct vmbus_channel *channel, u32 gpadl);
 int request_wait(struct request *req);
+int request_wait_responsive(struct request *req);
 void request_cancel(struct request *req);
 void request_fail(struct vmbus_channel *channel, int error);
 void answer_deliver(const struct rx_message *msg, u32 type);

@@ -1,192 +1,59 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The channels of a card. The primary carries everything, sub-channels only
- * packets; each is a queue of the netdev, with a NAPI instance that reads its ring.
+ * The channels of an adapter: open, close, send. The primary channel carries
+ * everything, sub-channels only packets; each is a queue of the netdev with a NAPI
+ * instance that reads its ring (poll.c).
  *
- * Reading. The bus calls in interrupt context (HV_CALL_ISR; with PREEMPT_RT in a
- * thread or a tasklet, synthio_isr_mode()), where the host's interrupts are masked
- * and NAPI is scheduled. poll() reads until the budget is used up,
- * or the ring is empty; then it unmasks, and looks once more, since the host may
- * have written before it could see the mask go. An interrupt that comes between
- * napi_complete_done() and the end of the mask schedules NAPI again and masks; the
- * unmasking that follows costs one interrupt too many, nothing else. Sockets that
- * poll come without an interrupt: poll() masks then, and stays masked until they let
- * NAPI complete.
+ * The bus calls channel_callback() in interrupt context (HV_CALL_ISR; with PREEMPT_RT in
+ * a thread or a tasklet, synthio_isr_mode()), where the host's interrupts are masked
+ * and NAPI is scheduled.
  *
- * Requests are answered while the interface is down, too, so NAPI runs from the
- * beginning of a session to its end.
- *
- * Teardown. synn_chan_stop() waits for the readers; whoever sends packets has been
- * shut out before (synn_tx_stop()), and requests are sent under synn_card.mutex,
- * which the caller of synn_chan_close_all() holds. Then the bus closes, and tells
- * whether the host has let go of every ring. That is as good as the bus that says
- * so: synthio's waits for a bounded time and tells. The kernel's own (BUS=stock on
- * Hyper-V) waits for the primary without a bound, and says nothing of sub-channels.
+ * Teardown. synn_chan_quiesce() waits for the readers; senders of packets have been shut
+ * out before (synn_tx_stop()), and requests are sent under synn_adapter.mutex,
+ * which the caller of synn_chan_close_all() holds. Then the bus closes the channels, and
+ * returns whether the host has confirmed that it uses none of the rings any more. What
+ * that is worth depends on the bus: synthio's waits for a bounded time and returns an
+ * error. The kernel's own (BUS=stock on Hyper-V) waits for the primary without a bound,
+ * and returns nothing about sub-channels.
  */
+#include <linux/delay.h>
 #include <linux/slab.h>
 
 #include <synthio/owner.h>
 
 #include "synth_net.h"
-#include "trace.h"
 
-/* the longest packet: a transfer of the most ranges, with an NVSP message */
+/* The longest packet: a transfer of the most ranges, with an NVSP message */
 #define MAX_PACKET							\
 	(sizeof(struct vmtransfer_page_packet_header) +			\
 	 NVSP_MAX_RANGES * sizeof(struct vmtransfer_page_range) + 256)
 #define RETRY_DELAY		1	/* jiffies */
+#define SEND_TRIES		100	/* of a message that finds no room in the ring */
 
-/**
- * synn_bad() - the host has sent what can't be used
- * @ch: where
- * @what: is wrong
- * @id: transaction id, as it came
- *
- * Context: NAPI of @ch.
- */
-void synn_bad(struct synn_chan *ch, const char *what, u64 id)
-{
-	ch->rx.stats.bad++;
-	trace_synn_bad(ch, what, id);
-	if (net_ratelimit())
-		netdev_warn(ch->card->dev,
-			    "channel %u: %s from the host (id 0x%llx), ignored\n",
-			    ch->index, what, id);
-}
+/* Waits for the host are divided into slices of a fifth of a second */
+#define SLICES			5u
+/* Seconds that the opening of a session outlasts a stall of the host */
+#define STALL_LIMIT		300u
 
-static void completed(struct synn_chan *ch, u64 id, const void *payload,
-		      u32 len, struct synn_tx_batch *batch, int budget)
-{
-	switch (synn_id_kind(id)) {
-	case SYNN_ID_SEND:
-		synn_tx_completed(ch, id, payload, len, batch, budget);
-		break;
-	case SYNN_ID_NVSP:
-		synn_nvsp_completed(ch, id, payload, len);
-		break;
-	case SYNN_ID_CONTROL:
-		synn_control_completed(ch, id, payload, len);
-		break;
-	default:
-		synn_bad(ch, "a completion of nothing", id);
-	}
-}
+/* How often it is checked whether the host reads a ring, and how far apart */
+#define READ_CHECKS		10
+#define READ_CHECK_DELAY	100	/* ms */
 
-/* Returns how many packets for the stack there were */
-static int receive(struct synn_chan *ch, const struct vmpacket_descriptor *desc,
-		   struct synn_tx_batch *batch, int budget)
-{
-	u32 offset = desc->offset8 * 8, len = desc->len8 * 8;
-	const void *payload = (const u8 *)desc + offset;
-	u64 id = desc->trans_id;
-
-	/* the bus has checked that; it costs nothing to be sure */
-	if (unlikely(offset < sizeof(*desc) || offset > len)) {
-		synn_bad(ch, "a malformed packet", id);
-		return 0;
-	}
-	switch (desc->type) {
-	case VM_PKT_COMP:
-		completed(ch, id, payload, len - offset, batch, budget);
-		return 0;
-	case VM_PKT_DATA_USING_XFER_PAGES:
-		return synn_rx_transfer(ch, desc);
-	case VM_PKT_DATA_INBAND:
-		synn_nvsp_message(ch, payload, len - offset);
-		return 0;
-	}
-	synn_bad(ch, "a packet of an unknown type", id);
-	return 0;
-}
-
-/* Go behind @desc for good: the next look finds what follows */
-static void leave(struct vmbus_channel *vc,
-		  const struct vmpacket_descriptor *desc)
-{
-	__hv_pkt_iter_next(vc, desc);
-	hv_pkt_iter_close(vc);
-}
+/* ---- callbacks of the bus ----------------------------------------------------- */
 
 /*
- * What stays in the ring for now. netpoll wants room for sends: no packets; and it
- * may not free a frame of XDP, since it comes with interrupts off.
+ * A rescind of the primary is followed by the removal of the device. After one of a
+ * sub-channel alone the adapter needs another session.
  */
-static bool must_wait(const struct synn_chan *ch,
-		      const struct vmpacket_descriptor *desc, int budget)
+static void handle_rescind(struct synn_chan *ch)
 {
-	if (desc->type == VM_PKT_DATA_USING_XFER_PAGES)
-		return !budget || synn_rx_is_full(ch);
-	return !budget && desc->type == VM_PKT_COMP &&
-	       synn_tx_is_frame(ch, desc->trans_id);
+	struct synn_adapter *ad = ch->adapter;
+
+	wake_up(&ad->chan_wait);
+	if (!synn_rescinded(ad))
+		synn_check(ad, SYNN_CHECK_HEALTH);
 }
 
-static int poll(struct napi_struct *napi, int budget)
-{
-	struct synn_chan *ch = container_of(napi, struct synn_chan, napi);
-	struct vmbus_channel *vc = ch->vc;
-	struct synn_tx_batch batch = { };
-	struct vmpacket_descriptor *desc;
-	bool all_told, waits = false;
-	int work = 0, n = 0;
-
-	ch->rx.stats.polls++;
-	ch->rx.was_running = netif_running(ch->card->dev);
-	/*
-	 * A socket that polls has had no interrupt before, and needs none meanwhile.
-	 * netpoll does not complete, so nobody would unmask after it.
-	 */
-	if (budget && !READ_ONCE(vc->inbound.ring_buffer->interrupt_mask))
-		hv_begin_read(&vc->inbound);
-	for (desc = hv_pkt_iter_first(vc); desc;
-	     desc = hv_pkt_iter_next(vc, desc)) {
-		if (unlikely(must_wait(ch, desc, budget))) {
-			waits = true;
-			hv_pkt_iter_close(vc);
-			break;
-		}
-		work += receive(ch, desc, &batch, budget);
-		/* completions count little, but a host must not keep us here */
-		if (unlikely(work >= budget || ++n >= 8 * NAPI_POLL_WEIGHT)) {
-			leave(vc, desc);
-			work = budget;
-			break;
-		}
-	}
-	if (ch->rx.flush)
-		synn_xdp_poll_end(ch);
-	synn_tx_poll_end(ch, &batch, budget);
-	all_told = synn_rx_complete(ch);
-	if (unlikely(!all_told))
-		synn_chan_retry(ch);
-
-	if (work >= budget)
-		return budget;
-	if (napi_complete_done(napi, work)) {
-		/* a host that does not read is looked at again by synn_chan_retry() */
-		if (unlikely(waits && !all_told))
-			return work;
-		/* or stay masked for a while */
-		if (synn_coalesce_sleep(ch, work + batch.packets))
-			return work;
-		if (hv_end_read(&vc->inbound) && napi_schedule_prep(napi)) {
-			hv_begin_read(&vc->inbound);
-			__napi_schedule(napi);
-		}
-	}
-	return work;
-}
-
-/* All of the card: it is removed soon. A sub-channel alone: go on without it */
-static void rescinded(struct synn_chan *ch)
-{
-	struct synn_card *c = ch->card;
-
-	wake_up(&c->chan_wait);
-	if (!READ_ONCE(c->hv->channel->rescind))
-		synn_reset(c);
-}
-
-/* The bus' callback, in interrupt context or in what stands for it */
 static void channel_callback(void *context)
 {
 	struct synn_chan *ch = context;
@@ -197,11 +64,11 @@ static void channel_callback(void *context)
 		__napi_schedule(&ch->napi);
 	}
 	if (unlikely(READ_ONCE(ch->vc->rescind)))
-		rescinded(ch);
+		handle_rescind(ch);
 }
 
 /**
- * synn_chan_kick() - have NAPI look into the ring
+ * synn_chan_kick() - have NAPI read the ring
  * @ch: an open channel
  *
  * Context: any.
@@ -220,7 +87,7 @@ static void retry_work(struct work_struct *work)
 }
 
 /**
- * synn_chan_retry() - look again soon, whether the host interrupts or not
+ * synn_chan_retry() - have NAPI run soon, without an interrupt of the host
  * @ch: an open channel; something waits for room in its ring
  *
  * Context: any.
@@ -230,10 +97,13 @@ void synn_chan_retry(struct synn_chan *ch)
 	queue_delayed_work(system_wq, &ch->retry, RETRY_DELAY);
 }
 
+/* ---- sending and waiting ------------------------------------------------------- */
+
 /**
- * synn_chan_has_room() - whether a packet would fit into the ring
+ * synn_chan_has_room() - whether a packet fits into the ring
  * @ch: an open channel
- * @bytes: of it. If there is no room, the host is asked to interrupt when there is
+ * @bytes: size of the packet. If there is no room, the host is asked to interrupt when
+ *	there is
  *
  * Context: any.
  */
@@ -246,286 +116,359 @@ bool synn_chan_has_room(struct synn_chan *ch, u32 bytes)
 	if (hv_get_bytes_to_write(&vc->outbound) > bytes)
 		return true;
 	set_channel_pending_send_size(vc, bytes);
-	virt_mb();	/* the host may have read just before it saw that */
+	virt_mb();	/* the host may have read just before it could see the size */
 	if (hv_get_bytes_to_write(&vc->outbound) <= bytes)
 		return false;
 	set_channel_pending_send_size(vc, 0);
 	return true;
 }
 
-/* ---- opening ------------------------------------------------------------------- */
-
 /**
- * synn_chan_prepare() - memory and NAPI of a channel that is to be opened
- * @c: its card
- * @index: which one
+ * synn_chan_host_reads() - whether the host reads what is sent on a channel
+ * @ch: an open channel
  *
- * Context: process, RTNL held.
- * Return: 0 or -ENOMEM.
+ * Context: process, sleeps for a second at most.
+ * Return: false if the host left the ring as it was for that time.
  */
-int synn_chan_prepare(struct synn_card *c, unsigned int index)
+bool synn_chan_host_reads(struct synn_chan *ch)
 {
-	struct synn_chan *ch = c->chans[index];
-	int ret;
+	const struct hv_ring_buffer_info *r = &ch->vc->outbound;
+	u32 at = READ_ONCE(r->ring_buffer->read_index);
+	int i;
 
-	ASSERT_RTNL();
-	if (!ch) {
-		ch = kzalloc(sizeof(*ch), GFP_KERNEL);
-		if (!ch)
-			return -ENOMEM;
-		ch->card = c;
-		ch->index = index;
-		u64_stats_init(&ch->tx.stats.syncp);
-		u64_stats_init(&ch->rx.stats.syncp);
-		INIT_DELAYED_WORK(&ch->retry, retry_work);
-		synn_coalesce_init(ch);
-		/* statistics look without a lock */
-		smp_store_release(&c->chans[index], ch);
+	for (i = 0; i < READ_CHECKS; i++) {
+		if (!hv_get_bytes_to_read(r) ||
+		    READ_ONCE(r->ring_buffer->read_index) != at)
+			return true;
+		msleep(READ_CHECK_DELAY);
 	}
-	compat_napi_add(c->dev, &ch->napi, poll, index);
-	ret = synn_rx_prepare(ch);
-	if (ret) {
-		netif_napi_del(&ch->napi);
-		return ret;
-	}
-	ch->ready = true;
-	return 0;
+	return false;
 }
 
 /**
- * synn_chan_unprepare() - the mirror of synn_chan_prepare() and synn_tx_prepare()
- * @ch: a channel, ready or not
- * @safe: the host touches nothing of it any more
+ * synn_chan_send() - send a message on the primary channel
+ * @ad: with its primary open
+ * @message: the message
+ * @bytes: its size
+ * @id: transaction id, 0 if no completion is asked for
+ * @flags: VMBUS_DATA_PACKET_FLAG_*
  *
- * Context: process, RTNL held; the channel is closed.
+ * Context: process, adapter->mutex held; sleeps while there is no room in the ring, for
+ *	a fifth of a second at most.
+ * Return: 0, -EAGAIN if there was no room, or another error of vmbus_sendpacket().
  */
-void synn_chan_unprepare(struct synn_chan *ch, bool safe)
+int synn_chan_send(struct synn_adapter *ad, const void *message, u32 bytes,
+		   u64 id, u32 flags)
 {
-	ASSERT_RTNL();
-	if (!ch->ready)
-		return;
-	ch->ready = false;
-	synn_tx_unprepare(ch, safe);
-	netif_napi_del(&ch->napi);
-	synn_rx_unprepare(ch);
-}
+	int tries, ret = -EAGAIN;
 
-/* Open one channel that is ready and taken */
-static int open_channel(struct synn_chan *ch, struct vmbus_channel *vc)
-{
-	int ret;
-
-	if (!vc->ringbuffer_page) {
-		ret = synthio_alloc_ring(vc, synn_ring_size);
-		if (ret)
-			return ret;
-	}
-	/* the host may call before the bus has returned */
-	ch->vc = vc;
-	synn_coalesce_start(ch);
-	ret = vmbus_connect_ring(vc, channel_callback, ch);
-	if (ret) {
-		ch->vc = NULL;
-		return ret;
-	}
-	ch->open = true;
-	return 0;
-}
-
-/**
- * synn_chan_disown() - no sub-channel finds this card any more
- * @c: its channels are closed
- *
- * Context: process, sleeps.
- */
-void synn_chan_disown(struct synn_card *c)
-{
-	synthio_disown(c->hv, &c->open_mutex);
-}
-
-/* A sub-channel was offered. In a work of the bus, may sleep */
-static void sub_channel(struct vmbus_channel *vc)
-{
-	struct synn_card *c =
-		synthio_lock_owner(vc, offsetof(struct synn_card, open_mutex));
-	unsigned int n;
-	int ret;
-
-	if (!c)
-		return;
-	/* hosts of NVSP number them, and mean that by a channel's index */
-	n = vc->offermsg.offer.sub_channel_index;
-	if (!n || n >= c->accept || c->chans[n]->open) {
-		netdev_info(c->dev, "sub-channel %u was not asked for, and stays closed\n",
-			    n);
-		goto out;
-	}
-	synthio_take_channel(vc, MAX_PACKET, synthio_isr_mode(), NULL);
-	ret = open_channel(c->chans[n], vc);
-	if (ret) {
-		netdev_warn(c->dev, "sub-channel %u does not open: %d\n", n,
-			    ret);
-		synthio_leave_channel(vc);
-		if (vc->ringbuffer_page)
-			vmbus_free_ring(vc);
-		goto out;
-	}
-	WRITE_ONCE(c->nr_open, c->nr_open + 1);
-	wake_up(&c->chan_wait);
-	/* where nobody waits any more */
-	if (READ_ONCE(c->state) == SYNN_LIVE)
-		synn_event(c, SYNN_EVENT_GROW);
-out:
-	mutex_unlock(&c->open_mutex);
-}
-
-/**
- * synn_chan_open_primary() - open the primary channel
- * @c: with no channel open; channel 0 is prepared
- *
- * Context: process, RTNL and card->mutex held.
- * Return: 0, or as vmbus_open().
- */
-int synn_chan_open_primary(struct synn_card *c)
-{
-	struct vmbus_channel *vc = c->hv->channel;
-	int ret;
-
-	lockdep_assert_held(&c->mutex);
-	synthio_take_channel(vc, MAX_PACKET, synthio_isr_mode(), sub_channel);
-	ret = open_channel(c->chans[0], vc);
-	if (ret) {
-		synthio_leave_channel(vc);
-		return ret;
-	}
-	WRITE_ONCE(c->nr_open, 1);
-	synn_chan_poll_all(c);
-	return 0;
-}
-
-/**
- * synn_chan_poll_all() - NAPI looks into the rings of all channels that are open
- * @c: card
- *
- * Not as sub-channels open, in whatever order they come: newer kernels give an
- * instance its id when it is enabled, and list instances by their ids. Nothing
- * comes on a sub-channel before the host is told of its queue.
- *
- * Context: process, RTNL held, sleeps.
- */
-void synn_chan_poll_all(struct synn_card *c)
-{
-	unsigned int i;
-
-	ASSERT_RTNL();
-	mutex_lock(&c->open_mutex);
-	for (i = 0; i < SYNN_MAX_QUEUES; i++) {
-		struct synn_chan *ch = c->chans[i];
-
-		/* netpoll polls what is enabled, so not before there is a ring */
-		if (!ch || !ch->open || ch->polled)
-			continue;
-		ch->polled = true;
-		napi_enable(&ch->napi);
-		synn_chan_kick(ch);
-	}
-	mutex_unlock(&c->open_mutex);
-}
-
-/**
- * synn_chan_accept() - open sub-channels as they are offered
- * @c: with its primary open
- * @wanted: channels in all, which are prepared; with 0 none at all
- *
- * Context: process.
- */
-void synn_chan_accept(struct synn_card *c, unsigned int wanted)
-{
-	mutex_lock(&c->open_mutex);
-	c->accept = wanted;
-	mutex_unlock(&c->open_mutex);
-}
-
-/* ---- closing ------------------------------------------------------------------------ */
-
-/**
- * synn_chan_stop() - nobody looks into any ring any more
- * @c: card
- *
- * Context: process, RTNL and card->mutex held.
- */
-void synn_chan_stop(struct synn_card *c)
-{
-	unsigned int i;
-
-	lockdep_assert_held(&c->mutex);
-	mutex_lock(&c->open_mutex);
-	c->accept = 0;
-	mutex_unlock(&c->open_mutex);
-	for (i = 0; i < SYNN_MAX_QUEUES; i++) {
-		if (!c->chans[i] || !c->chans[i]->polled)
-			continue;
-		c->chans[i]->polled = false;
-		napi_disable(&c->chans[i]->napi);
-	}
-	/*
-	 * poll() goes on for a moment after napi_complete_done(), and so may a
-	 * watchdog that has seen the netdev while it was there.
-	 */
-	synchronize_net();
-	for (i = 0; i < SYNN_MAX_QUEUES; i++) {
-		struct synn_chan *ch = c->chans[i];
-
-		if (!ch || !ch->open)
-			continue;
-		/* both may schedule NAPI, which does not run */
-		synn_coalesce_stop(ch);
-		cancel_delayed_work_sync(&ch->retry);
-		ch->open = false;
-	}
-}
-
-/**
- * synn_chan_close_all() - close the primary and all sub-channels
- * @c: nobody sends; after synn_chan_stop()
- *
- * Context: process, RTNL and card->mutex held; sleeps for as long as the bus waits
- * for the host.
- * Return: 0 if the host has let go: it touches neither rings nor the memory of any
- *	send any more. Else an error.
- */
-int synn_chan_close_all(struct synn_card *c)
-{
-	struct vmbus_channel *vc = c->hv->channel;
-	unsigned int i;
-	int ret;
-
-	lockdep_assert_held(&c->mutex);
-	if (!c->nr_open)
-		return 0;
-	WRITE_ONCE(c->nr_open, 0);
-	ret = vmbus_disconnect_ring(vc);
-	compat_closed_ring(vc, !ret);
-	synthio_leave_channel(vc);
-	for (i = 0; i < SYNN_MAX_QUEUES; i++) {
-		if (c->chans[i])
-			c->chans[i]->vc = NULL;
+	lockdep_assert_held(&ad->mutex);
+	for (tries = 0; tries < SEND_TRIES; tries++) {
+		ret = vmbus_sendpacket(ad->hv->channel, (void *)message, bytes,
+				       id, VM_PKT_DATA_INBAND, flags);
+		if (ret != -EAGAIN)
+			break;
+		usleep_range(1000, 2000);
 	}
 	return ret;
 }
 
 /**
- * synn_chan_free_all() - free what synn_chan_prepare() has left
- * @c: all channels are closed, its netdev is gone
+ * synn_chan_wait() - wait for an answer of the host
+ * @ad: adapter
+ * @done: completed with the answer
+ * @seconds: how long. Time in which the bus says that the host is stalled does not
+ *	count while a session is being opened, for up to STALL_LIMIT seconds. At other
+ *	times a stall ends the wait: the caller may hold RTNL, and can ask again
+ *
+ * Context: process, sleeps.
+ * Return: false if there was no answer; see synn_chan_wait_error().
+ */
+bool synn_chan_wait(struct synn_adapter *ad, struct completion *done,
+		    unsigned int seconds)
+{
+	enum synn_state state = READ_ONCE(ad->state);
+	bool opening = state == SYNN_PROBING || state == SYNN_RESETTING;
+	unsigned int counted = 0, stalled = 0;
+
+	while (!wait_for_completion_timeout(done, HZ / SLICES)) {
+		bool end;
+
+		if (synthio_host_stalled(ad->hv))
+			end = !opening || ++stalled >= STALL_LIMIT * SLICES;
+		else
+			end = ++counted >= seconds * SLICES;
+		if (end || synn_rescinded(ad))
+			return try_wait_for_completion(done);
+	}
+	return true;
+}
+
+/**
+ * synn_chan_wait_error() - why synn_chan_wait() has returned false
+ * @ad: adapter
+ *
+ * Return: -ENODEV after a rescind, -EAGAIN if the host is stalled, else -ETIMEDOUT.
+ */
+int synn_chan_wait_error(struct synn_adapter *ad)
+{
+	if (synn_rescinded(ad))
+		return -ENODEV;
+	return synthio_host_stalled(ad->hv) ? -EAGAIN : -ETIMEDOUT;
+}
+
+/* ---- opening ------------------------------------------------------------------- */
+
+/**
+ * synn_chan_alloc() - allocate a channel, once in the life of an adapter
+ * @ad: adapter
+ * @index: number of the channel
+ *
+ * Context: process, RTNL held.
+ * Return: the channel, in ad->chans, or NULL.
+ */
+struct synn_chan *synn_chan_alloc(struct synn_adapter *ad, unsigned int index)
+{
+	struct synn_chan *ch = kzalloc(sizeof(*ch), GFP_KERNEL);
+
+	ASSERT_RTNL();
+	if (!ch)
+		return NULL;
+	ch->adapter = ad;
+	ch->index = index;
+	u64_stats_init(&ch->tx.stats.syncp);
+	u64_stats_init(&ch->rx.stats.syncp);
+	INIT_DELAYED_WORK(&ch->retry, retry_work);
+	/* readers of statistics take no lock */
+	smp_store_release(&ad->chans[index], ch);
+	return ch;
+}
+
+/* Opens a channel that is prepared and taken (synthio_take_channel()) */
+static int open_channel(struct synn_chan *ch, struct vmbus_channel *vc)
+{
+	int tries, ret = 0;
+
+	/* the host may call before the bus has returned */
+	ch->vc = vc;
+	ch->heard = jiffies;
+	for (tries = 0; tries < 2; tries++) {
+		if (!vc->ringbuffer_page)
+			ret = synthio_alloc_ring(vc, synn_ring_size);
+		if (!ret)
+			ret = vmbus_connect_ring(vc, channel_callback, ch);
+		if (ret != -EBUSY)
+			break;
+		/*
+		 * Only our bus says that: the host did not confirm that it had closed
+		 * this ring. The bus keeps those pages; the next session gets others.
+		 */
+		vmbus_free_ring(vc);
+		ret = 0;
+	}
+	if (ret) {
+		ch->vc = NULL;
+		return ret;
+	}
+	synn_chan_set_state(ch, SYNN_CHAN_OPEN);
+	return 0;
+}
+
+/**
+ * synn_chan_disown() - from here on no sub-channel finds this adapter
+ * @ad: its channels are closed
  *
  * Context: process, sleeps.
  */
-void synn_chan_free_all(struct synn_card *c)
+void synn_chan_disown(struct synn_adapter *ad)
+{
+	synthio_disown(ad->hv, &ad->open_mutex);
+}
+
+/* The bus' callback for an offered sub-channel. Process context, may sleep */
+static void sub_channel(struct vmbus_channel *vc)
+{
+	struct synn_adapter *ad =
+		synthio_lock_owner(vc, offsetof(struct synn_adapter, open_mutex));
+	unsigned int n;
+	int ret;
+
+	if (!ad)
+		return;
+	/* hosts of NVSP number sub-channels, and use that number as a queue's index */
+	n = vc->offermsg.offer.sub_channel_index;
+	if (!n || n >= ad->accepted ||
+	    ad->chans[n]->state != SYNN_CHAN_PREPARED) {
+		netdev_info(ad->dev, "the host offers sub-channel %u, which was not requested; it is not opened\n",
+			    n);
+		goto out;
+	}
+	synthio_take_channel(vc, MAX_PACKET, synthio_isr_mode(), NULL);
+	ret = open_channel(ad->chans[n], vc);
+	if (ret) {
+		netdev_warn(ad->dev, "sub-channel %u can't be opened (%d); its queue is not used\n",
+			    n, ret);
+		synthio_leave_channel(vc);
+		if (vc->ringbuffer_page)
+			vmbus_free_ring(vc);
+		goto out;
+	}
+	WRITE_ONCE(ad->nr_open, ad->nr_open + 1);
+	wake_up(&ad->chan_wait);
+	/* the session is open, so nothing waits for this channel any more */
+	if (synn_state_has_session(READ_ONCE(ad->state)))
+		synn_event(ad, SYNN_EVENT_GROW);
+out:
+	mutex_unlock(&ad->open_mutex);
+}
+
+/**
+ * synn_chan_open_primary() - open the primary channel
+ * @ad: with no channel open; channel 0 is prepared
+ *
+ * Context: process, RTNL and adapter->mutex held.
+ * Return: 0, or as vmbus_open().
+ */
+int synn_chan_open_primary(struct synn_adapter *ad)
+{
+	struct vmbus_channel *vc = ad->hv->channel;
+	int ret;
+
+	lockdep_assert_held(&ad->mutex);
+	synthio_take_channel(vc, MAX_PACKET, synthio_isr_mode(), sub_channel);
+	ret = open_channel(ad->chans[0], vc);
+	if (ret) {
+		synthio_leave_channel(vc);
+		return ret;
+	}
+	WRITE_ONCE(ad->nr_open, 1);
+	synn_chan_enable_polling(ad);
+	return 0;
+}
+
+/**
+ * synn_chan_enable_polling() - enable NAPI of all channels that are open
+ * @ad: adapter
+ *
+ * That is not done when a sub-channel opens, since they open in any order: newer
+ * kernels give an instance its id when it is enabled, and list instances by their ids.
+ * A host sends nothing on a sub-channel before it is told of its queue.
+ *
+ * Context: process, RTNL held, sleeps.
+ */
+void synn_chan_enable_polling(struct synn_adapter *ad)
 {
 	unsigned int i;
 
-	if (c->hv->channel->ringbuffer_page)
-		compat_free_ring(c->hv->channel, !c->host_holds);
+	ASSERT_RTNL();
+	mutex_lock(&ad->open_mutex);
+	for (i = 0; i < SYNN_MAX_QUEUES; i++) {
+		struct synn_chan *ch = ad->chans[i];
+
+		/* netpoll polls what is enabled, so not before there is a ring */
+		if (!ch || ch->state != SYNN_CHAN_OPEN)
+			continue;
+		synn_chan_set_state(ch, SYNN_CHAN_POLLED);
+		napi_enable(&ch->napi);
+		synn_chan_kick(ch);
+	}
+	mutex_unlock(&ad->open_mutex);
+}
+
+/**
+ * synn_chan_accept() - open sub-channels as they are offered
+ * @ad: with its primary open
+ * @wanted: channels in all, which are prepared; 0: no sub-channel at all
+ *
+ * Context: process.
+ */
+void synn_chan_accept(struct synn_adapter *ad, unsigned int wanted)
+{
+	mutex_lock(&ad->open_mutex);
+	ad->accepted = wanted;
+	mutex_unlock(&ad->open_mutex);
+}
+
+/* ---- closing ------------------------------------------------------------------- */
+
+/**
+ * synn_chan_quiesce() - disable NAPI of all channels, and what schedules it
+ * @ad: adapter
+ *
+ * Context: process, RTNL and adapter->mutex held.
+ */
+void synn_chan_quiesce(struct synn_adapter *ad)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&ad->mutex);
+	synn_chan_accept(ad, 0);
+	for (i = 0; i < SYNN_MAX_QUEUES; i++) {
+		struct synn_chan *ch = ad->chans[i];
+
+		if (!ch || ch->state != SYNN_CHAN_POLLED)
+			continue;
+		napi_disable(&ch->napi);
+		synn_chan_set_state(ch, SYNN_CHAN_OPEN);
+	}
+	/*
+	 * The poll function runs on for a moment after napi_complete_done(), and so may
+	 * the stack's watchdog, which has seen the netdev while it was present.
+	 */
+	synchronize_net();
+	for (i = 0; i < SYNN_MAX_QUEUES; i++) {
+		struct synn_chan *ch = ad->chans[i];
+
+		if (!ch || ch->state != SYNN_CHAN_OPEN)
+			continue;
+		/* it may schedule NAPI, which does not run any more */
+		cancel_delayed_work_sync(&ch->retry);
+		synn_chan_set_state(ch, SYNN_CHAN_PREPARED);
+	}
+}
+
+/**
+ * synn_chan_close_all() - close the primary and all sub-channels
+ * @ad: nothing sends; after synn_chan_quiesce()
+ *
+ * Context: process, RTNL and adapter->mutex held; sleeps for as long as the bus waits
+ *	for the host.
+ * Return: 0 if the host has confirmed that it uses neither the rings nor the memory of
+ *	any send any more. Else an error.
+ */
+int synn_chan_close_all(struct synn_adapter *ad)
+{
+	struct vmbus_channel *vc = ad->hv->channel;
+	unsigned int i;
+	int ret;
+
+	lockdep_assert_held(&ad->mutex);
+	if (!ad->nr_open)
+		return 0;
+	WRITE_ONCE(ad->nr_open, 0);
+	ret = vmbus_disconnect_ring(vc);
+	compat_closed_ring(vc, !ret);
+	synthio_leave_channel(vc);
+	for (i = 0; i < SYNN_MAX_QUEUES; i++) {
+		if (ad->chans[i])
+			ad->chans[i]->vc = NULL;
+	}
+	return ret;
+}
+
+/**
+ * synn_chan_free_all() - free the channels and the primary's rings
+ * @ad: all channels are closed, its netdev is unregistered
+ * @confirmed: the host has confirmed the close of each of its sessions
+ *
+ * Context: process, sleeps.
+ */
+void synn_chan_free_all(struct synn_adapter *ad, bool confirmed)
+{
+	unsigned int i;
+
+	if (ad->hv->channel->ringbuffer_page)
+		compat_free_ring(ad->hv->channel, confirmed);
 	for (i = 0; i < SYNN_MAX_QUEUES; i++)
-		kfree(c->chans[i]);
+		kfree(ad->chans[i]);
 }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fewer interrupts. The protocol has no words for that, but the host does not
- * interrupt while the ring's mask is set. So after a poll that found something,
- * the mask may stay for some microseconds, at the end of which a timer has NAPI
- * look again; only when that finds nothing does the mask go. How long: what ethtool -C
- * says (rx-usecs, 0: not at all, the default), or what the kernel's net DIM finds
- * (adaptive-rx).
+ * Interrupt moderation. The protocol has none, but the host does not interrupt while
+ * the ring's mask is set. So after a poll that found something the mask may stay for
+ * some microseconds, at the end of which a timer schedules NAPI again; only a poll that
+ * finds nothing removes the mask. The time is that of ethtool -C (rx-usecs; 0, the
+ * default, means no moderation), or what the kernel's net DIM finds (adaptive-rx).
  */
 #include <linux/dim.h>
 #include <linux/hrtimer.h>
@@ -35,12 +34,12 @@ static void dim_work(struct work_struct *work)
 							dim->profile_ix).usec);
 #endif
 	dim->state = DIM_START_MEASURE;
-	if (!READ_ONCE(ch->card->adaptive))
-		WRITE_ONCE(ch->usecs, ch->card->rx_usecs);
+	if (!READ_ONCE(ch->adapter->adaptive))
+		WRITE_ONCE(ch->usecs, ch->adapter->rx_usecs);
 }
 
 /**
- * synn_coalesce_init() - once in the life of a channel
+ * synn_coalesce_init() - initialise, once in the life of a channel
  * @ch: channel
  */
 void synn_coalesce_init(struct synn_chan *ch)
@@ -51,17 +50,17 @@ void synn_coalesce_init(struct synn_chan *ch)
 }
 
 /**
- * synn_coalesce_start() - the channel is opened
+ * synn_coalesce_start() - begin, before the channel is opened
  * @ch: channel
  */
 void synn_coalesce_start(struct synn_chan *ch)
 {
-	WRITE_ONCE(ch->usecs, ch->card->rx_usecs);
+	WRITE_ONCE(ch->usecs, ch->adapter->rx_usecs);
 	ch->dim.state = DIM_START_MEASURE;
 }
 
 /**
- * synn_coalesce_stop() - no timer and no work any more
+ * synn_coalesce_stop() - cancel timer and work
  * @ch: a channel whose NAPI instance is disabled
  *
  * Context: process, sleeps.
@@ -78,14 +77,14 @@ void synn_coalesce_stop(struct synn_chan *ch)
  * @work: packets that the poll has found
  *
  * Context: NAPI of @ch, after napi_complete_done().
- * Return: true: a timer ends that.
+ * Return: true if they stay masked, until a timer schedules NAPI.
  */
 bool synn_coalesce_sleep(struct synn_chan *ch, int work)
 {
 	u32 usecs;
 
 #if IS_ENABLED(CONFIG_DIMLIB)
-	if (unlikely(READ_ONCE(ch->card->adaptive))) {
+	if (unlikely(READ_ONCE(ch->adapter->adaptive))) {
 		struct dim_sample sample = { };
 
 		dim_update_sample(++ch->dim_events, ch->rx.stats.packets,

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Every difference between kernels, or architectures, that the network driver
- * meets. Nothing else in this directory looks at HAVE_*, which compat/configure
- * finds out.
+ * All differences between kernels, or architectures, in the network driver. No other
+ * file of this directory uses HAVE_*, which compat/configure finds out.
  */
 #ifndef SYNTHIO_NET_COMPAT_H
 #define SYNTHIO_NET_COMPAT_H
@@ -17,7 +16,7 @@
 
 #include <synthio/config.h>
 
-/* A card is asked for statistics of its queues */
+/* Netdevs have statistics of each queue */
 #ifdef HAVE_QUEUE_STATS_YES
 #include <net/netdev_queues.h>
 #define COMPAT_QUEUE_STATS 1
@@ -40,8 +39,8 @@
 #include <synthio/driver.h>
 
 /*
- * Whether each byte of "rep movsb" costs: QEMU's emulation of a CPU (TCG) says what
- * it is in a hypervisor's first leaf
+ * Whether the CPU is emulated by QEMU (TCG), where "rep movsb" takes time for each byte.
+ * TCG says so in the hypervisor's first CPUID leaf.
  */
 static inline bool compat_cpu_is_emulated(void)
 {
@@ -57,7 +56,7 @@ static inline bool compat_cpu_is_emulated(void)
 #endif
 }
 
-/* A page_pool's caller in softirq may give pages back without a lock */
+/* NAPI may recycle pages of its page_pool without a lock */
 static inline void compat_pool_napi(struct page_pool_params *pp,
 				    struct napi_struct *napi)
 {
@@ -86,7 +85,7 @@ static inline void compat_dim(struct dim *dim, struct dim_sample *sample)
 #endif
 }
 
-/* Newer kernels are told what a card can do of XDP */
+/* Newer kernels have flags for what a netdev supports of XDP */
 static inline void compat_xdp_features(struct net_device *dev)
 {
 #ifdef HAVE_XDP_FEATURES_YES
@@ -116,8 +115,8 @@ static inline int compat_send_ranges(struct vmbus_channel *vc,
 #endif
 
 /*
- * Like compat_free_ring() for a buffer that could not be shown to the host: our
- * bus has held it
+ * Frees a buffer whose GPADL could not be established, if @safe. Our bus keeps the
+ * pages that the host may still use.
  */
 static inline void compat_free_buffer(void *data, bool safe)
 {
@@ -128,7 +127,7 @@ static inline void compat_free_buffer(void *data, bool safe)
 	vfree(data);
 }
 
-/* Where it may be, a NAPI instance has the same id in each session of a card */
+/* With newer kernels a NAPI instance has the same settings in each session */
 static inline void compat_napi_add(struct net_device *dev,
 				   struct napi_struct *napi,
 				   int (*poll)(struct napi_struct *, int),
@@ -141,15 +140,15 @@ static inline void compat_napi_add(struct net_device *dev,
 #endif
 }
 
-/* The key and the table of receive side scaling come in one struct */
+/* The RSS key and table are passed in one struct */
 #ifdef HAVE_RXFH_PARAM
 #define COMPAT_RXFH_PARAM 1
 #endif
-/* what flows are hashed by has callbacks of its own */
+/* The fields of a flow's hash have callbacks of their own */
 #ifdef HAVE_RXFH_FIELDS_OWN
 #define COMPAT_RXFH_FIELDS 1
 #endif
-/* how many rings there are has a callback of its own */
+/* The number of rx rings has a callback of its own */
 #ifdef HAVE_RX_RING_COUNT_OWN
 #define COMPAT_RX_RING_COUNT 1
 #endif

@@ -1,89 +1,94 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the network stack calls, but for packets (tx.c) and XDP (xdp.c). */
+/* net_device_ops, except for packets (tx.c) and XDP (xdp.c). */
 #include "synth_net.h"
 
-#define WATCHDOG	(5 * HZ)
-
-/* what any IP packet in an Ethernet frame may have */
+/* The largest IP packet, in an Ethernet frame */
 #define MAX_MTU		(65535 - ETH_HLEN - VLAN_HLEN)
 
+/* Sets the filter now if that is possible, else when the host responds */
+static void update_filter(struct synn_adapter *ad)
+{
+	int ret = -EAGAIN;
+
+	mutex_lock(&ad->mutex);
+	if (READ_ONCE(ad->state) == SYNN_RUNNING && !synthio_host_stalled(ad->hv))
+		ret = synn_filter_update(ad);
+	mutex_unlock(&ad->mutex);
+	if (ret)
+		synn_event(ad, SYNN_EVENT_FILTER);
+}
+
+/* Without a session the interface has no carrier until one is opened */
 static int synn_open(struct net_device *dev)
 {
-	struct synn_card *c = synn_card(dev);
+	struct synn_adapter *ad = synn_priv(dev);
 
-	if (c->state != SYNN_LIVE)
-		return -ENETDOWN;
-	mutex_lock(&c->mutex);
-	c->filter_on = true;
-	if (synn_filter_update(c))
-		synn_event(c, SYNN_EVENT_FILTER);
-	mutex_unlock(&c->mutex);
+	ad->filter_on = true;
+	update_filter(ad);
+	synn_check(ad, SYNN_CHECK_RETRY);
 	netif_tx_start_all_queues(dev);
 	return 0;
 }
 
 static int synn_stop(struct net_device *dev)
 {
-	struct synn_card *c = synn_card(dev);
+	struct synn_adapter *ad = synn_priv(dev);
 
 	netif_tx_disable(dev);
-	mutex_lock(&c->mutex);
-	c->filter_on = false;
-	if (c->nr_open)
-		synn_filter_update(c);
-	mutex_unlock(&c->mutex);
+	ad->filter_on = false;
+	update_filter(ad);
 	return 0;
 }
 
 static void synn_set_rx_mode(struct net_device *dev)
 {
-	synn_event(synn_card(dev), SYNN_EVENT_FILTER);
+	synn_event(synn_priv(dev), SYNN_EVENT_FILTER);
 }
 
 static int synn_change_mtu(struct net_device *dev, int mtu)
 {
-	struct synn_card *c = synn_card(dev);
+	struct synn_adapter *ad = synn_priv(dev);
 	int was = dev->mtu, ret;
 
-	if (c->prog && mtu > synn_xdp_max_mtu())
+	if (ad->prog && mtu > synn_xdp_max_mtu())
 		return -EINVAL;
 	/* hosts are told the MTU when the channel is opened */
 	dev->mtu = mtu;
-	ret = synn_link_change(c);
-	if (!ret && mtu <= c->link.max_mtu)
+	ret = synn_session_change(ad);
+	if (!ret && mtu <= ad->session.max_mtu)
 		return 0;
 	dev->mtu = was;
 	if (!ret) {
-		netdev_warn(dev, "the host takes an MTU of %u only\n",
-			    c->link.max_mtu);
+		netdev_warn(dev, "the host accepts an MTU of %u only; the MTU was not changed\n",
+			    ad->session.max_mtu);
 		ret = -EINVAL;
-	} else if (c->state != SYNN_FAILED) {
-		/* nothing has changed */
+	} else if (READ_ONCE(ad->state) != SYNN_FAILED) {
+		/* the session is as it was */
 		return ret;
 	}
-	synn_link_restart(c);
+	synn_session_restart(ad);
 	return ret;
 }
 
 static int synn_set_mac(struct net_device *dev, void *p)
 {
-	struct synn_card *c = synn_card(dev);
+	struct synn_adapter *ad = synn_priv(dev);
 	struct sockaddr *addr = p;
 	u8 set[128];
 	int ret;
 
 	if (!is_valid_ether_addr(addr->sa_data))
 		return -EADDRNOTAVAIL;
-	mutex_lock(&c->mutex);
-	ret = synn_control_set(c, OID_GEN_RNDIS_CONFIG_PARAMETER, set,
+	mutex_lock(&ad->mutex);
+	ret = synn_control_set(ad, OID_GEN_RNDIS_CONFIG_PARAMETER, set,
 			       rndis_put_address(set, sizeof(set),
 						 addr->sa_data));
-	/* the host may have done it all the same, and let nothing else through */
+	/* the host may have set it all the same, and pass on nothing to the other one */
 	if (ret && ret != -ENODEV)
-		synn_control_set(c, OID_GEN_RNDIS_CONFIG_PARAMETER, set,
+		synn_control_set(ad, OID_GEN_RNDIS_CONFIG_PARAMETER, set,
 				 rndis_put_address(set, sizeof(set),
 						   dev->dev_addr));
-	mutex_unlock(&c->mutex);
+	mutex_unlock(&ad->mutex);
 	if (!ret)
 		eth_hw_addr_set(dev, addr->sa_data);
 	return ret;
@@ -93,25 +98,25 @@ static netdev_features_t synn_fix_features(struct net_device *dev,
 					   netdev_features_t f)
 {
 	/*
-	 * What the host has joined does not fit into a page; and it has a checksum
-	 * only in the host's word for it.
+	 * A packet that the host has coalesced does not fit into a page, as XDP needs
+	 * it, and its only checksum is that the host reports it to be right.
 	 */
-	if (synn_card(dev)->prog || !(f & NETIF_F_RXCSUM))
+	if (synn_priv(dev)->prog || !(f & NETIF_F_RXCSUM))
 		f &= ~NETIF_F_LRO;
 	return f;
 }
 
 static int synn_set_features(struct net_device *dev, netdev_features_t f)
 {
-	struct synn_card *c = synn_card(dev);
+	struct synn_adapter *ad = synn_priv(dev);
 	int ret;
 
 	if (!((f ^ dev->features) & (NETIF_F_LRO | NETIF_F_RXCSUM)) ||
-	    c->state != SYNN_LIVE)
-		return 0;
-	mutex_lock(&c->mutex);
-	ret = synn_offload_set(c, f);
-	mutex_unlock(&c->mutex);
+	    !synn_state_has_session(READ_ONCE(ad->state)))
+		return 0;	/* the next session begins with the features */
+	mutex_lock(&ad->mutex);
+	ret = synn_offload_set(ad, f);
+	mutex_unlock(&ad->mutex);
 	return ret;
 }
 
@@ -119,45 +124,40 @@ static u16 synn_select_queue(struct net_device *dev, struct sk_buff *skb,
 			     struct net_device *sb_dev)
 {
 	unsigned int n = dev->real_num_tx_queues, q;
-	struct synn_card *c = synn_card(dev);
+	struct synn_adapter *ad = synn_priv(dev);
 
 	if (n == 1)
 		return 0;
 	if (skb_rx_queue_recorded(skb)) {
 		q = skb_get_rx_queue(skb);
 	} else {
-		/* where the host would have this flow */
+		/* the queue on which the host wants this flow */
 		u32 hash = skb_get_hash(skb);
 
-		q = READ_ONCE(c->send_table[hash % NVSP_TABLE_ENTRIES]);
+		q = READ_ONCE(ad->send_table[hash % NVSP_TABLE_ENTRIES]);
 	}
 	return q < n ? q : q % n;
 }
 
-/* Say what is stuck, and begin again */
+/*
+ * The stack's watchdog reports a queue that was stopped for long. The service task finds
+ * out whether the queue is still stuck then, and whether the host responds.
+ */
 static void synn_tx_timeout(struct net_device *dev, unsigned int q)
 {
-	struct synn_card *c = synn_card(dev);
-	struct synn_chan *ch = c->chans[q];
-	u32 i, n = 0, oldest = 0;
+	struct synn_adapter *ad = synn_priv(dev);
+	struct synn_chan *ch = ad->chans[q];
+	struct synn_tx_load load;
 
-	c->timeouts++;
+	ad->tx_timeouts++;
 	if (!ch)
 		return;
-	for (i = 0; i < ch->tx.nr_slots; i++) {
-		const struct synn_slot *s = &ch->tx.slots[i];
-
-		if (!READ_ONCE(s->id))
-			continue;
-		n++;
-		oldest = max(oldest, jiffies_to_msecs(jiffies - s->since));
-	}
-	netdev_err(dev, "queue %u: the host has %u sends, the oldest for %u ms; %s%s%s%u bytes of room in the ring\n",
-		   q, n, oldest, ch->tx.held ? "a packet waits, " : "",
-		   ch->tx.pend >= 0 ? "copies wait, " : "",
-		   ch->tx.dead ? "the channel takes nothing, " : "",
-		   ch->tx.open ? hv_get_bytes_to_write(&ch->vc->outbound) : 0);
-	synn_reset(c);
+	synn_tx_load(ch, &load);
+	netdev_err(dev, "queue %u: the host has %u sends, the oldest for %u ms; the queue is %s%s\n",
+		   q, load.sends, load.oldest, synn_tx_state_name(ch->tx.state),
+		   ch->tx.pending != SYNN_PENDING_NONE ?
+		   ", and a packet is pending" : "");
+	synn_check(ad, SYNN_CHECK_TX);
 }
 
 const struct net_device_ops synn_netdev_ops = {
@@ -179,29 +179,29 @@ const struct net_device_ops synn_netdev_ops = {
 };
 
 /**
- * synn_netdev_setup() - what a netdev has before it is registered
- * @c: card
+ * synn_netdev_setup() - initialise a netdev before it is registered
+ * @ad: adapter
  */
-void synn_netdev_setup(struct synn_card *c)
+void synn_netdev_setup(struct synn_adapter *ad)
 {
-	struct net_device *dev = c->dev;
+	struct net_device *dev = ad->dev;
 
 	dev->netdev_ops = &synn_netdev_ops;
 	dev->ethtool_ops = &synn_ethtool_ops;
-	dev->watchdog_timeo = WATCHDOG;
+	dev->watchdog_timeo = SYNN_WATCHDOG;
 	dev->min_mtu = ETH_MIN_MTU;
 	dev->max_mtu = MAX_MTU;
 	dev->mtu = ETH_DATA_LEN;
 	dev->priv_flags |= IFF_LIVE_ADDR_CHANGE;
 	/*
-	 * TCP's copy of what a program sends: by words, that is, which costs a
-	 * CPU with caches more than it saves, and any card can be told to do
+	 * TCP then copies by words what a program sends. That is faster on an emulated
+	 * CPU, and slower on one with caches.
 	 */
 	if (compat_cpu_is_emulated()) {
 		dev->hw_features |= NETIF_F_NOCACHE_COPY;
 		dev->features |= NETIF_F_NOCACHE_COPY;
 	}
-	SET_NETDEV_DEV(dev, &c->hv->device);
+	SET_NETDEV_DEV(dev, &ad->hv->device);
 	compat_xdp_features(dev);
 #ifdef COMPAT_QUEUE_STATS
 	dev->stat_ops = &synn_stat_ops;

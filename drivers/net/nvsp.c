@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * NVSP: versions, the two buffers and sub-channels.
+ * NVSP: negotiation of a version, the receive and the send buffer, sub-channels.
  *
- * Messages that ask for a completion are sent one at a time, under
- * synn_card.mutex; the completion is found by its transaction id.
+ * Messages that need a completion are sent one at a time, under synn_adapter.mutex; the
+ * completion is matched by its transaction id.
  */
 #include <linux/kmemleak.h>
 #include <linux/vmalloc.h>
@@ -24,57 +24,42 @@ static u32 message_bytes(u32 version)
 	       NVSP_MESSAGE_SIZE;
 }
 
-static int send(struct synn_card *c, struct nvsp_message *m, u32 bytes, u64 id,
-		u32 flags)
+/* Sends a message and waits for its completion, which is ad->nvsp.answer */
+static int request(struct synn_adapter *ad, struct nvsp_message *m, u32 bytes)
 {
-	int tries, ret;
-
-	/* early in a session the ring is all but empty; later packets fill it */
-	for (tries = 0; tries < 100; tries++) {
-		ret = vmbus_sendpacket(c->hv->channel, m, bytes, id,
-				       VM_PKT_DATA_INBAND, flags);
-		if (ret != -EAGAIN)
-			break;
-		usleep_range(1000, 2000);
-	}
-	return ret;
-}
-
-/* Send, and wait for the completion: c->single.answer */
-static int ask(struct synn_card *c, struct nvsp_message *m, u32 bytes)
-{
-	struct synn_single *s = &c->single;
+	struct synn_nvsp_request *s = &ad->nvsp;
 	u64 id;
 	int ret;
 
-	lockdep_assert_held(&c->mutex);
-	spin_lock_irq(&c->wait_lock);
+	lockdep_assert_held(&ad->mutex);
+	spin_lock_irq(&ad->wait_lock);
 	reinit_completion(&s->done);
 	memset(&s->answer, 0, sizeof(s->answer));
 	s->answer_len = 0;
 	id = synn_id(SYNN_ID_NVSP, ++s->gen, 0);
 	s->id = id;
-	spin_unlock_irq(&c->wait_lock);
+	spin_unlock_irq(&ad->wait_lock);
 
-	ret = send(c, m, bytes, id, VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED);
-	if (!ret && !synn_wait(c, &s->done))
-		ret = READ_ONCE(c->hv->channel->rescind) ? -ENODEV : -ETIMEDOUT;
+	ret = synn_chan_send(ad, m, bytes, id,
+			     VMBUS_DATA_PACKET_FLAG_COMPLETION_REQUESTED);
+	if (!ret && !synn_chan_wait(ad, &s->done, synn_host_timeout))
+		ret = synn_chan_wait_error(ad);
 
-	spin_lock_irq(&c->wait_lock);
+	spin_lock_irq(&ad->wait_lock);
 	s->id = 0;
-	spin_unlock_irq(&c->wait_lock);
+	spin_unlock_irq(&ad->wait_lock);
 	return ret;
 }
 
-/* Whether the answer is of @type and has @bytes at least behind that */
-static bool answered(const struct synn_card *c, u32 type, size_t bytes)
+/* Whether the answer is of @type and has at least @bytes after the type */
+static bool answered(const struct synn_adapter *ad, u32 type, size_t bytes)
 {
-	return c->single.answer.type == type &&
-	       c->single.answer_len >= sizeof(u32) + bytes;
+	return ad->nvsp.answer.type == type &&
+	       ad->nvsp.answer_len >= sizeof(u32) + bytes;
 }
 
 /**
- * synn_nvsp_completed() - the completion of what ask() has sent
+ * synn_nvsp_completed() - the completion of an NVSP request
  * @ch: where it came
  * @id: its transaction id
  * @payload: of it
@@ -85,12 +70,12 @@ static bool answered(const struct synn_card *c, u32 type, size_t bytes)
 void synn_nvsp_completed(struct synn_chan *ch, u64 id, const void *payload,
 			 u32 len)
 {
-	struct synn_card *c = ch->card;
-	struct synn_single *s = &c->single;
+	struct synn_adapter *ad = ch->adapter;
+	struct synn_nvsp_request *s = &ad->nvsp;
 	unsigned long flags;
 	bool found;
 
-	spin_lock_irqsave(&c->wait_lock, flags);
+	spin_lock_irqsave(&ad->wait_lock, flags);
 	found = s->id == id;
 	if (found) {
 		s->id = 0;
@@ -99,29 +84,29 @@ void synn_nvsp_completed(struct synn_chan *ch, u64 id, const void *payload,
 		       min_t(u32, len, sizeof(s->answer)));
 		complete(&s->done);
 	}
-	spin_unlock_irqrestore(&c->wait_lock, flags);
+	spin_unlock_irqrestore(&ad->wait_lock, flags);
 	if (!found)
-		synn_bad(ch, "a completion that nothing waits for", id);
+		synn_bad_packet(ch, "a completion of no request", id);
 }
 
-/* The host says where packets should go, by the hash of their flow */
+/* The host names a queue for each hash of a flow */
 static void indirection_table(struct synn_chan *ch, const void *payload, u32 len)
 {
 	u32 table[NVSP_TABLE_ENTRIES], i;
-	struct synn_card *c = ch->card;
+	struct synn_adapter *ad = ch->adapter;
 
-	if (nvsp_parse_table(payload, len, c->link.version, table)) {
-		synn_bad(ch, "a bad indirection table", 0);
+	if (nvsp_parse_table(payload, len, ad->session.version, table)) {
+		synn_bad_packet(ch, "a bad indirection table", 0);
 		return;
 	}
-	/* used modulo the number of queues that there are */
+	/* an entry is used modulo the number of queues */
 	for (i = 0; i < NVSP_TABLE_ENTRIES; i++)
-		WRITE_ONCE(c->send_table[i], table[i] % SYNN_MAX_QUEUES);
+		WRITE_ONCE(ad->send_table[i], table[i] % SYNN_MAX_QUEUES);
 }
 
 /**
- * synn_nvsp_message() - what the host says on its own
- * @ch: where
+ * synn_nvsp_message() - a message that the host sends on its own
+ * @ch: where it was received
  * @payload: of the packet, a copy
  * @len: bytes of it
  *
@@ -132,7 +117,7 @@ void synn_nvsp_message(struct synn_chan *ch, const void *payload, u32 len)
 	const struct nvsp_message *m = payload;
 
 	if (len < sizeof(m->type)) {
-		synn_bad(ch, "a short message", 0);
+		synn_bad_packet(ch, "a short message", 0);
 		return;
 	}
 	switch (m->type) {
@@ -142,25 +127,26 @@ void synn_nvsp_message(struct synn_chan *ch, const void *payload, u32 len)
 	case NVSP_SEND_VF_ASSOCIATION:
 	case NVSP_SWITCH_DATA_PATH:
 		/*
-		 * A second way for packets: not offered to the host, not used.
-		 * Hosts may ask for completions of these, and wait for none.
+		 * A VF as a second data path: the driver does not announce that it
+		 * could use one. Hosts may ask for completions of these messages, but
+		 * wait for none.
 		 */
 		break;
 	default:
-		synn_bad(ch, "an unknown message", 0);
+		synn_bad_packet(ch, "an unknown message", 0);
 	}
 }
 
 /**
- * synn_nvsp_negotiate() - agree on a version, tell the configuration
- * @c: with its primary open
+ * synn_nvsp_negotiate() - negotiate a version and send the configuration
+ * @ad: with its primary open
  *
- * Context: process, card->mutex held; sleeps for as long as the host may take.
+ * Context: process, adapter->mutex held; sleeps for as long as the host may take.
  * Return: 0, -EPROTO if no version suits, or an error.
  */
-int synn_nvsp_negotiate(struct synn_card *c)
+int synn_nvsp_negotiate(struct synn_adapter *ad)
 {
-	struct synn_link *l = &c->link;
+	struct synn_session *s = &ad->session;
 	struct nvsp_message m;
 	unsigned int i;
 	u32 version = 0, bytes;
@@ -171,39 +157,39 @@ int synn_nvsp_negotiate(struct synn_card *c)
 		synn_message(&m, NVSP_INIT);
 		m.init.min_version = version;
 		m.init.max_version = version;
-		ret = ask(c, &m, message_bytes(version));
+		ret = request(ad, &m, message_bytes(version));
 		if (ret)
 			return ret;
-		if (!answered(c, NVSP_INIT_COMPLETE,
+		if (!answered(ad, NVSP_INIT_COMPLETE,
 			      sizeof(struct nvsp_init_complete)))
 			return -EPROTO;
-		if (c->single.answer.init_complete.status ==
+		if (ad->nvsp.answer.init_complete.status ==
 		    NVSP_STATUS_SUCCESS)
 			break;
 	}
 	if (i == ARRAY_SIZE(versions)) {
-		netdev_err(c->dev, "the host speaks none of our versions of NVSP\n");
+		netdev_err(ad->dev, "the host supports none of the NVSP versions 4.0 to 6.1; the adapter can't be used\n");
 		return -EPROTO;
 	}
-	l->version = version;
+	s->version = version;
 	bytes = message_bytes(version);
-	l->message_bytes = bytes;
-	l->max_ranges = SYNN_MAX_RANGES;
-	if (c->single.answer.init_complete.max_mdl_chain >= 2)
-		l->max_ranges = min_t(u32, SYNN_MAX_RANGES,
-				      c->single.answer.init_complete.max_mdl_chain);
+	s->message_bytes = bytes;
+	s->max_ranges = SYNN_MAX_RANGES;
+	if (ad->nvsp.answer.init_complete.max_mdl_chain >= 2)
+		s->max_ranges = min_t(u32, SYNN_MAX_RANGES,
+				      ad->nvsp.answer.init_complete.max_mdl_chain);
 
-	/* hosts have their own idea of an MTU that is less than any Ethernet's */
-	l->mtu = max_t(u32, c->dev->mtu, ETH_DATA_LEN);
+	/* hosts replace an MTU below 1500 by their default */
+	s->mtu = max_t(u32, ad->dev->mtu, ETH_DATA_LEN);
 	synn_message(&m, NVSP_SEND_NDIS_CONFIG);
-	m.ndis_config.mtu = l->mtu + ETH_HLEN;
+	m.ndis_config.mtu = s->mtu + ETH_HLEN;
 	m.ndis_config.capabilities = NVSP_CAP_8021Q;
-	/* without that hosts don't tell of another speed */
+	/* without that capability hosts don't indicate a change of speed */
 	if (version >= NVSP_VERSION_5)
 		m.ndis_config.capabilities |= NVSP_CAP_TEAMING;
 	if (version >= NVSP_VERSION_61)
 		m.ndis_config.capabilities |= NVSP_CAP_RSC;
-	ret = send(c, &m, bytes, 0, 0);
+	ret = synn_chan_send(ad, &m, bytes, 0, 0);
 	if (ret)
 		return ret;
 
@@ -211,36 +197,59 @@ int synn_nvsp_negotiate(struct synn_card *c)
 	m.ndis_version.major = NVSP_NDIS_MAJOR;
 	m.ndis_version.minor = version >= NVSP_VERSION_5 ? NVSP_NDIS_MINOR_30 :
 							  NVSP_NDIS_MINOR_1;
-	return send(c, &m, bytes, 0, 0);
+	return synn_chan_send(ad, &m, bytes, 0, 0);
 }
 
 /* ---- buffers ------------------------------------------------------------------ */
 
-static int make_buffer(struct synn_card *c, struct synn_buffer *b, u64 bytes)
+static void release_buffer(struct synn_quarantined *q, bool confirmed)
 {
-	int ret;
+	struct synn_buffer *b = container_of(q, struct synn_buffer, quarantine);
 
-	b->bytes = PAGE_ALIGN(bytes);
-	b->data = vzalloc(b->bytes);
-	if (!b->data)
-		return -ENOMEM;
-	ret = vmbus_establish_gpadl(c->hv->channel, b->data, b->bytes,
-				    &b->gpadl);
-	if (ret) {
-		netdev_err(c->dev, "the host does not take a buffer of %u KiB: %d\n",
-			   b->bytes >> 10, ret);
-		/*
-		 * Our bus has seen to what the host may still write; on the
-		 * kernel's there is no telling after silence.
-		 */
-		compat_free_buffer(b->data, ret != -ETIMEDOUT);
-		b->data = NULL;
+	if (confirmed) {
+		vfree(b->data);
+		kfree(b);
+	} else {
+		kmemleak_not_leak(b->data);
+		kmemleak_not_leak(b);
 	}
-	return ret;
 }
 
-static int tell_buffer(struct synn_card *c, struct synn_buffer *b, u32 type,
-		       u16 id, u32 answer_type, size_t answer_bytes)
+static int alloc_buffer(struct synn_adapter *ad, struct synn_buffer **buffer,
+			u64 bytes)
+{
+	struct synn_buffer *b = kzalloc(sizeof(*b), GFP_KERNEL);
+	int ret;
+
+	if (!b)
+		return -ENOMEM;
+	b->quarantine.release = release_buffer;
+	b->bytes = PAGE_ALIGN(bytes);
+	b->data = vzalloc(b->bytes);
+	if (!b->data) {
+		kfree(b);
+		return -ENOMEM;
+	}
+	ret = vmbus_establish_gpadl(ad->hv->channel, b->data, b->bytes,
+				    &b->gpadl);
+	if (ret) {
+		netdev_err(ad->dev, "the host does not accept a buffer of %u KiB (%d)\n",
+			   b->bytes >> 10, ret);
+		/*
+		 * Our bus keeps the pages if the host may still write to them; on the
+		 * kernel's that is not known after a timeout.
+		 */
+		compat_free_buffer(b->data, ret != -ETIMEDOUT);
+		kfree(b);
+		return ret;
+	}
+	*buffer = b;
+	return 0;
+}
+
+static int announce_buffer(struct synn_adapter *ad, struct synn_buffer *b,
+			   u32 type, u16 id, u32 answer_type,
+			   size_t answer_bytes)
 {
 	struct nvsp_message m;
 	int ret;
@@ -248,175 +257,184 @@ static int tell_buffer(struct synn_card *c, struct synn_buffer *b, u32 type,
 	synn_message(&m, type);
 	m.buffer.gpadl = b->gpadl.gpadl_handle;
 	m.buffer.id = id;
-	b->told = true;
-	ret = ask(c, &m, c->link.message_bytes);
+	b->announced = true;
+	ret = request(ad, &m, ad->session.message_bytes);
 	if (ret)
 		return ret;
-	return answered(c, answer_type, answer_bytes) ? 0 : -EPROTO;
+	return answered(ad, answer_type, answer_bytes) ? 0 : -EPROTO;
 }
 
-static int receive_buffer(struct synn_card *c)
+static int receive_buffer(struct synn_adapter *ad)
 {
 	const struct nvsp_receive_buffer_complete *a =
-		&c->single.answer.receive_buffer_complete;
-	struct synn_link *l = &c->link;
-	struct synn_buffer *b = &l->receive;
+		&ad->nvsp.answer.receive_buffer_complete;
+	struct synn_session *s = &ad->session;
+	struct synn_buffer *b;
 	int ret;
 
-	ret = make_buffer(c, b, (u64)c->want_sections * SYNN_SECTION_BYTES);
-	if (!ret)
-		ret = tell_buffer(c, b, NVSP_SEND_RECEIVE_BUFFER,
+	ret = alloc_buffer(ad, &s->receive, (u64)ad->wanted_sections * SYNN_SECTION_BYTES);
+	if (ret)
+		return ret;
+	b = s->receive;
+	ret = announce_buffer(ad, b, NVSP_SEND_RECEIVE_BUFFER,
 				  NVSP_RECEIVE_BUFFER_ID,
 				  NVSP_SEND_RECEIVE_BUFFER_COMPLETE, sizeof(*a));
 	if (ret)
 		return ret;
 	if (a->status != NVSP_STATUS_SUCCESS) {
-		netdev_err(c->dev, "the host refuses the receive buffer (status %u)\n",
+		netdev_err(ad->dev, "the host refuses the receive buffer (status %u); the adapter can't be used\n",
 			   a->status);
 		return -EIO;
 	}
 	if (a->section_count != 1 || a->section.offset || !a->section.size ||
 	    !a->section.count ||
 	    a->section.count > b->bytes / a->section.size) {
-		netdev_err(c->dev, "the host divides the receive buffer oddly: %u of %u bytes\n",
+		netdev_err(ad->dev, "the host divides the receive buffer into %u sections of %u bytes, which is not possible; the adapter can't be used\n",
 			   a->section.count, a->section.size);
 		return -EPROTO;
 	}
-	l->sections = a->section.count;
+	s->sections = a->section.count;
 	return 0;
 }
 
-static int send_buffer(struct synn_card *c)
+static int send_buffer(struct synn_adapter *ad)
 {
 	const struct nvsp_send_buffer_complete *a =
-		&c->single.answer.send_buffer_complete;
-	struct synn_link *l = &c->link;
-	struct synn_buffer *b = &l->send;
+		&ad->nvsp.answer.send_buffer_complete;
+	struct synn_session *s = &ad->session;
+	struct synn_buffer *b;
 	int ret;
 
-	ret = make_buffer(c, b, (u64)synn_send_buffer << 10);
-	if (!ret)
-		ret = tell_buffer(c, b, NVSP_SEND_SEND_BUFFER,
+	ret = alloc_buffer(ad, &s->send, (u64)synn_send_buffer << 10);
+	if (ret)
+		return ret;
+	b = s->send;
+	ret = announce_buffer(ad, b, NVSP_SEND_SEND_BUFFER,
 				  NVSP_SEND_BUFFER_ID,
 				  NVSP_SEND_SEND_BUFFER_COMPLETE, sizeof(*a));
 	if (ret)
 		return ret;
 	if (a->status != NVSP_STATUS_SUCCESS) {
-		netdev_err(c->dev, "the host refuses the send buffer (status %u)\n",
+		netdev_err(ad->dev, "the host refuses the send buffer (status %u); the adapter can't be used\n",
 			   a->status);
 		return -EIO;
 	}
 	if (a->section_size < RNDIS_PACKET_HEADER_MAX || a->section_size % 8 ||
 	    a->section_size > b->bytes) {
-		netdev_err(c->dev, "the host divides the send buffer oddly: %u bytes\n",
+		netdev_err(ad->dev, "the host divides the send buffer into sections of %u bytes, which is not possible; the adapter can't be used\n",
 			   a->section_size);
 		return -EPROTO;
 	}
-	l->section_bytes = a->section_size;
+	s->section_bytes = a->section_size;
 	return 0;
 }
 
 /**
- * synn_nvsp_buffers() - make both buffers, and show them to the host
- * @c: after synn_nvsp_negotiate()
+ * synn_nvsp_buffers() - allocate both buffers and announce them to the host
+ * @ad: after synn_nvsp_negotiate()
  *
- * Context: process, card->mutex held; sleeps for as long as the host may take.
- * Return: 0 or an error; what was made is taken back by synn_nvsp_free_buffers().
+ * Context: process, adapter->mutex held; sleeps for as long as the host may take.
+ * Return: 0 or an error; synn_nvsp_free_buffers() frees what was allocated.
  */
-int synn_nvsp_buffers(struct synn_card *c)
+int synn_nvsp_buffers(struct synn_adapter *ad)
 {
-	int ret = receive_buffer(c);
+	int ret = receive_buffer(ad);
 
-	return ret ?: send_buffer(c);
+	return ret ?: send_buffer(ad);
 }
 
-static void revoke(struct synn_card *c, struct synn_buffer *b, u32 type, u16 id)
+static void revoke(struct synn_adapter *ad, struct synn_buffer *b, u32 type,
+		   u16 id)
 {
 	struct nvsp_message m;
 
+	if (!b || !b->announced)
+		return;
+	b->announced = false;
 	synn_message(&m, type);
 	m.revoke.id = id;
-	/* hosts need not confirm it, and the close that follows says the same */
-	if (b->told)
-		send(c, &m, c->link.message_bytes, 0, 0);
-	b->told = false;
+	/* hosts need not confirm it; the teardown of the GPADL is confirmed */
+	synn_chan_send(ad, &m, ad->session.message_bytes, 0, 0);
 }
 
 /**
- * synn_nvsp_revoke() - the session ends: the host should let go of the buffers
- * @c: card
+ * synn_nvsp_revoke() - tell the host to stop using the buffers
+ * @ad: adapter whose session is being closed
  *
- * Context: process, card->mutex held.
+ * Context: process, adapter->mutex held.
  */
-void synn_nvsp_revoke(struct synn_card *c)
+void synn_nvsp_revoke(struct synn_adapter *ad)
 {
-	revoke(c, &c->link.receive, NVSP_REVOKE_RECEIVE_BUFFER,
+	revoke(ad, ad->session.receive, NVSP_REVOKE_RECEIVE_BUFFER,
 	       NVSP_RECEIVE_BUFFER_ID);
-	revoke(c, &c->link.send, NVSP_REVOKE_SEND_BUFFER, NVSP_SEND_BUFFER_ID);
+	revoke(ad, ad->session.send, NVSP_REVOKE_SEND_BUFFER,
+	       NVSP_SEND_BUFFER_ID);
 }
 
-static int free_buffer(struct synn_card *c, struct synn_buffer *b, bool safe)
+static void free_buffer(struct synn_adapter *ad, struct synn_buffer **buffer)
 {
-	int ret = 0;
+	struct synn_buffer *b = *buffer;
+	int ret;
 
-	if (!b->data)
-		return 0;
-	if (b->gpadl.gpadl_handle)
-		ret = vmbus_teardown_gpadl(c->hv->channel, &b->gpadl);
-	if (ret || !safe) {
-		c->quarantined += b->bytes >> PAGE_SHIFT;
-		netdev_err(c->dev, "a buffer of %u KiB is kept for ever, since the host may still write to it\n",
-			   b->bytes >> 10);
-		kmemleak_not_leak(b->data);
-	} else {
-		vfree(b->data);
+	if (!b)
+		return;
+	*buffer = NULL;
+	ret = vmbus_teardown_gpadl(ad->hv->channel, &b->gpadl);
+	if (!ret) {
+		release_buffer(&b->quarantine, true);
+		return;
 	}
-	*b = (struct synn_buffer){ };
-	return ret;
+	netdev_warn(ad->dev, "the host has not confirmed that it does not use a buffer of %u KiB any more (%d)\n",
+		    b->bytes >> 10, ret);
+#ifdef SYNTHIO_OWN_NAMES
+	/* our bus keeps its pages for as long as the host may use them */
+	release_buffer(&b->quarantine, true);
+#else
+	b->quarantine.until_rescind = true;
+	synn_quarantine_add(ad, &b->quarantine, b->bytes >> PAGE_SHIFT);
+#endif
 }
 
 /**
  * synn_nvsp_free_buffers() - the mirror of synn_nvsp_buffers()
- * @c: card; nobody looks at the buffers
- * @safe: the host has confirmed that its channels are closed
+ * @ad: adapter; neither NAPI nor a sender uses the buffers
  *
- * Context: process, card->mutex held; sleeps for as long as the host may take.
- * Return: 0, or an error if the host keeps one of them.
+ * Context: process, adapter->mutex held; sleeps for as long as the bus waits for the
+ *	host.
  */
-int synn_nvsp_free_buffers(struct synn_card *c, bool safe)
+void synn_nvsp_free_buffers(struct synn_adapter *ad)
 {
-	int ret = free_buffer(c, &c->link.receive, safe);
-
-	return free_buffer(c, &c->link.send, safe) ?: ret;
+	free_buffer(ad, &ad->session.receive);
+	free_buffer(ad, &ad->session.send);
 }
 
 /**
- * synn_nvsp_subchannels() - ask for sub-channels
- * @c: card
+ * synn_nvsp_subchannels() - request sub-channels
+ * @ad: adapter
  * @count: how many
  * @granted: how many of them the host will offer
  *
- * Context: process, card->mutex held; sleeps for as long as the host may take.
+ * Context: process, adapter->mutex held; sleeps for as long as the host may take.
  * Return: 0 or an error.
  */
-int synn_nvsp_subchannels(struct synn_card *c, unsigned int count,
+int synn_nvsp_subchannels(struct synn_adapter *ad, unsigned int count,
 			  unsigned int *granted)
 {
 	const struct nvsp_subchannel_complete *a =
-		&c->single.answer.subchannel_complete;
+		&ad->nvsp.answer.subchannel_complete;
 	struct nvsp_message m;
 	int ret;
 
 	*granted = 0;
-	if (c->link.version < NVSP_VERSION_5)
+	if (ad->session.version < NVSP_VERSION_5)
 		return -EOPNOTSUPP;
 	synn_message(&m, NVSP_SUBCHANNEL);
 	m.subchannel.op = NVSP_SUBCHANNEL_ALLOCATE;
 	m.subchannel.count = count;
-	ret = ask(c, &m, c->link.message_bytes);
+	ret = request(ad, &m, ad->session.message_bytes);
 	if (ret)
 		return ret;
-	if (!answered(c, NVSP_SUBCHANNEL, sizeof(*a)))
+	if (!answered(ad, NVSP_SUBCHANNEL, sizeof(*a)))
 		return -EPROTO;
 	if (a->status != NVSP_STATUS_SUCCESS)
 		return -EIO;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Messages of a card as bytes; see rndis.h. */
+/* RNDIS messages as bytes; see rndis.h. */
 #include "rndis.h"
 
 #define BODY		((u32)sizeof(struct rndis_header))
@@ -7,14 +7,14 @@
 /* ---- from the host: data ------------------------------------------------------ */
 
 /*
- * Memory that may change is read once, so that what is checked is what is used. It
- * is memory of any alignment: some hosts make the receive buffer's suballocations
- * of 1806 bytes.
+ * Memory that the host may change is read once, so that what is checked is what is
+ * used. It may have any alignment: the suballocations of some hosts' receive buffers
+ * have 1806 bytes.
  */
 static inline void fetch(void *to, const void *at, u32 offset, size_t n)
 {
 	memcpy(to, (const u8 *)at + offset, n);
-	/* the compiler is not to read there again */
+	/* the compiler must not read the original again */
 	barrier();
 }
 
@@ -115,7 +115,7 @@ int rndis_parse_packet(const void *msg, u32 room, struct rndis_rx *rx)
 			   m.p.info_len, rx);
 }
 
-/* ---- from the host: control; in memory of our own ------------------------------ */
+/* ---- from the host: control; copies ------------------------------ */
 
 /* Whether a message of @len bytes is whole, with a body of at least @min */
 static int check_header(const void *msg, u32 len, u32 min, u32 *type, u32 *end)
@@ -198,13 +198,13 @@ int rndis_parse_limits(const void *msg, u32 len, struct rndis_limits *l)
 }
 
 /**
- * rndis_parse_indicate() - what the host says on its own
+ * rndis_parse_indicate() - an indication of the host
  * @msg: a copy of the message
  * @len: bytes of its range
  * @a: filled in: status and info
  *
- * Old virtual switches don't count the info in the message's own length, so the
- * range is what the info has to lie in.
+ * Old virtual switches don't include the info in the message's own length, so the
+ * info has to lie in the range.
  *
  * Return: 0; -EINVAL.
  */
@@ -233,7 +233,7 @@ int rndis_parse_indicate(const void *msg, u32 len, struct rndis_answer *a)
  * rndis_parse_offloads() - the answer to OID_TCP_OFFLOAD_HARDWARE_CAPABILITIES
  * @info: what the query returned
  * @len: its bytes
- * @o: filled in; what the host does not say is 0
+ * @o: filled in; 0 for what the host does not report
  *
  * Return: 0; -EINVAL.
  */
@@ -302,10 +302,10 @@ int rndis_parse_rss(const void *info, u32 len, struct rndis_rss *r)
  * @msg: a copy of the message
  * @len: its bytes
  * @version: NVSP_VERSION_* of the session
- * @table: filled in: NVSP_TABLE_ENTRIES channel indices, as they came
+ * @table: filled in: NVSP_TABLE_ENTRIES channel indices, not checked
  *
- * Up to version 6 hosts may give an offset that is too small. There the table is
- * behind the largest message of that version, if what came is as long as that.
+ * Up to version 6 hosts may give an offset that is too small. Then the table is behind
+ * the largest message of that version, if the packet is as long as that.
  *
  * Return: 0; -EINVAL.
  */
@@ -341,7 +341,7 @@ static void *put_info(void *to, u32 type, u32 value)
 }
 
 /**
- * rndis_put_packet() - what stands in front of a frame
+ * rndis_put_packet() - the header of a frame, with its per-packet info
  * @to: room for rndis_packet_header() bytes
  * @tx: the frame
  *
@@ -391,7 +391,7 @@ static void *put_header(void *to, u32 type, u32 body)
  * rndis_put_initialize() - INITIALIZE
  * @to: room for BODY + sizeof(struct rndis_initialize)
  * @id: of the request
- * @max_transfer: bytes that we take in one message
+ * @max_transfer: bytes that the driver accepts in one message
  *
  * Return: bytes written.
  */
@@ -446,7 +446,7 @@ u32 rndis_put_keepalive_done(void *to, u32 id)
  * @type: RNDIS_TYPE_QUERY or RNDIS_TYPE_SET
  * @id: of the request
  * @oid: OID_*
- * @info: what goes with it, right behind the request
+ * @info: the input or the value, right behind the request
  * @info_len: its bytes
  *
  * Return: bytes written; 0 if there is no room.
@@ -470,7 +470,7 @@ u32 rndis_put_request(void *to, u32 room, u32 type, u32 id, u32 oid,
 }
 
 /**
- * rndis_put_offload_query() - what goes with a query of the capabilities
+ * rndis_put_offload_query() - the input of a query of the offloads
  * @to: room for a struct ndis_offload
  * @revision: NDIS_OFFLOAD_REVISION_* that the host knows
  *
@@ -491,7 +491,7 @@ u32 rndis_put_offload_query(void *to, u32 revision)
 }
 
 /**
- * rndis_put_rss_query() - what goes with a query of receive side scaling
+ * rndis_put_rss_query() - the input of a query of receive side scaling
  * @to: room for a struct ndis_rss_capabilities
  *
  * Return: bytes written.
@@ -510,12 +510,12 @@ u32 rndis_put_rss_query(void *to)
 /**
  * rndis_put_offload_set() - OID_TCP_OFFLOAD_PARAMETERS
  * @to: room for a struct ndis_offload_parameters
- * @w: how it is to be
+ * @w: the settings
  * @with_rsc: the host knows the fields of NVSP version 5
  *
  * Return: bytes written.
  */
-u32 rndis_put_offload_set(void *to, const struct rndis_offload_wish *w,
+u32 rndis_put_offload_set(void *to, const struct rndis_offload_params *w,
 			  bool with_rsc)
 {
 	struct ndis_offload_parameters *p = to;
@@ -525,7 +525,7 @@ u32 rndis_put_offload_set(void *to, const struct rndis_offload_wish *w,
 	p->header.type = NDIS_OBJECT_DEFAULT;
 	p->header.revision = NDIS_OFFLOAD_REVISION_3;
 	p->header.size = size;
-	/* the kernel sees to IP headers itself */
+	/* the kernel computes checksums of IP headers itself */
 	p->ip4_csum = NDIS_PARAM_CSUM_OFF;
 	p->tcp4_csum = w->tcp4;
 	p->udp4_csum = w->udp4;
@@ -575,7 +575,7 @@ u32 rndis_put_rss_set(void *to, u32 room, u16 flags, u32 hash_info,
 }
 
 /**
- * rndis_put_address() - the config parameter that sets the card's address
+ * rndis_put_address() - the config parameter that sets the MAC address
  * @to: where
  * @room: bytes there
  * @mac: 6 bytes

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Messages as bytes, of RNDIS for the most part: what the driver says, and what a
- * host says, checked.
- * No kernel service is used, so the same file is tested and fuzzed in user space.
+ * RNDIS messages, and one of NVSP, as bytes: those of the driver are built, and those of
+ * the host are checked and parsed. No kernel service is used, so the same file is
+ * tested and fuzzed in user space.
  *
  * What is parsed may lie in memory that the host writes to meanwhile, at any
  * address: headers and per-packet info are copied once, and only the copy is used.
@@ -14,13 +14,13 @@
 #include <synthio/netvsp.h>
 #include <synthio/rndis.h>
 
-/* Bytes in front of the data of a packet: without info, and with all there is */
+/* Bytes of a packet's header: without per-packet info, and with all of it */
 #define RNDIS_PACKET_HEADER	(sizeof(struct rndis_header) + \
 				 sizeof(struct rndis_packet))
 #define RNDIS_INFO_BYTES	(sizeof(struct rndis_info) + sizeof(u32))
 #define RNDIS_PACKET_HEADER_MAX	(RNDIS_PACKET_HEADER + 3 * RNDIS_INFO_BYTES)
 
-/* Pieces of info that are looked at in one packet; hosts send a handful */
+/* Most per-packet info that is parsed in one packet; hosts send less */
 #define RNDIS_MAX_INFOS		16
 
 enum {
@@ -35,7 +35,7 @@ enum {
  * struct rndis_rx - a packet from the host
  * @data: where the frame begins, from the start of the message
  * @len: its bytes
- * @has: RNDIS_HAS_*: what of the rest has a meaning
+ * @has: RNDIS_HAS_*: which of the other fields are valid
  * @csum: NDIS_RXCSUM_*
  * @vlan: as NDIS_INFO_8021Q
  * @hash: of the flow
@@ -56,7 +56,7 @@ struct rndis_rx {
 /**
  * struct rndis_tx - a packet to the host
  * @len: bytes of the frame
- * @has: RNDIS_HAS_VLAN, _CSUM, _LSO: what goes with it
+ * @has: RNDIS_HAS_VLAN, _CSUM, _LSO: which per-packet info it has
  * @vlan: as NDIS_INFO_8021Q
  * @csum: as NDIS_INFO_CHECKSUM
  * @lso: as NDIS_INFO_LSO
@@ -70,7 +70,7 @@ struct rndis_tx {
 };
 
 /**
- * struct rndis_answer - what a host answers to a request
+ * struct rndis_answer - a host's answer to a request
  * @type: of the message, with RNDIS_COMPLETION
  * @id: of the request
  * @status: NDIS_STATUS_*
@@ -86,7 +86,7 @@ struct rndis_answer {
 };
 
 /**
- * struct rndis_limits - what a host takes in one transfer
+ * struct rndis_limits - what a host accepts in one transfer
  * @max_packets: messages, at least 1
  * @max_transfer: bytes
  * @align_shift: log2 of the alignment of each message
@@ -98,7 +98,7 @@ struct rndis_limits {
 };
 
 /**
- * struct rndis_offloads - what a host can do to packets
+ * struct rndis_offloads - the offloads that a host has
  * @csum4: NDIS_CSUM4_* that it can compute
  * @csum6: NDIS_CSUM6_*
  * @rx4: NDIS_CSUM4_* that it verifies
@@ -106,7 +106,7 @@ struct rndis_limits {
  * @lso4_max: bytes of a large packet, IPv4; 0: none
  * @lso6_max: likewise, IPv6
  * @lso6_options: NDIS_LSO6_*
- * @rsc: it joins packets to large ones, for both
+ * @rsc: it coalesces received packets, of both
  */
 struct rndis_offloads {
 	u32 csum4;
@@ -121,9 +121,9 @@ struct rndis_offloads {
 
 /**
  * struct rndis_rss - receive side scaling
- * @queues: channels that a host spreads packets over, at least 1
+ * @queues: channels over which a host distributes packets, at least 1
  * @entries: of the table
- * @caps: NDIS_RSS_CAP_*: which ports it can make hashes of
+ * @caps: NDIS_RSS_CAP_*: which ports it can hash
  */
 struct rndis_rss {
 	u32 queues;
@@ -131,8 +131,8 @@ struct rndis_rss {
 	u32 caps;
 };
 
-/* How an offload is to be: NDIS_PARAM_* of struct ndis_offload_parameters */
-struct rndis_offload_wish {
+/* Settings of offloads: NDIS_PARAM_* of struct ndis_offload_parameters */
+struct rndis_offload_params {
 	u8 tcp4, udp4, tcp6, udp6;
 	u8 lso4, lso6;
 	u8 rsc4, rsc6;
@@ -154,20 +154,20 @@ u32 rndis_put_request(void *to, u32 room, u32 type, u32 id, u32 oid,
 u32 rndis_put_keepalive_done(void *to, u32 id);
 u32 rndis_put_offload_query(void *to, u32 revision);
 u32 rndis_put_rss_query(void *to);
-u32 rndis_put_offload_set(void *to, const struct rndis_offload_wish *w,
+u32 rndis_put_offload_set(void *to, const struct rndis_offload_params *w,
 			  bool with_rsc);
 u32 rndis_put_rss_set(void *to, u32 room, u16 flags, u32 hash_info,
 		      const u32 *table, u32 entries, const u8 *key);
 u32 rndis_put_address(void *to, u32 room, const u8 *mac);
 
-/* What a VLAN tag is in NDIS_INFO_8021Q */
+/* A VLAN tag in the format of NDIS_INFO_8021Q */
 static inline u32 rndis_vlan(u16 tci)
 {
 	return (tci & NDIS_VLAN_ID_MASK) << NDIS_VLAN_ID_SHIFT |
 	       (tci & 1u << 12 ? NDIS_VLAN_CFI : 0) | tci >> 13;
 }
 
-/* And back */
+/* The reverse of rndis_vlan() */
 static inline u16 rndis_tci(u32 vlan)
 {
 	return (vlan >> NDIS_VLAN_ID_SHIFT & NDIS_VLAN_ID_MASK) |

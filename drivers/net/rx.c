@@ -2,15 +2,15 @@
 /*
  * Packets from the host.
  *
- * A transfer-pages packet names pieces of the receive buffer. They belong to us
+ * A transfer-pages packet names pieces of the receive buffer. They belong to the guest
  * until the transfer is completed, but the host can write to them all the same: what
- * is checked is read once (rndis.c), and frames are copied before anybody looks
- * at what is in them. That copy is the price of a protocol in which the host
- * chooses where packets lie.
+ * is checked is read once (rndis.c), and a frame is copied before its contents are
+ * looked at. The copy is necessary since in this protocol the host chooses where
+ * packets lie.
  *
- * Small frames go into small skbs; what fits, into a page of the pool; larger ones,
- * which the host has joined (RSC), into several. With an XDP program every frame
- * goes into a page of its own, with headroom.
+ * A small frame is copied into a small skb, a larger one into a page of the pool, and
+ * one that the host has coalesced (RSC) into several pages. With an XDP program every
+ * frame is copied into a page of its own, with headroom.
  */
 #include <linux/bpf.h>
 #include <linux/ip.h>
@@ -29,24 +29,24 @@
 #define TAILROOM		SKB_DATA_ALIGN(sizeof(struct skb_shared_info))
 #define PAGE_FRAME_MAX		(PAGE_SIZE - HEADROOM - TAILROOM)
 #define XDP_FRAME_MAX		(PAGE_SIZE - XDP_PACKET_HEADROOM - TAILROOM)
-/* of a packet in several pages: what its skb's head holds */
+/* Bytes of a packet in several pages that are in its skb's head */
 #define HEAD_BYTES		256
 #define FRAME_MAX		(65535u + ETH_HLEN + VLAN_HLEN)
 #define POOL_PAGES		512
-/* transfers that are completed together, at most */
-#define DONE_BATCH		16
+/* Transfers that are completed together, at most */
+#define COMPLETION_BATCH		16
 
 /**
- * synn_xdp_max_mtu() - the largest MTU that XDP can do
+ * synn_xdp_max_mtu() - the largest MTU at which XDP works
  */
 u32 synn_xdp_max_mtu(void)
 {
 	return XDP_FRAME_MAX - ETH_HLEN - VLAN_HLEN;
 }
 
-/* ---- out of the receive buffer ---------------------------------------------------- */
+/* ---- copies out of the receive buffer ---------------------------------------------------- */
 
-/* Where reading goes on */
+/* The position of the next byte to copy */
 struct cursor {
 	const struct synn_piece *piece;
 	u32 at;
@@ -125,15 +125,15 @@ static struct sk_buff *large_skb(struct synn_chan *ch)
 	return skb;
 }
 
-/* ---- what the host said of a packet ---------------------------------------------- */
+/* ---- per-packet info ---------------------------------------------- */
 
 /*
- * The packet's checksum was found good, but the field does not hold it, or one
- * field can't hold those of all the segments that were joined: make it a packet
- * whose checksum is still to be computed, as it is wherever it is sent on.
- * Returns false if it is none that we know.
+ * The host has found the checksum to be right, but the field in the packet does not hold
+ * it, or cannot, since several segments were coalesced. The packet becomes one whose
+ * checksum is still to be computed, which happens if it is forwarded. Returns false if
+ * it is neither TCP nor UDP.
  */
-static bool leave_checksum_open(struct sk_buff *skb, bool joined, u32 mtu)
+static bool set_checksum_partial(struct sk_buff *skb, bool rsc, u32 mtu)
 {
 	u32 offset, len, l4;
 	u8 proto;
@@ -183,8 +183,8 @@ static bool leave_checksum_open(struct sk_buff *skb, bool joined, u32 mtu)
 						  &ipv6_hdr(skb)->daddr, 0);
 		skb->csum_start = skb_transport_header(skb) - skb->head;
 		skb->csum_offset = offsetof(struct tcphdr, check);
-		/* how large the segments were is not told: they can't be larger */
-		if (joined && th->doff >= 5 && len > head && mtu > head) {
+		/* the host does not tell the size of the segments; this is the most */
+		if (rsc && th->doff >= 5 && len > head && mtu > head) {
 			struct skb_shared_info *s = skb_shinfo(skb);
 
 			s->gso_size = mtu - head;
@@ -218,19 +218,20 @@ static bool leave_checksum_open(struct sk_buff *skb, bool joined, u32 mtu)
 }
 
 /*
- * More than one packet of the wire; it need not have come in pieces for that. The
- * wire's MTU is what the host was told, which may be more than the interface's.
+ * Whether the host has coalesced several packets of the wire (RSC). It need not have
+ * sent them in pieces for that. The wire's MTU is what the host was told, which may be
+ * more than the interface's.
  */
-static bool is_joined(const struct synn_chan *ch)
+static bool is_rsc_packet(const struct synn_chan *ch)
 {
-	return ch->rx.total > ch->card->link.mtu + ETH_HLEN + VLAN_HLEN;
+	return ch->rx.total > ch->adapter->session.mtu + ETH_HLEN + VLAN_HLEN;
 }
 
 /*
- * The header of an IPv4 packet was right, and has been changed since: hosts leave its
- * checksum as it was in the first of the packets that they have joined.
+ * The header of an IPv4 packet was right, and the host has changed it since: hosts leave
+ * its checksum as it was in the first of the packets that they have coalesced.
  */
-static void mend_header(struct sk_buff *skb)
+static void fix_ip_checksum(struct sk_buff *skb)
 {
 	struct iphdr *ip;
 
@@ -243,33 +244,33 @@ static void mend_header(struct sk_buff *skb)
 	ip_send_check((struct iphdr *)skb->data);
 }
 
-static void take_checksum(struct synn_chan *ch, struct sk_buff *skb)
+static void set_checksum(struct synn_chan *ch, struct sk_buff *skb)
 {
 	const struct rndis_rx *f = &ch->rx.first;
-	bool joined = is_joined(ch);
+	bool rsc = is_rsc_packet(ch);
 
 	if (f->csum & NDIS_RXCSUM_IP_VALUE_INVALID &&
 	    f->csum & NDIS_RXCSUM_IP_SUCCEEDED)
-		mend_header(skb);
-	if (!(ch->card->dev->features & NETIF_F_RXCSUM))
+		fix_ip_checksum(skb);
+	if (!(ch->adapter->dev->features & NETIF_F_RXCSUM))
 		return;
 	if (f->csum & (NDIS_RXCSUM_TCP_FAILED | NDIS_RXCSUM_UDP_FAILED)) {
-		/* the stack sees for itself */
+		/* the stack checks it itself */
 		ch->rx.stats.csum_bad++;
 		return;
 	}
 	if (!(f->csum & (NDIS_RXCSUM_TCP_SUCCEEDED | NDIS_RXCSUM_UDP_SUCCEEDED)))
 		return;
 	ch->rx.stats.csum_ok++;
-	ch->rx.stats.joined += joined;
+	ch->rx.stats.rsc_packets += rsc;
 	skb->ip_summed = CHECKSUM_UNNECESSARY;
-	if (f->csum & NDIS_RXCSUM_TCP_VALUE_INVALID || joined)
-		leave_checksum_open(skb, joined, ch->card->link.mtu);
+	if (f->csum & NDIS_RXCSUM_TCP_VALUE_INVALID || rsc)
+		set_checksum_partial(skb, rsc, ch->adapter->session.mtu);
 }
 
 /*
- * Whether ports are in the host's hash. What kind of packet it saw, it says only by
- * the checksum that it found to be right.
+ * Whether ports are in the host's hash. The host tells the kind of the packet only by
+ * the checksum that it has verified.
  */
 static enum pkt_hash_types hash_type(const struct synn_chan *ch, __be16 protocol)
 {
@@ -281,14 +282,14 @@ static enum pkt_hash_types hash_type(const struct synn_chan *ch, __be16 protocol
 		ports = ip4 ? NDIS_HASH_TCP_IPV4 : NDIS_HASH_TCP_IPV6;
 	else if (f->has & RNDIS_HAS_CSUM && f->csum & NDIS_RXCSUM_UDP_SUCCEEDED)
 		ports = ip4 ? NDIS_HASH_UDP_IPV4 : NDIS_HASH_UDP_IPV6;
-	return READ_ONCE(ch->card->rss_hashes) & ports ? PKT_HASH_TYPE_L4 :
+	return READ_ONCE(ch->adapter->rss_hashes) & ports ? PKT_HASH_TYPE_L4 :
 							 PKT_HASH_TYPE_L3;
 }
 
-static void hand_over(struct synn_chan *ch, struct sk_buff *skb, bool changed)
+static void pass_to_stack(struct synn_chan *ch, struct sk_buff *skb, bool changed)
 {
 	const struct rndis_rx *f = &ch->rx.first;
-	struct net_device *dev = ch->card->dev;
+	struct net_device *dev = ch->adapter->dev;
 
 	if (unlikely(is_multicast_ether_addr(skb->data)))
 		ch->rx.stats.multicast++;
@@ -299,12 +300,12 @@ static void hand_over(struct synn_chan *ch, struct sk_buff *skb, bool changed)
 		if (unlikely(!skb))
 			return;
 	}
-	/* where a host leaves one out, those behind it are no queues */
+	/* if the host has left out a sub-channel, those behind it are no queues */
 	skb_record_rx_queue(skb, ch->index < dev->real_num_rx_queues ?
 				 ch->index : 0);
 	if (f->has) {
 		if (f->has & RNDIS_HAS_CSUM && !changed)
-			take_checksum(ch, skb);
+			set_checksum(ch, skb);
 		if (f->has & RNDIS_HAS_HASH && dev->features & NETIF_F_RXHASH)
 			skb_set_hash(skb, f->hash,
 				     hash_type(ch, skb->protocol));
@@ -317,17 +318,17 @@ static void hand_over(struct synn_chan *ch, struct sk_buff *skb, bool changed)
 
 /* ---- a packet that is complete ----------------------------------------------------- */
 
-/* As it was on the wire: programs have no other way to see a VLAN's tag */
+/* Copies the frame with its VLAN tag: XDP programs see it nowhere else */
 static void copy_frame(struct synn_rx *rx, u8 *to, u32 tag)
 {
 	struct cursor cur = { rx->pieces };
 
 	if (unlikely(tag)) {
-		copy_out(&cur, to, SYNN_ADDRESSES);
-		synn_tag_in(to, rx->first.vlan);
+		copy_out(&cur, to, SYNN_ETH_ADDRESSES);
+		synn_put_vlan_tag(to, rx->first.vlan);
 		rx->first.has &= ~RNDIS_HAS_VLAN;
-		copy_out(&cur, to + SYNN_ADDRESSES + tag,
-			 rx->total - SYNN_ADDRESSES);
+		copy_out(&cur, to + SYNN_ETH_ADDRESSES + tag,
+			 rx->total - SYNN_ETH_ADDRESSES);
 		return;
 	}
 	copy_out(&cur, to, rx->total);
@@ -369,8 +370,8 @@ static void deliver_xdp(struct synn_chan *ch, struct bpf_prog *prog)
 	if (xdp.data != xdp.data_meta)
 		skb_metadata_set(skb, xdp.data - xdp.data_meta);
 	skb_mark_for_recycle(skb);
-	/* what the host said is of the packet as it came */
-	hand_over(ch, skb, xdp.data != data || xdp.data_end != data + len);
+	/* the per-packet info is about the packet as it was received */
+	pass_to_stack(ch, skb, xdp.data != data || xdp.data_end != data + len);
 }
 
 static void deliver(struct synn_chan *ch)
@@ -407,12 +408,12 @@ static void deliver(struct synn_chan *ch)
 		rx->stats.no_memory++;
 		return;
 	}
-	hand_over(ch, skb, false);
+	pass_to_stack(ch, skb, false);
 }
 
-/* ---- what the host sends ----------------------------------------------------------- */
+/* ---- transfers of the host ----------------------------------------------------------- */
 
-/* Pieces of a packet that goes on in the next range. Returns false if it is bad */
+/* Adds a range to the packet that is being collected. Returns false if it is invalid */
 static bool add_piece(struct synn_rx *rx, const u8 *msg,
 		      const struct rndis_rx *one)
 {
@@ -422,7 +423,7 @@ static bool add_piece(struct synn_rx *rx, const u8 *msg,
 		if (!rx->nr_pieces || rx->first.piece_id != one->piece_id)
 			return false;
 	} else {
-		/* an end that did not come */
+		/* the packet before has no last piece */
 		if (rx->nr_pieces)
 			return false;
 		rx->first = *one;
@@ -439,8 +440,8 @@ static bool add_piece(struct synn_rx *rx, const u8 *msg,
 	return true;
 }
 
-/* Returns 1 if there was a packet for the stack, 0 if not, -1 if it was bad */
-static int one_range(struct synn_chan *ch, const u8 *msg, u32 len)
+/* Returns 1 if there was a packet for the stack, 0 if not, -1 if it was invalid */
+static int receive_range(struct synn_chan *ch, const u8 *msg, u32 len)
 {
 	struct synn_rx *rx = &ch->rx;
 	struct rndis_rx one;
@@ -448,7 +449,7 @@ static int one_range(struct synn_chan *ch, const u8 *msg, u32 len)
 
 	ret = rndis_parse_packet(msg, len, &one);
 	if (unlikely(ret == -ENOMSG)) {
-		synn_control_message(ch, msg, len);
+		synn_message_received(ch, msg, len);
 		return 0;
 	}
 	if (unlikely(ret || !add_piece(rx, msg, &one))) {
@@ -469,36 +470,36 @@ static int one_range(struct synn_chan *ch, const u8 *msg, u32 len)
 }
 
 /**
- * synn_rx_is_full() - whether no transfer can be taken for now
+ * synn_rx_is_full() - whether no transfer can be taken at present
  * @ch: channel
  *
- * That is so when the host does not read what was completed.
+ * That is so when the host does not read the completions of earlier ones.
  *
  * Context: NAPI of @ch.
  */
 bool synn_rx_is_full(const struct synn_chan *ch)
 {
-	return ch->rx.done_tail - ch->rx.done_head > ch->rx.done_mask;
+	return ch->rx.comp_tail - ch->rx.comp_head > ch->rx.comp_mask;
 }
 
-/* To be completed. There is room: synn_rx_is_full() */
-static void done(struct synn_chan *ch, u64 id, u32 status)
+/* Queues the completion of a transfer. There is room: synn_rx_is_full() */
+static void queue_completion(struct synn_chan *ch, u64 id, u32 status)
 {
 	struct synn_rx *rx = &ch->rx;
 
-	rx->done[rx->done_tail++ & rx->done_mask] =
-		(struct synn_done){ id, status };
-	if (rx->done_tail - rx->done_head >= DONE_BATCH)
+	rx->comp[rx->comp_tail++ & rx->comp_mask] =
+		(struct synn_rx_completion){ id, status };
+	if (rx->comp_tail - rx->comp_head >= COMPLETION_BATCH)
 		synn_rx_complete(ch);
 }
 
 /**
  * synn_rx_transfer() - a transfer-pages packet
- * @ch: where
+ * @ch: where it was received
  * @desc: a copy of it, whose lengths are consistent
  *
  * Context: NAPI of @ch.
- * Return: how many packets of the stack were in it.
+ * Return: how many packets for the stack were in it.
  */
 int synn_rx_transfer(struct synn_chan *ch,
 		     const struct vmpacket_descriptor *desc)
@@ -512,8 +513,8 @@ int synn_rx_transfer(struct synn_chan *ch,
 	u32 size;
 
 	/*
-	 * Pairs with the release in link.c, which gives the primary channel its
-	 * buffer while NAPI runs. Other stores come while NAPI is off.
+	 * Pairs with the release in session.c, which sets the buffer of the primary
+	 * channel while NAPI is enabled. Other stores happen while it is disabled.
 	 */
 	size = smp_load_acquire(&rx->size);
 	m = (const void *)((const u8 *)desc + head);
@@ -521,8 +522,8 @@ int synn_rx_transfer(struct synn_chan *ch,
 		     h->xfer_pageset_id != NVSP_RECEIVE_BUFFER_ID ||
 		     len - head < sizeof(m->type) ||
 		     m->type != NVSP_SEND_RNDIS_PACKET || !size)) {
-		synn_bad(ch, "a malformed transfer", desc->trans_id);
-		done(ch, desc->trans_id, NVSP_STATUS_FAILURE);
+		synn_bad_packet(ch, "a malformed transfer", desc->trans_id);
+		queue_completion(ch, desc->trans_id, NVSP_STATUS_FAILURE);
 		return 0;
 	}
 	trace_synn_receive(ch, desc->trans_id, h->range_cnt, 0);
@@ -537,7 +538,7 @@ int synn_rx_transfer(struct synn_chan *ch,
 			bad++;
 			continue;
 		}
-		ret = one_range(ch, rx->buffer + at, bytes);
+		ret = receive_range(ch, rx->buffer + at, bytes);
 		if (likely(ret > 0))
 			packets++;
 		else
@@ -549,18 +550,18 @@ int synn_rx_transfer(struct synn_chan *ch,
 		bad++;
 	}
 	if (unlikely(bad))
-		synn_bad(ch, "malformed packets", desc->trans_id);
-	done(ch, desc->trans_id, bad ? NVSP_STATUS_FAILURE :
+		synn_bad_packet(ch, "malformed packets", desc->trans_id);
+	queue_completion(ch, desc->trans_id, bad ? NVSP_STATUS_FAILURE :
 	     NVSP_STATUS_SUCCESS);
 	return packets;
 }
 
 /**
- * synn_rx_complete() - tell the host which transfers are done with
+ * synn_rx_complete() - send queued completions to the host
  * @ch: channel
  *
  * Context: NAPI of @ch.
- * Return: false if some have to wait for room in the ring.
+ * Return: false if some are deferred, for want of room in the ring.
  */
 bool synn_rx_complete(struct synn_chan *ch)
 {
@@ -572,20 +573,20 @@ bool synn_rx_complete(struct synn_chan *ch)
 	} m = { NVSP_SEND_RNDIS_PACKET_COMPLETE };
 	int ret;
 
-	while (rx->done_head != rx->done_tail) {
-		const struct synn_done *d =
-			&rx->done[rx->done_head & rx->done_mask];
+	while (rx->comp_head != rx->comp_tail) {
+		const struct synn_rx_completion *d =
+			&rx->comp[rx->comp_head & rx->comp_mask];
 
 		m.status = d->status;
 		ret = vmbus_sendpacket(ch->vc, &m, bytes, d->id, VM_PKT_COMP, 0);
 		if (unlikely(ret == -EAGAIN)) {
-			rx->stats.completions_late++;
+			rx->stats.completions_deferred++;
 			if (synn_chan_has_room(ch, bytes + 16))
 				continue;
 			return false;
 		}
-		/* any other error: the channel is beyond completions */
-		rx->done_head++;
+		/* after any other error the channel takes no completions any more */
+		rx->comp_head++;
 		rx->stats.completions++;
 	}
 	return true;
@@ -594,36 +595,36 @@ bool synn_rx_complete(struct synn_chan *ch)
 /* ---- begin and end of a session --------------------------------------------------- */
 
 /**
- * synn_rx_prepare() - memory for receiving
- * @ch: a channel that is to be opened; its NAPI instance is there
+ * synn_rx_prepare() - allocate the memory of an rx queue
+ * @ch: a channel that will be opened; its NAPI instance is added
  *
  * Context: process, RTNL held.
  * Return: 0 or an error.
  */
 int synn_rx_prepare(struct synn_chan *ch)
 {
-	struct synn_card *c = ch->card;
+	struct synn_adapter *ad = ch->adapter;
 	struct page_pool_params pp = {
 		.pool_size = POOL_PAGES,
 		.nid = NUMA_NO_NODE,
 	};
 	struct synn_rx *rx = &ch->rx;
-	u32 size = roundup_pow_of_two(c->want_sections + 1);
+	u32 size = roundup_pow_of_two(ad->wanted_sections + 1);
 	int ret;
 
 	rx->nr_pieces = 0;
 	rx->flush = 0;
-	rx->done_head = 0;
-	rx->done_tail = 0;
-	rx->done_mask = size - 1;
-	/* sub-channels come after the buffer, the primary before it */
-	rx->buffer = c->link.receive.data;
-	rx->size = c->link.receive.bytes;
-	rx->done = kvmalloc_array(size, sizeof(*rx->done), GFP_KERNEL);
+	rx->comp_head = 0;
+	rx->comp_tail = 0;
+	rx->comp_mask = size - 1;
+	/* the primary channel is opened before there is a buffer */
+	rx->buffer = ad->session.receive ? ad->session.receive->data : NULL;
+	rx->size = ad->session.receive ? ad->session.receive->bytes : 0;
+	rx->comp = kvmalloc_array(size, sizeof(*rx->comp), GFP_KERNEL);
 	rx->pieces = kvmalloc_array(NVSP_MAX_RANGES, sizeof(*rx->pieces),
 				    GFP_KERNEL);
 	ret = -ENOMEM;
-	if (!rx->done || !rx->pieces)
+	if (!rx->comp || !rx->pieces)
 		goto err_free;
 
 	compat_pool_napi(&pp, &ch->napi);
@@ -632,7 +633,7 @@ int synn_rx_prepare(struct synn_chan *ch)
 		ret = PTR_ERR(rx->pool);
 		goto err_free;
 	}
-	ret = xdp_rxq_info_reg(&rx->rxq, c->dev, ch->index, ch->napi.napi_id);
+	ret = xdp_rxq_info_reg(&rx->rxq, ad->dev, ch->index, ch->napi.napi_id);
 	if (ret)
 		goto err_pool;
 	ret = xdp_rxq_info_reg_mem_model(&rx->rxq, MEM_TYPE_PAGE_POOL, rx->pool);
@@ -646,7 +647,7 @@ err_pool:
 	page_pool_destroy(rx->pool);
 err_free:
 	kvfree(rx->pieces);
-	kvfree(rx->done);
+	kvfree(rx->comp);
 	return ret;
 }
 
@@ -665,5 +666,5 @@ void synn_rx_unprepare(struct synn_chan *ch)
 	xdp_rxq_info_unreg(&rx->rxq);
 	page_pool_destroy(rx->pool);
 	kvfree(rx->pieces);
-	kvfree(rx->done);
+	kvfree(rx->comp);
 }

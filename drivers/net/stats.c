@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the network stack is told of packets: sums for the interface, and for each
- * queue where the kernel asks for that (netlink's qstats). What ethtool -S has
- * beside that is in ethtool.c.
+ * Statistics for the network stack: sums for the interface, and values of each queue
+ * where the kernel has qstats of netlink. The statistics of ethtool -S are in
+ * ethtool.c.
  */
 #include "synth_net.h"
 
-/* Packets and bytes of a channel, of the stack and of XDP */
-struct counts {
+/* Packets and bytes of a channel: the stack's and XDP's */
+struct queue_counters {
 	u64 rx_packets;
 	u64 rx_bytes;
 	u64 rx_no_memory;
@@ -15,7 +15,7 @@ struct counts {
 	u64 tx_bytes;
 };
 
-static void count(const struct synn_chan *ch, struct counts *n)
+static void read_counters(const struct synn_chan *ch, struct queue_counters *n)
 {
 	const struct synn_rx_stats *rx = &ch->rx.stats;
 	const struct synn_tx_stats *tx = &ch->tx.stats;
@@ -36,30 +36,30 @@ static void count(const struct synn_chan *ch, struct counts *n)
 	n->rx_no_memory = READ_ONCE(rx->no_memory);
 }
 
-/* NULL: it has never been there */
-static struct synn_chan *channel(const struct synn_card *c, unsigned int i)
+/* NULL if that channel was never opened */
+static struct synn_chan *channel(const struct synn_adapter *ad, unsigned int i)
 {
-	/* pairs with synn_chan_prepare() */
-	return smp_load_acquire(&c->chans[i]);
+	/* pairs with synn_chan_alloc() */
+	return smp_load_acquire(&ad->chans[i]);
 }
 
 /**
  * synn_get_stats64() - ndo_get_stats64
- * @dev: card
- * @st: is added to
+ * @dev: netdev of an adapter
+ * @st: added to
  */
 void synn_get_stats64(struct net_device *dev, struct rtnl_link_stats64 *st)
 {
-	struct synn_card *c = synn_card(dev);
+	struct synn_adapter *ad = synn_priv(dev);
 	unsigned int i;
 
 	for (i = 0; i < SYNN_MAX_QUEUES; i++) {
-		const struct synn_chan *ch = channel(c, i);
-		struct counts n;
+		const struct synn_chan *ch = channel(ad, i);
+		struct queue_counters n;
 
 		if (!ch)
 			continue;
-		count(ch, &n);
+		read_counters(ch, &n);
 		st->tx_packets += n.tx_packets;
 		st->tx_bytes += n.tx_bytes;
 		st->tx_dropped += READ_ONCE(ch->tx.stats.dropped);
@@ -77,13 +77,13 @@ void synn_get_stats64(struct net_device *dev, struct rtnl_link_stats64 *st)
 static void queue_rx(struct net_device *dev, int i,
 		     struct netdev_queue_stats_rx *st)
 {
-	const struct synn_chan *ch = channel(synn_card(dev), i);
-	struct counts n;
+	const struct synn_chan *ch = channel(synn_priv(dev), i);
+	struct queue_counters n;
 
-	/* a queue that is shown has a channel */
+	/* each queue of the netdev has a channel */
 	if (WARN_ON_ONCE(!ch))
 		return;
-	count(ch, &n);
+	read_counters(ch, &n);
 	st->packets = n.rx_packets;
 	st->bytes = n.rx_bytes;
 	st->alloc_fail = n.rx_no_memory;
@@ -92,21 +92,21 @@ static void queue_rx(struct net_device *dev, int i,
 static void queue_tx(struct net_device *dev, int i,
 		     struct netdev_queue_stats_tx *st)
 {
-	const struct synn_chan *ch = channel(synn_card(dev), i);
-	struct counts n;
+	const struct synn_chan *ch = channel(synn_priv(dev), i);
+	struct queue_counters n;
 
 	if (WARN_ON_ONCE(!ch))
 		return;
-	count(ch, &n);
+	read_counters(ch, &n);
 	st->packets = n.tx_packets;
 	st->bytes = n.tx_bytes;
 }
 
-/* Of the channels that are no queues any more */
+/* Sums of the channels that are no queues any more */
 static void queue_base(struct net_device *dev, struct netdev_queue_stats_rx *rx,
 		       struct netdev_queue_stats_tx *tx)
 {
-	struct synn_card *c = synn_card(dev);
+	struct synn_adapter *ad = synn_priv(dev);
 	unsigned int i;
 
 	rx->packets = 0;
@@ -115,12 +115,12 @@ static void queue_base(struct net_device *dev, struct netdev_queue_stats_rx *rx,
 	tx->packets = 0;
 	tx->bytes = 0;
 	for (i = dev->real_num_rx_queues; i < SYNN_MAX_QUEUES; i++) {
-		const struct synn_chan *ch = channel(c, i);
-		struct counts n;
+		const struct synn_chan *ch = channel(ad, i);
+		struct queue_counters n;
 
 		if (!ch)
 			continue;
-		count(ch, &n);
+		read_counters(ch, &n);
 		rx->packets += n.rx_packets;
 		rx->bytes += n.rx_bytes;
 		rx->alloc_fail += n.rx_no_memory;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What goes with a packet to the host beside the frame: its VLAN's tag, and what the
- * host is to do to it. What it can't do the stack does before (features), or the
- * driver here.
+ * Per-packet info of sends: the VLAN tag, and which checksum or segmentation the host
+ * is asked for. What the host can't do is done by the stack before
+ * (synn_features_check()), or by the driver here.
  */
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -12,10 +12,10 @@
 #include "synth_net.h"
 
 /*
- * Whether a tag stays in the frame after the outermost one of 802.1Q has been taken
- * out (take_tag()). Hosts look for IP behind 14 bytes of Ethernet.
+ * Whether a tag remains in the frame after the outermost one of 802.1Q has been removed
+ * (extract_vlan_tag()). Hosts expect the IP header after 14 bytes of Ethernet.
  */
-static bool has_tag_inside(const struct sk_buff *skb)
+static bool has_inner_tag(const struct sk_buff *skb)
 {
 	const struct vlan_ethhdr *h = (const void *)skb->data;
 
@@ -28,20 +28,20 @@ static bool has_tag_inside(const struct sk_buff *skb)
 /**
  * synn_features_check() - ndo_features_check
  * @skb: packet
- * @dev: card
- * @f: what is thought of
+ * @dev: netdev of an adapter
+ * @f: features that the stack wants to use
  *
- * Return: @f without what the host can't do to this packet: the stack does it.
+ * Return: @f without what the host can't do for this packet, so that the stack does it.
  */
 netdev_features_t synn_features_check(struct sk_buff *skb,
 				      struct net_device *dev,
 				      netdev_features_t f)
 {
-	if (unlikely(has_tag_inside(skb)))
+	if (unlikely(has_inner_tag(skb)))
 		return f & ~(NETIF_F_CSUM_MASK | NETIF_F_GSO_MASK);
 	if (!skb_is_gso(skb))
 		return f;
-	/* nothing between IP header and TCP, and the offset in 10 bits */
+	/* hosts need TCP right after the IP header, at an offset of 10 bits at most */
 	if (skb->encapsulation ||
 	    skb_transport_offset(skb) > NDIS_LSO_L4_OFFSET_MAX ||
 	    (skb_shinfo(skb)->gso_type & SKB_GSO_TCPV6 &&
@@ -50,13 +50,13 @@ netdev_features_t synn_features_check(struct sk_buff *skb,
 	return f;
 }
 
-static int prepare_lso(struct sk_buff *skb, struct rndis_tx *t)
+static int request_lso(struct sk_buff *skb, struct rndis_tx *t)
 {
 	u32 offset = skb_transport_offset(skb);
 	struct tcphdr *th;
 	int ret;
 
-	/* synn_features_check() has left out what is no plain TCP */
+	/* synn_features_check() has excluded what is not plain TCP */
 	ret = skb_cow_head(skb, 0);
 	if (ret)
 		return ret;
@@ -83,11 +83,11 @@ static int prepare_lso(struct sk_buff *skb, struct rndis_tx *t)
 }
 
 /*
- * What the host is asked to compute; false if it can't. Hosts expect IP right behind
- * 14 bytes of Ethernet, and what the frame says of itself counts: the protocol of a
- * packet socket is whatever its program says.
+ * Asks the host to compute the checksum; returns false if it can't. Hosts expect the IP
+ * header after 14 bytes of Ethernet. The protocol is taken from the frame, since
+ * skb->protocol of a packet socket is whatever its program has set.
  */
-static bool checksum_wish(const struct synn_card *c, const struct sk_buff *skb,
+static bool request_checksum(const struct synn_adapter *ad, const struct sk_buff *skb,
 			  struct rndis_tx *t)
 {
 	const struct ethhdr *eth = (const void *)skb->data;
@@ -123,10 +123,10 @@ static bool checksum_wish(const struct synn_card *c, const struct sk_buff *skb,
 	} else {
 		return false;
 	}
-	/* neither SCTP nor a tunnel looks like that */
+	/* this excludes SCTP and tunnels */
 	if (proto != (tcp ? IPPROTO_TCP : IPPROTO_UDP) ||
 	    (!tcp && skb->csum_offset != offsetof(struct udphdr, check)) ||
-	    skb->encapsulation || (c->csum_mask & need) != need)
+	    skb->encapsulation || (ad->csum_mask & need) != need)
 		return false;
 	t->csum = wish | (tcp ? NDIS_TXCSUM_TCP : NDIS_TXCSUM_UDP) |
 		  offset << NDIS_TXCSUM_L4_OFFSET_SHIFT;
@@ -135,11 +135,11 @@ static bool checksum_wish(const struct synn_card *c, const struct sk_buff *skb,
 }
 
 /*
- * A VLAN's tag goes beside the frame: hosts drop what has it inside. Packet sockets,
- * and VLANs whose offload is off, have put it there. The skb may come once more
- * (NETDEV_TX_BUSY), so it keeps the tag as the stack does.
+ * A VLAN tag is sent as per-packet info, since hosts drop frames that contain one. Packet
+ * sockets, and VLANs whose offload is off, have put it into the frame. The stack may
+ * send the skb again (NETDEV_TX_BUSY), so it keeps the tag as the stack keeps tags.
  */
-static int take_tag(struct sk_buff *skb)
+static int extract_vlan_tag(struct sk_buff *skb)
 {
 	const struct ethhdr *eth = (const void *)skb->data;
 	u16 tci;
@@ -157,9 +157,9 @@ static int take_tag(struct sk_buff *skb)
 }
 
 /**
- * synn_tx_info() - what the host is to be told of a packet, and asked to do
+ * synn_tx_info() - determine the per-packet info of a packet
  * @ch: channel that it is sent on
- * @skb: packet, which is changed as far as that wants it
+ * @skb: packet, whose headers are changed where the host needs that
  * @t: filled in
  *
  * Context: the tx lock is held.
@@ -167,8 +167,8 @@ static int take_tag(struct sk_buff *skb)
  */
 int synn_tx_info(struct synn_chan *ch, struct sk_buff *skb, struct rndis_tx *t)
 {
-	struct synn_card *c = ch->card;
-	int ret = take_tag(skb);
+	struct synn_adapter *ad = ch->adapter;
+	int ret = extract_vlan_tag(skb);
 
 	if (unlikely(ret))
 		return ret;
@@ -178,8 +178,8 @@ int synn_tx_info(struct synn_chan *ch, struct sk_buff *skb, struct rndis_tx *t)
 		t->has |= RNDIS_HAS_VLAN;
 	}
 	if (skb_is_gso(skb))
-		return prepare_lso(skb, t);
-	if (skb->ip_summed == CHECKSUM_PARTIAL && !checksum_wish(c, skb, t)) {
+		return request_lso(skb, t);
+	if (skb->ip_summed == CHECKSUM_PARTIAL && !request_checksum(ad, skb, t)) {
 		ch->tx.stats.csum_help++;
 		return skb_checksum_help(skb);
 	}

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * XDP: programs see each frame in a page of the pool, with headroom. What they send
- * back goes out on the channel where it came in; frames that other interfaces
- * redirect to this one, on a channel by the CPU. Both share the queue, and its
- * lock, with the stack.
+ * XDP. A program sees each frame in a page of the pool, with headroom. XDP_TX sends it
+ * on the channel where it was received; frames that other interfaces redirect to
+ * this one are sent on a channel that is chosen by the CPU. Both share the tx queue, and
+ * its lock, with the stack.
  *
- * While a program is attached the host joins no packets (RSC), and the MTU is
+ * While a program is attached the host coalesces no packets (RSC), and the MTU is
  * limited to what fits into a page.
  *
  * AF_XDP works in copy mode. There is no zero-copy mode: the host chooses where in
  * the receive buffer a frame lies, so receiving copies in any case; and a send from
- * user memory would need the RNDIS header in front of the frame, in memory of ours,
- * which is what the copy mode's skbs have.
+ * user memory would need the RNDIS header in front of the frame, in memory of the
+ * driver, which is what the copy mode's skbs have.
  */
 #include <linux/bpf.h>
 #include <linux/bpf_trace.h>
@@ -20,8 +20,8 @@
 
 #include "synth_net.h"
 
-/* Back to where it came from. Returns 0 or an error; the page is seen to */
-static int send_back(struct synn_chan *ch, struct xdp_buff *xdp)
+/* XDP_TX. Returns 0 or an error; in both cases the page is released or sent */
+static int xdp_transmit(struct synn_chan *ch, struct xdp_buff *xdp)
 {
 	u32 len = xdp->data_end - xdp->data;
 	struct page *page = virt_to_head_page(xdp->data);
@@ -29,7 +29,7 @@ static int send_back(struct synn_chan *ch, struct xdp_buff *xdp)
 	struct xdp_frame *frame;
 	int ret;
 
-	if (unlikely(!READ_ONCE(tx->open))) {
+	if (unlikely(READ_ONCE(tx->state) == SYNN_TX_CLOSED)) {
 		page_pool_recycle_direct(ch->rx.pool, page);
 		return -ENETDOWN;
 	}
@@ -53,18 +53,19 @@ static int send_back(struct synn_chan *ch, struct xdp_buff *xdp)
 }
 
 /**
- * synn_xdp_run() - have the program decide on a frame
- * @ch: where it came
+ * synn_xdp_run() - run the program on a frame
+ * @ch: where the frame was received
  * @prog: the program
  * @xdp: the frame, in a page of the pool
  *
  * Context: NAPI of @ch, under rcu_read_lock().
- * Return: XDP_PASS: it goes to the stack; else its page is seen to.
+ * Return: the program's verdict. After any other one than XDP_PASS the page is the
+ *	caller's no more.
  */
 int synn_xdp_run(struct synn_chan *ch, struct bpf_prog *prog,
 		 struct xdp_buff *xdp)
 {
-	struct net_device *dev = ch->card->dev;
+	struct net_device *dev = ch->adapter->dev;
 	struct page *page = virt_to_head_page(xdp->data);
 	struct synn_rx_stats *s = &ch->rx.stats;
 	u32 act = bpf_prog_run_xdp(prog, xdp);
@@ -74,7 +75,7 @@ int synn_xdp_run(struct synn_chan *ch, struct bpf_prog *prog,
 		s->xdp_pass++;
 		return XDP_PASS;
 	case XDP_TX:
-		if (send_back(ch, xdp)) {
+		if (xdp_transmit(ch, xdp)) {
 			trace_xdp_exception(dev, prog, act);
 			s->xdp_errors++;
 		} else {
@@ -107,7 +108,7 @@ int synn_xdp_run(struct synn_chan *ch, struct bpf_prog *prog,
 }
 
 /**
- * synn_xdp_poll_end() - send on what the programs of a poll have gathered
+ * synn_xdp_poll_end() - flush the frames that programs have sent or redirected
  * @ch: channel
  *
  * Context: NAPI of @ch.
@@ -128,9 +129,9 @@ void synn_xdp_poll_end(struct synn_chan *ch)
 
 /**
  * synn_xdp_xmit() - ndo_xdp_xmit
- * @dev: card
- * @n: frames
- * @frames: what is sent or not taken
+ * @dev: netdev of an adapter
+ * @n: number of frames
+ * @frames: the frames
  * @flags: XDP_XMIT_FLUSH
  *
  * Context: softirq.
@@ -139,28 +140,28 @@ int synn_xdp_xmit(struct net_device *dev, int n, struct xdp_frame **frames,
 		  u32 flags)
 {
 	unsigned int cpu = smp_processor_id(), queues = dev->real_num_tx_queues;
-	struct synn_card *c = synn_card(dev);
+	struct synn_adapter *ad = synn_priv(dev);
 	struct synn_chan *ch;
 	struct synn_tx *tx;
 	int i, ret;
 
 	if (unlikely(flags & ~XDP_XMIT_FLAGS_MASK))
 		return -EINVAL;
-	if (READ_ONCE(c->state) != SYNN_LIVE || !netif_running(dev))
+	if (READ_ONCE(ad->state) != SYNN_RUNNING || !netif_running(dev))
 		return -ENETDOWN;
-	/* pairs with synn_chan_prepare() */
-	ch = smp_load_acquire(&c->chans[cpu % queues]);
+	/* pairs with synn_chan_alloc() */
+	ch = smp_load_acquire(&ad->chans[cpu % queues]);
 	if (!ch)
 		return -ENETDOWN;
 	tx = &ch->tx;
-	if (!READ_ONCE(tx->open))
+	if (READ_ONCE(tx->state) == SYNN_TX_CLOSED)
 		return -ENETDOWN;
 
 	__netif_tx_lock(tx->txq, cpu);
 	for (i = 0; i < n; i++) {
 		struct xdp_frame *f = frames[i];
 
-		/* kernels before 6.3 let these through, by way of a cpumap */
+		/* kernels before 6.3 pass these on, from a cpumap */
 		if (unlikely(xdp_frame_has_frags(f)))
 			break;
 		ret = synn_tx_frame(ch, f->data, f->len, f);
@@ -178,45 +179,45 @@ int synn_xdp_xmit(struct net_device *dev, int n, struct xdp_frame **frames,
 }
 
 /**
- * synn_xdp_apply() - channels that were opened run the program
- * @c: card
+ * synn_xdp_apply() - set the program of all channels
+ * @ad: adapter
  *
  * Context: process, RTNL held.
  */
-void synn_xdp_apply(struct synn_card *c)
+void synn_xdp_apply(struct synn_adapter *ad)
 {
 	unsigned int i;
 
 	ASSERT_RTNL();
 	for (i = 0; i < SYNN_MAX_QUEUES; i++) {
-		if (c->chans[i])
-			rcu_assign_pointer(c->chans[i]->rx.prog, c->prog);
+		if (ad->chans[i])
+			rcu_assign_pointer(ad->chans[i]->rx.prog, ad->prog);
 	}
 }
 
-static int set_program(struct synn_card *c, struct bpf_prog *prog,
+static int set_xdp_program(struct synn_adapter *ad, struct bpf_prog *prog,
 		       struct netlink_ext_ack *extack)
 {
-	struct bpf_prog *old = c->prog;
+	struct bpf_prog *old = ad->prog;
 
-	if (prog && c->dev->mtu > synn_xdp_max_mtu()) {
+	if (prog && ad->dev->mtu > synn_xdp_max_mtu()) {
 		NL_SET_ERR_MSG_MOD(extack, "the MTU is too large for XDP");
 		return -EOPNOTSUPP;
 	}
-	/* the stack gives us one reference, for all channels */
-	c->prog = prog;
+	/* the stack passes one reference, for all channels */
+	ad->prog = prog;
 	if (prog && !old) {
-		netdev_update_features(c->dev);
-		if (c->dev->features & NETIF_F_LRO) {
-			c->prog = NULL;
-			NL_SET_ERR_MSG_MOD(extack, "the host does not stop joining packets");
+		netdev_update_features(ad->dev);
+		if (ad->dev->features & NETIF_F_LRO) {
+			ad->prog = NULL;
+			NL_SET_ERR_MSG_MOD(extack, "the host does not switch off RSC, which XDP needs");
 			return -EIO;
 		}
 	}
-	synn_xdp_apply(c);
+	synn_xdp_apply(ad);
 	if (!prog && old)
-		netdev_update_features(c->dev);
-	/* readers are in an RCU section, and so is what frees programs */
+		netdev_update_features(ad->dev);
+	/* programs are freed after an RCU grace period, and NAPI reads under RCU */
 	if (old)
 		bpf_prog_put(old);
 	return 0;
@@ -224,8 +225,8 @@ static int set_program(struct synn_card *c, struct bpf_prog *prog,
 
 /**
  * synn_bpf() - ndo_bpf
- * @dev: card
- * @bpf: what to do
+ * @dev: netdev of an adapter
+ * @bpf: the command
  *
  * Context: process, RTNL held.
  */
@@ -233,5 +234,5 @@ int synn_bpf(struct net_device *dev, struct netdev_bpf *bpf)
 {
 	if (bpf->command != XDP_SETUP_PROG)
 		return -EINVAL;
-	return set_program(synn_card(dev), bpf->prog, bpf->extack);
+	return set_xdp_program(synn_priv(dev), bpf->prog, bpf->extack);
 }

@@ -93,7 +93,7 @@ static void requests(void)
 static void objects(void)
 {
 	static const u8 mac[] = { 0x02, 0xa0, 0x1f, 0xff, 0x00, 0x7b };
-	struct rndis_offload_wish w = {
+	struct rndis_offload_params w = {
 		.tcp4 = NDIS_PARAM_CSUM_BOTH, .lso6 = NDIS_PARAM_ON,
 		.rsc4 = NDIS_PARAM_OFF,
 	};

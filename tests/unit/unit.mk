@@ -21,6 +21,9 @@ UNIT_SRCS_test_ring_api := channel/ring_api.c channel/ring.c
 UNIT_CFLAGS_test_ring_api := -Itests/unit/kernel -Ichannel \
 	-Wl,--wrap=ring_recv_peek
 UNIT_CFLAGS_test_handover := -Itests/unit/kernel -Ichannel
+UNIT_SRCS_test_stall := channel/host_state.c
+UNIT_CFLAGS_test_stall := -Itests/unit/kernel -Ichannel -DSYNTHIO_OWN_NAMES \
+	-Wno-unused-parameter
 UNIT_SCSI_SRCS := $(patsubst %,host/%.c,scsi scsi_inquiry scsi_mode \
 	profile)
 UNIT_SRCS_test_sbc := drivers/block/sbc.c
@@ -31,6 +34,7 @@ UNIT_SRCS_test_mouse := drivers/input/message.c
 UNIT_SRCS_test_video := drivers/video/message.c drivers/video/damage.c \
 	drivers/video/pointer.c
 UNIT_SRCS_test_rndis := drivers/net/rndis.c
+UNIT_SRCS_test_net_state := drivers/net/state.c
 UNIT_SRCS_stress_ring := channel/ring.c host/ring.c
 
 # test_host_*: the whole reference host but its main(), and a guest for it
@@ -79,7 +83,7 @@ UNIT_LIBS_test_host_loop := $(HOST_LIBS)
 UNIT_NAMES := $(patsubst tests/unit/%.c,%,$(sort \
 	$(wildcard tests/unit/test_*.c tests/unit/stress_*.c)))
 UNIT_HDRS := $(wildcard tests/unit/*.h tests/unit/kernel/*/*.h \
-	channel/ring*.h channel/trace.h drivers/block/sbc*.h drivers/block/identify.h \
+	channel/ring*.h channel/host_state.h channel/trace.h drivers/block/sbc*.h drivers/block/identify.h \
 	drivers/input/*message*.h drivers/video/message*.h \
 	drivers/video/damage.h drivers/video/pointer.h \
 	drivers/net/rndis*.h host/*.h \

@@ -523,8 +523,13 @@ class Guest:
         self._kill(self.qemu, sig)
 
     def kill_host(self, sig=signal.SIGKILL):
-        """Kills synthhost, all of it."""
+        """Kills synthhost, all of it.
+
+        The bus waits for a host that may only be paused; here it soon gives it up.
+        """
         if self.host_running():
+            self.sh("for p in /sys/module/*_vmbus/parameters/stall_timeout; do"
+                    " [ ! -e $p ] || echo 1 >$p; done")
             self._host_signal = sig
         self._kill(self.host, sig)
 

@@ -190,7 +190,7 @@ def large_receive(g):
         for state in (not now[name][0], now[name][0]):
             g.run(f"ethtool -K {dev(g)} {name} {'on' if state else 'off'}")
             host = g.host_net()["rx_large"]
-            joined = ethtool_stats(g).get("rx_joined", 0)
+            joined = ethtool_stats(g).get("rx_rsc_packets", 0)
             for to in (g.nic().far4, g.nic().far6):
                 digest_down(g, to, 2 << 20)
             iperf(g, g.nic().far4, "-t 1 -R")
@@ -198,7 +198,7 @@ def large_receive(g):
             may = features(g)["large-receive-offload"][0]
             assert bool(host) == may, (name, state, host)
             if g.driver.synthetic:
-                joined = ethtool_stats(g)["rx_joined"] - joined
+                joined = ethtool_stats(g)["rx_rsc_packets"] - joined
                 assert bool(joined) == may, (name, state, joined)
 
 

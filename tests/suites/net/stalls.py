@@ -1,22 +1,25 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""A host that stands still, and one that says what is not so.
+"""A host that is paused, and one that reports what is not true.
 
-It stops for longer than anybody waits, and goes on; it reads nothing, and completes
-sends that it was never given; its link goes and is back at once; it leaves
-checksums unfinished in what it has verified.
+It is paused for less and for more than any timeout, under load and while an operation
+needs it; it reads nothing, and completes sends that it was never given; its media is
+disconnected for a moment; it leaves checksums unfinished in packets that it has
+verified.
 """
 
+import contextlib
 import os
+import random
 import re
 import signal
 import time
 
 from lib import (alive, BUILD, Capture, carrier, counter_passes, dev, digest_down,
-                 digest_up, ethtool_stats, features, goes_again, guid, LONG, NetGuest, Nic,
-                 nothing_leaked, OWN, ping, run_tests, set_feature, Skip, STOCK,
-                 up, wait_for)
-from guest import _child
+                 digest_up, ethtool_stats, features, forget, goes_again, guid, Load,
+                 LONG, NetGuest, NETVSC, Nic, nothing_leaked, OWN, ping, run_tests,
+                 set_feature, Skip, STOCK, up, wait_for)
+from guest import _child, GuestError
 
 FLOOD = """
 import socket, sys, time
@@ -48,32 +51,171 @@ def begin(g):
     g.run(f"cat >/run/flood.py <<'END'\n{FLOOD}END")
 
 
-def stands_still(g):
-    """A host that stops for longer than all timeouts: the card waits for it."""
-    before = ethtool_stats(g)
-    at = len(g.console_text())
-    flood = g.spawn(f"python3 /run/flood.py {g.nic().far4} 1400 20", 120)
+@contextlib.contextmanager
+def paused(g):
+    """The host is paused."""
     pid = _child(g.host)
     os.kill(pid, signal.SIGSTOP)
     try:
-        g.wait_console("the host stands still; the card waits for it", 60, at)
-        carrier(g, "n0", False)
-        # what would need another session is refused, and the old one kept
-        assert g.sh(f"ethtool -G {dev(g)} tx 1024").rc
-        time.sleep(15 if LONG else 3)
+        yield
     finally:
         os.kill(pid, signal.SIGCONT)
-    flood.wait()
+
+
+def adapter_state(g):
+    """The state of the adapter, as sysfs shows it."""
+    return g.run(f"cat /sys/class/net/{dev(g)}/device/synth_net/"
+                 "adapter_state").out.strip()
+
+
+def becomes(g, state, timeout=60):
+    """Waits until the adapter is in a state."""
+    wait_for(g, f"grep -qx {state} /sys/class/net/{dev(g)}/device/synth_net/"
+             "adapter_state", f"the adapter is not {state}", timeout)
+
+
+def unharmed(g, before):
+    """Traffic passes, and nothing was given up since these statistics."""
+    becomes(g, "running")
     carrier(g, "n0", True, 60)
-    up(g, g.nic())
+    goes_again(g)
     alive(g)
     after = ethtool_stats(g)
     assert after["quarantined_pages"] == before["quarantined_pages"], after
+    if g.driver.bus == "own":
+        nothing_leaked(g)
+    bad = g.problems()
+    assert not bad, "\n".join(bad)
+    return after
+
+
+def stands_still(g):
+    """A pause longer than all timeouts: the adapter keeps its session.
+
+    Nothing is begun meanwhile that needs the host, and all of it can be done later.
+    """
+    name = dev(g)
+    before = ethtool_stats(g)
+    at = len(g.console_text())
+    flood = g.spawn(f"python3 /run/flood.py {g.nic().far4} 1400 20", 120)
+    with paused(g):
+        g.wait_console("the host does not respond; the adapter keeps its session",
+                       60, at)
+        carrier(g, "n0", False)
+        assert adapter_state(g) == "stalled"
+        for what in (f"ethtool -G {name} tx 1024",
+                     f"ip link set {name} mtu 1400",
+                     f"ethtool --reset {name} all",
+                     "echo devices >/sys/power/pm_test &&"
+                     " echo disk >/sys/power/state"):
+            done = g.sh(what, 60)
+            assert done.rc, f"{what} was done: {done.out}"
+        g.run("echo none >/sys/power/pm_test")
+        # this needs no answer: the host is told when it responds
+        g.run(f"ip link set {name} down; ip link set {name} up", 60)
+        out = g.run("cat /sys/kernel/debug/synth_net/*/adapter", 20).out
+        assert "stalled" in out, out
+        time.sleep(15 if LONG else 3)
+    flood.wait()
+    becomes(g, "running")
+    up(g, g.nic())
+    after = unharmed(g, before)
+    assert after["resets"] == before["resets"], after
+    assert after["stalls"] > before["stalls"], after
     for to in (g.nic().far4, g.nic().far6):
         digest_up(g, to, 1 << 20)
         digest_down(g, to, 1 << 20)
-    if g.driver.bus == "own":
-        nothing_leaked(g)
+    g.run(f"ethtool -G {name} tx 1024")
+    alive(g)
+    assert ethtool_stats(g)["resets"] == after["resets"] + 1
+
+
+PAUSES = (1, 4, 6, 8, 12, 16, 40, 90) if LONG else (1, 6, 12)
+
+
+def begin_default(g):
+    """The driver is loaded again, with default parameters."""
+    g.driver.unload(g)
+    g.driver.load(g)
+    forget(g)
+    up(g, g.nic())
+    alive(g)
+
+
+def pauses(g):
+    """Pauses of all lengths under a load: it goes on after each."""
+    before = ethtool_stats(g)
+    load = Load(g)
+    for seconds in PAUSES:
+        with paused(g):
+            time.sleep(seconds)
+        carrier(g, "n0", True, 60)
+        load.flows()
+    load.stop()
+    after = unharmed(g, before)
+    assert after["resets"] == before["resets"], after
+    return (f"{', '.join(map(str, PAUSES))} s:"
+            f" {after['stalls'] - before['stalls']} stalls, no reset")
+
+
+def load_netvsc(g):
+    """Loads the distribution's driver on the drop-in."""
+    g.driver.load_all(g)
+    alive(g)
+
+
+def netvsc_pauses(g):
+    """The distribution's driver, which has no notion of a pause."""
+    load = Load(g)
+    for seconds in PAUSES:
+        with paused(g):
+            time.sleep(seconds)
+        load.flows()
+    load.stop()
+    alive(g)
+
+
+# What is begun before a pause: a command, and what has the interface as it was
+OPERATIONS = {
+    "reset": ("ethtool --reset {0} all", "ethtool --reset {0} all"),
+    "down and up": ("ip link set {0} down; ip link set {0} up",
+                    "ip link set {0} up"),
+    "queues": ("ethtool -L {0} combined 1 || ethtool -L {0} combined 2",
+               "ethtool -l {0} | grep -q 'Combined:.*2' ||"
+               " ethtool -L {0} combined 2"),
+    "MTU": ("ip link set {0} mtu 1400; ip link set {0} mtu 1500",
+            "ip link set {0} mtu 1500"),
+    "CPU": ("echo 0 >/sys/devices/system/cpu/cpu1/online;"
+            " echo 1 >/sys/devices/system/cpu/cpu1/online",
+            "grep -q 1 /sys/devices/system/cpu/cpu1/online ||"
+            " echo 1 >/sys/devices/system/cpu/cpu1/online"),
+}
+
+
+def moments(g):
+    """Pauses at random moments of what needs the host, which may fail; afterwards
+    the same works."""
+    name, seed = dev(g), random.randrange(1 << 32)
+    rng = random.Random(seed)
+    before = ethtool_stats(g)
+    for turn in range(8 if LONG else 1):
+        for what, (command, again) in OPERATIONS.items():
+            seconds = rng.choice((1, 4, 8, 16, 40)) if LONG else 7
+            moment = rng.uniform(0, 1) * g.scale
+            print(f"# seed {seed}, turn {turn}: {what} paused for {seconds} s"
+                  f" after {moment:.2f} s", flush=True)
+            job = g.spawn(command.format(name), 300)
+            time.sleep(moment)
+            with paused(g):
+                time.sleep(seconds)
+            with contextlib.suppress(AssertionError, GuestError):
+                job.wait()
+            becomes(g, "running", 120)
+            wait_for(g, again.format(name), f"{what} does not work any more",
+                     60)
+            up(g, g.nic())
+            unharmed(g, before)
+    return f"seed {seed}"
 
 
 def fill_rings(g, size):
@@ -160,7 +302,7 @@ def met(g):
         g.run("echo 1 >/sys/module/synth_latesend/parameters/go")
         g.wait_console("lets it go, as it was told", 10, since)
         # -EPROTO
-        g.wait_console("queue 0 takes no packets: -71", 10, since)
+        g.wait_console(r"queue 0: the channel accepts no packets any more \(-71\)", 10, since)
         g.ctl("net-fault", "n0", "resume")
         job.kill()
         counter_passes(g, "resets", before["resets"], "the session goes on")
@@ -205,7 +347,7 @@ def unfinished(g):
         after = ethtool_stats(g)
         assert after["rx_csum_ok"] > before["rx_csum_ok"], after
         if lro:
-            assert after["rx_joined"] > before["rx_joined"], after
+            assert after["rx_rsc_packets"] > before["rx_rsc_packets"], after
         assert not int(re.search(r"^Ip: \d+ \d+ \d+ (\d+)", g.run(
             "cat /proc/net/snmp").out, re.M)[1])
     g.ctl("net-rx-csum", "n0", "failed")
@@ -232,8 +374,8 @@ def ends(g):
 
 def guest(name, driver):
     """A guest with a CPU to spare."""
-    return NetGuest(name, driver, [Nic("n0", opts="section=1728")], smp=3,
-                    limit=600)
+    return NetGuest(name, driver, [Nic("n0", opts="section=1728,queues=2")],
+                    smp=3, limit=3600 if LONG else 900)
 
 
 def main():
@@ -243,9 +385,15 @@ def main():
              ("guesses one that is armed", met),
              ("its link blinks", blinks),
              ("leaves checksums unfinished", unfinished),
+             ("loads with default parameters", begin_default),
+             ("pauses under a load", pauses),
+             ("pauses at random moments", moments),
              ("all unloads", ends))
     run_tests(("own", guest("net-stalls", OWN), *tests),
-              *([("drop-in", guest("net-stalls-stock", STOCK), *tests)]
+              *([("drop-in", guest("net-stalls-stock", STOCK), *tests),
+                 ("hv_netvsc", guest("net-stalls-netvsc", NETVSC),
+                  ("loads", load_netvsc), ("pauses under a load", netvsc_pauses),
+                  ("all unloads", ends))]
                 if LONG else []))
 
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * As much of the kernel as ring_api.c and handover.h need, for unit tests of
- * them in user space. Fields and functions have the names and meanings that they have in the
+ * As much of the kernel as ring_api.c, host_state.c and handover.h need, for unit tests
+ * of them in user space. Fields and functions have the names and meanings that they have in the
  * kernel's header of this name, which says what they are; the compiler checks
  * the real layout when the module is built.
  */
@@ -34,6 +34,7 @@ struct page { u8 bytes[PAGE_SIZE]; };
 #define mutex_init(m)		((m)->held = false)
 #define mutex_lock(m)		((m)->held = true)
 #define mutex_unlock(m)		((m)->held = false)
+#define DEFINE_SPINLOCK(name)	spinlock_t name
 #define spin_lock_init(l)	((l)->held = false)
 #define spin_is_locked(l)	((l)->held)
 #define spin_lock_irq(l) \
@@ -57,6 +58,8 @@ extern unsigned int test_logged;
 	if (getenv("VERBOSE"))						\
 		printf("# " pr_fmt(fmt), ##__VA_ARGS__);		\
 } while (0)
+
+#define pr_err			pr_err_ratelimited
 
 void *vmap(struct page **pages, unsigned int count, unsigned long flags,
 	   int prot);

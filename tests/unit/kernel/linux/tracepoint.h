@@ -5,3 +5,4 @@
 #define DEFINE_EVENT(...)
 #define trace_synth_packet_out(channel, type, len, id)	((void)(type))
 #define trace_synth_packet_in(channel, type, len, id)	((void)0)
+#define trace_synth_host_state(from, to)		((void)0)
