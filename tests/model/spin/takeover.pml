@@ -12,6 +12,8 @@
  * waits for the I/O of the one before, shows the committed indices, and begins the
  * requests of the log again. Indices are not wrapped here.
  *
+ * Code: host/ring.c: hring_in_init hring_out_init hring_out_publish hring_in_commit
+ *
  * Long: DEATHS=3
  *
  * Mutant: SHOW_BEFORE_COMMIT: the guest sees completions before they are committed
