@@ -14,14 +14,14 @@
 #include <synthio/config.h>
 #include <synthio/driver.h>
 
-/* The name that reservation conflicts had */
+/* Reservation conflicts had another name */
 #ifdef BLK_STS_RESV_CONFLICT
 #define COMPAT_STS_RESERVED	BLK_STS_RESV_CONFLICT
 #else
 #define COMPAT_STS_RESERVED	BLK_STS_NEXUS
 #endif
 
-/* HDIO_GETGEO asks for a disk, or for whatever of it was opened */
+/* HDIO_GETGEO passes the disk, or the block device that was opened */
 #ifdef HAVE_GETGEO_DISK
 #define COMPAT_GETGEO_ARG	struct gendisk
 #define compat_getgeo_disk(arg)	(arg)
@@ -30,7 +30,7 @@
 #define compat_getgeo_disk(arg)	((arg)->bd_disk)
 #endif
 
-/* Newer kernels merge requests unless a driver says otherwise */
+/* Newer kernels merge requests unless a driver forbids it */
 #ifdef HAVE_MQ_SHOULD_MERGE_YES
 #define COMPAT_MQ_F_MERGE	BLK_MQ_F_SHOULD_MERGE
 #else
@@ -38,8 +38,8 @@
 #endif
 
 /*
- * Whether a reference keeps a page from being used for something else: not those
- * of slab objects, not the tails of plain high-order allocations.
+ * Whether a reference keeps a page from being used for something else. It does not
+ * for pages of slab objects and for tails of plain high-order allocations.
  */
 static inline bool compat_page_can_be_held(struct page *page)
 {
@@ -50,7 +50,7 @@ static inline bool compat_page_can_be_held(struct page *page)
 	return !PageSlab(page) && page_count(page) > 0;
 }
 
-/* Whoever starts a freeze need not be who ends it. Context: process */
+/* A freeze may be ended by another task than the one that started it. Context: process */
 static inline void compat_freeze_start(struct request_queue *q)
 {
 #ifdef HAVE_FREEZE_NON_OWNER_OWN_NAME
@@ -70,7 +70,7 @@ static inline void compat_unfreeze(struct request_queue *q)
 }
 
 /**
- * struct compat_limits - what a disk can do; bytes where nothing else is said
+ * struct compat_limits - limits of a disk; in bytes unless another unit is named
  * @max_transfer: of a request
  * @max_segments: of it
  * @block_size: logical
@@ -85,7 +85,7 @@ static inline void compat_unfreeze(struct request_queue *q)
  * @zeroes_max: of a request to write zeroes, 0: none
  * @write_cache: flushes are needed
  * @fua: FUA is possible
- * @rotational: it turns
+ * @rotational: a disk with moving parts
  */
 struct compat_limits {
 	u32 max_transfer;
@@ -148,7 +148,7 @@ compat_alloc_disk(struct blk_mq_tag_set *set, const struct compat_limits *l,
 	return blk_mq_alloc_disk(set, &lim, queuedata);
 }
 
-/* Context: process, the queue is frozen; memory is not to be had by I/O */
+/* Context: process, the queue is frozen; allocations must not wait for I/O */
 static inline int compat_change_limits(struct gendisk *gd,
 				       const struct compat_limits *l)
 {
@@ -233,7 +233,7 @@ static inline int compat_change_limits(struct gendisk *gd,
 	compat_apply_limits(q, l);
 	if (same)
 		return 0;
-	/* this also forgets what an administrator has chosen */
+	/* this also discards the value that an administrator has chosen */
 	blk_queue_max_hw_sectors(q, l->max_transfer >> SECTOR_SHIFT);
 	q->limits.max_sectors = min(q->limits.max_sectors, chosen);
 	return 0;

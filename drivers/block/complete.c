@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The way of a request back from the host: which one an answer ends, what it
- * means, and what follows: the request ends, fails or is tried again. What ended
- * well goes to blk-mq in batches.
+ * The way of a request back from the host: which request an answer ends, what the
+ * answer means, and what follows: the request ends, fails or is tried again. Requests
+ * that ended well go to blk-mq in batches.
  */
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
@@ -11,21 +11,21 @@
 #include "trace.h"
 
 /**
- * synd_request_refused() - tell the block layer what the host has refused
- * @work: disk->refused_work
+ * synd_apply_refusals() - take commands that the unit has refused out of the limits
+ * @work: disk->refusals_work
  *
  * Limits can't be changed from an interrupt on every kernel.
  */
-void synd_request_refused(struct work_struct *work)
+void synd_apply_refusals(struct work_struct *work)
 {
 	struct synd_disk *d = container_of(work, struct synd_disk,
-					   refused_work);
+					   refusals_work);
 
-	if (READ_ONCE(d->no_cache))
+	if (test_bit(SYND_REFUSES_FLUSH, &d->refusals))
 		compat_set_write_cache(d->gd, false, false);
-	if (READ_ONCE(d->no_discard))
+	if (test_bit(SYND_REFUSES_UNMAP, &d->refusals))
 		compat_disable_discard(d->gd->queue);
-	if (READ_ONCE(d->no_write_zeroes))
+	if (test_bit(SYND_REFUSES_WRITE_SAME, &d->refusals))
 		compat_disable_write_zeroes(d->gd->queue);
 }
 
@@ -38,7 +38,7 @@ static void try_again(struct synd_disk *d, struct request *rq,
 		blk_mq_delay_kick_requeue_list(d->gd->queue, delay_ms);
 }
 
-/* Whether the verdict was "later" for too long */
+/* Whether the unit has been busy for too long */
 static bool busy_too_long(struct synd_cmd *cmd)
 {
 	if (!cmd->busy) {
@@ -73,61 +73,84 @@ static blk_status_t error_of(const struct synd_disk *d,
 	}
 }
 
-/* In the log, as far as somebody wants to know */
+/* What an outcome means, and what can be done */
+static const char *meaning_of(const struct sbc_verdict *v)
+{
+	switch (v->outcome) {
+	case SBC_MEDIUM_ERROR:
+		return "the host can't read or write these blocks; check its storage";
+	case SBC_TARGET_ERROR:
+		return "the unit refuses the command";
+	case SBC_NO_SPACE:
+		return "the host's storage is full";
+	case SBC_RESERVED:
+		return "another initiator has reserved the unit";
+	case SBC_PROTECTION:
+		return "protection information does not match the data";
+	case SBC_GONE:
+		return "there is no such unit any more";
+	case SBC_RETRY_LATER:
+		return "the unit was busy for too long";
+	default:
+		return "I/O error on the host; check its log";
+	}
+}
+
+/* Log a failed request, unless its submitter asked for silence */
 static void report(const struct synd_disk *d, struct request *rq)
 {
 	const struct synd_cmd *cmd = blk_mq_rq_to_pdu(rq);
 	const struct sbc_verdict *v = &cmd->verdict;
-	char where[48] = "";
+	char where[80] = "";
 
-	/* that the host said nothing at all was told by whoever found out */
+	/* requests that the host did not answer were reported when that was found */
 	if (!v->srb_status || ((rq->rq_flags & RQF_QUIET) &&
 			       req_op(rq) != REQ_OP_FLUSH))
 		return;
 	if (req_op(rq) != REQ_OP_FLUSH)
-		snprintf(where, sizeof(where), " of %u bytes at sector %llu",
-			 blk_rq_bytes(rq), (u64)blk_rq_pos(rq));
+		snprintf(where, sizeof(where), " of %u bytes at sector %llu (LBA %llu)",
+			 blk_rq_bytes(rq), (u64)blk_rq_pos(rq),
+			 (u64)blk_rq_pos(rq) >> (d->block_shift - SECTOR_SHIFT));
 	dev_err_ratelimited(disk_to_dev(d->gd),
-			    "%s%s failed after %u retries: SRB status 0x%02x, SCSI status 0x%02x, sense key 0x%x, code 0x%04x\n",
+			    "%s%s failed after %u retries: %s (SRB status 0x%02x, SCSI status 0x%02x, sense key 0x%x, code 0x%04x)\n",
 			    blk_op_str(req_op(rq)), where, cmd->retries,
-			    v->srb_status, v->scsi_status, v->key, v->asc);
+			    meaning_of(v), v->srb_status, v->scsi_status, v->key,
+			    v->asc);
 }
 
 /*
- * The disk does not know the command to flush its cache. Only one that never said
- * that it has a cache can be taken for a disk without: returns whether it is.
+ * The unit does not know SYNCHRONIZE CACHE. Only one that has never reported a write
+ * cache counts as a disk without; returns whether this is one.
  */
 static bool flush_refused(struct synd_disk *d, struct request *rq)
 {
-	if (READ_ONCE(d->id.write_cache_told))
+	if (READ_ONCE(d->id.write_cache_reported))
 		return false;
-	if (!xchg(&d->no_cache, true)) {
+	if (!test_and_set_bit(SYND_REFUSES_FLUSH, &d->refusals)) {
 		dev_warn(disk_to_dev(d->gd),
-			 "does not know SYNCHRONIZE CACHE, nor says that it has a write cache: it is not flushed any more\n");
-		schedule_work(&d->refused_work);
+			 "FLUSH: the unit does not know SYNCHRONIZE CACHE and reports no write cache: no flushes are sent any more\n");
+		schedule_work(&d->refusals_work);
 	}
 	blk_mq_end_request(rq, BLK_STS_OK);
 	return true;
 }
 
 /*
- * The disk does not know what was asked for: it is not asked again. Returns true
- * if the request was dealt with.
+ * The unit does not know a command, which is not sent any more. Returns true if the
+ * request was dealt with.
  */
 static bool refused(struct synd_disk *d, struct request *rq)
 {
 	struct synd_cmd *cmd = blk_mq_rq_to_pdu(rq);
 
 	if (req_op(rq) != REQ_OP_DISCARD && cmd->zeroes_unmap) {
-		WRITE_ONCE(d->no_zeroes_unmap, true);
+		set_bit(SYND_REFUSES_WRITE_SAME_UNMAP, &d->refusals);
 		try_again(d, rq, 0);
 		return true;
 	}
-	if (req_op(rq) == REQ_OP_DISCARD)
-		WRITE_ONCE(d->no_discard, true);
-	else
-		WRITE_ONCE(d->no_write_zeroes, true);
-	schedule_work(&d->refused_work);
+	set_bit(req_op(rq) == REQ_OP_DISCARD ? SYND_REFUSES_UNMAP :
+		SYND_REFUSES_WRITE_SAME, &d->refusals);
+	schedule_work(&d->refusals_work);
 	return false;
 }
 
@@ -140,7 +163,7 @@ static void failed(struct synd_disk *d, struct request *rq)
 	if (v->key == 6)
 		atomic64_inc(&d->attentions);
 	if (v->hints)
-		synd_scan(d->ctrl);
+		synd_note(d->ctrl, SYND_EVENT_SCAN);
 	if (v->outcome == SBC_NOT_SUPPORTED && req_op(rq) == REQ_OP_FLUSH) {
 		if (flush_refused(d, rq))
 			return;
@@ -178,9 +201,6 @@ void synd_complete(struct request *rq)
 {
 	struct synd_cmd *cmd = blk_mq_rq_to_pdu(rq);
 
-	if (unlikely(cmd->bounce) && cmd->verdict.outcome == SBC_OK &&
-	    req_op(rq) == REQ_OP_READ)
-		synd_request_copy(rq, false);
 	synd_request_release(rq);
 
 	if (likely(cmd->verdict.outcome == SBC_OK))
@@ -189,7 +209,7 @@ void synd_complete(struct request *rq)
 		failed(synd_disk_of(rq), rq);
 }
 
-/* What came back is what was asked for, entirely */
+/* Whether the command succeeded and moved all of its data */
 static bool plain_success(const struct storvsp_packet *pkt, u32 len,
 			  u32 expected)
 {
@@ -217,7 +237,7 @@ static void judge(struct synd_chan *ch, u64 id, struct request *rq,
 		cmd->verdict = (struct sbc_verdict){ .outcome = SBC_IO_ERROR };
 		return;
 	}
-	cmd->verdict = synd_proto_judge(pkt, len, command);
+	cmd->verdict = synd_command_judge(pkt, len, command);
 	if (cmd->verdict.outcome == SBC_OK && cmd->expected &&
 	    pkt->srb.data_transfer_length != cmd->expected) {
 		synd_chan_bad(ch, "a completion of the wrong length", id);
@@ -225,7 +245,7 @@ static void judge(struct synd_chan *ch, u64 id, struct request *rq,
 	}
 }
 
-/* The slot that an id names, or NULL. RCU is held */
+/* The slot that an id refers to, or NULL. RCU is held */
 static struct synd_slot *find_slot(struct synd_chan *ch, u64 id)
 {
 	struct synd_ctrl *c = ch->ctrl;
@@ -242,8 +262,8 @@ static struct synd_slot *find_slot(struct synd_chan *ch, u64 id)
 }
 
 /**
- * synd_request_completed() - a completion of a request came, or says so
- * @ch: where
+ * synd_request_completed() - end the request that a completion refers to
+ * @ch: channel on which it came
  * @id: as it came
  * @payload: @len bytes, a private copy
  * @len: may be anything
@@ -262,13 +282,13 @@ void synd_request_completed(struct synd_chan *ch, u64 id, const void *payload,
 	rcu_read_lock();
 	slot = find_slot(ch, id);
 	/*
-	 * Acquire, for the id of a request that is not sent yet, which a bad host
-	 * can guess: nothing but this word says then that the submitter has
-	 * written the rest. Without it slot->rq may be read before slot->id, and
-	 * be a request of earlier.
+	 * Acquire, for an id that a bad host has guessed before the packet was
+	 * visible to it: only this word tells then that the submitter has written
+	 * the rest. Otherwise slot->rq might be read before slot->id, and be an
+	 * earlier request. Pairs with publish_id().
 	 */
 	if (unlikely(!slot || !id || smp_load_acquire(&slot->id) != id)) {
-		synd_chan_bad(ch, "a completion of nothing", id);
+		synd_chan_bad(ch, "a completion without a request", id);
 		goto out;
 	}
 	rq = slot->rq;
@@ -285,8 +305,8 @@ void synd_request_completed(struct synd_chan *ch, u64 id, const void *payload,
 	trace_synd_complete(synd_disk_of(rq), rq, id);
 
 	/*
-	 * On the CPU that it came from it ends right here. blk-mq would send it
-	 * through a softirq if there is only one queue, one by one.
+	 * On the CPU of its submitter the request ends right here. With only one
+	 * queue blk-mq would raise a softirq for each request.
 	 */
 	if (likely(blk_mq_rq_cpu(rq) == raw_smp_processor_id()))
 		blk_mq_set_request_complete(rq);
@@ -294,11 +314,11 @@ void synd_request_completed(struct synd_chan *ch, u64 id, const void *payload,
 		goto out;
 	if (unlikely((rq->cmd_flags & REQ_POLLED) && in_interrupt())) {
 		/* bios of pollers go back to a cache that allows no interrupt */
-		if (llist_add(&cmd->later, &ch->ctrl->later))
-			schedule_work(&ch->ctrl->later_work);
+		if (llist_add(&cmd->deferred, &ch->ctrl->deferred))
+			schedule_work(&ch->ctrl->deferred_work);
 		goto out;
 	}
-	if (unlikely(cmd->param || cmd->bounce) ||
+	if (unlikely(cmd->param) ||
 	    !blk_mq_add_to_batch(rq, &batch->iob,
 				 cmd->verdict.outcome != SBC_OK,
 				 blk_mq_end_request_batch)) {
@@ -310,22 +330,24 @@ out:
 }
 
 /**
- * synd_request_later() - end requests of pollers that an interrupt found done
- * @work: ctrl->later_work
+ * synd_request_finish_deferred() - end requests of pollers that an interrupt found
+ * @work: ctrl->deferred_work
  *
  * That happens where a polled queue has to use a channel that interrupts.
  */
-void synd_request_later(struct work_struct *work)
+void synd_request_finish_deferred(struct work_struct *work)
 {
-	struct synd_ctrl *c = container_of(work, struct synd_ctrl, later_work);
+	struct synd_ctrl *c = container_of(work, struct synd_ctrl,
+					   deferred_work);
 	struct synd_cmd *cmd, *next;
 
-	llist_for_each_entry_safe(cmd, next, llist_del_all(&c->later), later)
+	llist_for_each_entry_safe(cmd, next, llist_del_all(&c->deferred),
+				  deferred)
 		synd_complete(blk_mq_rq_from_pdu(cmd));
 }
 
 /**
- * synd_request_finish_batch() - end what a look into a ring has found
+ * synd_request_finish_batch() - end the requests that a read of a ring has found
  * @batch: is empty afterwards
  *
  * Context: any; rx_lock not held.

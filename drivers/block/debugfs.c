@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /sys/kernel/debug/synth_blk/ID/: "channels" tells how well completions are
- * batched and what a bad host did, "disks" what happened to requests, and
- * "in_flight" which ones the host has, the first place to look when I/O hangs.
+ * /sys/kernel/debug/synth_blk/ID/: "channels" has the state of controller and host,
+ * and how well completions are batched; "disks" their states and counters;
+ * "in_flight" the requests that the host has, the first place to look when I/O hangs.
+ *
+ * No reader takes ctrl->mutex, which may be held for as long as the host is waited
+ * for: channels are looked at under their rx_lock, disks under RCU.
  */
 #include <linux/debugfs.h>
 #include <linux/seq_file.h>
@@ -14,13 +17,15 @@ static struct dentry *root;
 static int channels_show(struct seq_file *s, void *unused)
 {
 	struct synd_ctrl *c = s->private;
-	unsigned int i;
+	unsigned int i, n = READ_ONCE(c->nr_chans);
 
-	seq_printf(s, "state %s, storvsp %u.%u, transfers of %u bytes, %u resets, %llu pages quarantined\n",
-		   synd_ctrl_state_name(c), c->version >> 8, c->version & 0xff,
-		   c->max_transfer, (unsigned int)c->resets, c->quarantined);
-	mutex_lock(&c->mutex);
-	for (i = 0; i < c->nr_chans; i++) {
+	seq_printf(s, "state %s, storvsp %u.%u, transfers of %u bytes, %u resets, %u pages quarantined, host %s, %u commands unanswered\n",
+		   synd_ctrl_state_names[READ_ONCE(c->state)], c->version >> 8,
+		   c->version & 0xff, c->max_transfer, (unsigned int)c->resets,
+		   synd_quarantined(c),
+		   synd_host_state_names[synd_pause_state(c)],
+		   READ_ONCE(c->nr_unanswered));
+	for (i = 0; i < n; i++) {
 		struct synd_chan *ch = &c->chans[i];
 
 		spin_lock_irq(&ch->rx_lock);
@@ -30,39 +35,30 @@ static int channels_show(struct seq_file *s, void *unused)
 				   ch->vc->target_cpu, ch->sent,
 				   ch->vc->sig_events, ch->full,
 				   ch->interrupts, ch->completions,
-				   ch->polled_completions, ch->looks,
+				   ch->polled_completions, ch->reads,
 				   ch->largest, ch->bad);
 		spin_unlock_irq(&ch->rx_lock);
 	}
-	mutex_unlock(&c->mutex);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(channels);
 
-static int disks_show(struct seq_file *s, void *unused)
+static void show_disk(struct seq_file *s, struct synd_disk *d)
 {
-	struct synd_ctrl *c = s->private;
-	struct synd_disk *d;
+	const struct gendisk *gd = READ_ONCE(d->gd);
 
-	mutex_lock(&c->mutex);
-	list_for_each_entry(d, &c->disk_list, node)
-		seq_printf(s, "%s: target %u LUN %u%s%s, in flight %u, retries %lld, timeouts %lld, errors %lld, unit attentions %lld, wwid %s, serial %s\n",
-			   d->gd ? d->gd->disk_name : "(none yet)", d->target,
-			   d->lun, d->gone ? ", gone" : "", d->dying ? ", dying" : "",
-			   synd_disk_in_flight(d), atomic64_read(&d->retries),
-			   atomic64_read(&d->timeouts),
-			   atomic64_read(&d->errors),
-			   atomic64_read(&d->attentions), d->id.wwid,
-			   d->id.serial);
-	mutex_unlock(&c->mutex);
-	return 0;
+	seq_printf(s, "%s: target %u LUN %u, %s, in flight %u, retries %lld, timeouts %lld, errors %lld, unit attentions %lld, wwid %s, serial %s\n",
+		   gd ? gd->disk_name : "(none yet)", d->target, d->lun,
+		   synd_disk_state_names[READ_ONCE(d->state)],
+		   synd_disk_in_flight(d), atomic64_read(&d->retries),
+		   atomic64_read(&d->timeouts), atomic64_read(&d->errors),
+		   atomic64_read(&d->attentions), d->id.wwid, d->id.serial);
 }
-DEFINE_SHOW_ATTRIBUTE(disks);
 
 /* Under the lock that a completion needs, so that the request stays */
 static void show_queue(struct seq_file *s, struct synd_disk *d, unsigned int i)
 {
-	struct synd_chan *ch = d->ctrl->queues[i];
+	struct synd_chan *ch = READ_ONCE(d->ctrl->queues[i]);
 	unsigned int tag;
 
 	spin_lock_irq(&ch->rx_lock);
@@ -71,7 +67,8 @@ static void show_queue(struct seq_file *s, struct synd_disk *d, unsigned int i)
 		struct synd_cmd *cmd;
 		struct request *rq;
 
-		if (!slot->id)
+		/* acquire: see synd_request_completed() */
+		if (!smp_load_acquire(&slot->id))
 			continue;
 		rq = slot->rq;
 		cmd = blk_mq_rq_to_pdu(rq);
@@ -84,18 +81,40 @@ static void show_queue(struct seq_file *s, struct synd_disk *d, unsigned int i)
 	spin_unlock_irq(&ch->rx_lock);
 }
 
-static int in_flight_show(struct seq_file *s, void *unused)
+static void show_in_flight(struct seq_file *s, struct synd_disk *d)
+{
+	unsigned int i;
+
+	for (i = 0; i < d->ctrl->nr_queues; i++)
+		show_queue(s, d, i);
+}
+
+static void show_all(struct seq_file *s,
+		     void (*show)(struct seq_file *s, struct synd_disk *d))
 {
 	struct synd_ctrl *c = s->private;
 	struct synd_disk *d;
 	unsigned int i;
 
-	mutex_lock(&c->mutex);
-	list_for_each_entry(d, &c->disk_list, node) {
-		for (i = 0; i < c->nr_queues; i++)
-			show_queue(s, d, i);
+	rcu_read_lock();
+	for (i = 0; i < SYND_MAX_DISKS; i++) {
+		d = rcu_dereference(c->disks[i]);
+		if (d)
+			show(s, d);
 	}
-	mutex_unlock(&c->mutex);
+	rcu_read_unlock();
+}
+
+static int disks_show(struct seq_file *s, void *unused)
+{
+	show_all(s, show_disk);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(disks);
+
+static int in_flight_show(struct seq_file *s, void *unused)
+{
+	show_all(s, show_in_flight);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(in_flight);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A logical unit as a disk: its limits, its attributes, its coming and going.
- * Requests are the business of request.c.
+ * A logical unit as a disk: limits, attributes, addition, update and removal.
  */
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
@@ -15,7 +14,7 @@
 
 #define MAX_UNMAP_DESCS		255	/* the list fits into a page */
 #define LETTERS			26
-#define GEO_HEADS		255	/* as hv_storvsc says it */
+#define GEO_HEADS		255	/* the same as hv_storvsc's */
 #define GEO_SECTORS		63
 
 static DEFINE_IDA(letters);
@@ -35,7 +34,7 @@ static void synd_free_disk(struct gendisk *gd)
 	kfree(gd->private_data);
 }
 
-/* For the NFS server, which names disks to its clients */
+/* For the NFS server, which gives its clients names of disks */
 static int synd_get_unique_id(struct gendisk *gd, u8 id[16],
 			      enum blk_unique_id type)
 {
@@ -82,7 +81,8 @@ SYND_ATTR(vendor, "%s", d->id.vendor);
 SYND_ATTR(model, "%s", d->id.product);
 SYND_ATTR(firmware_rev, "%s", d->id.revision);
 SYND_ATTR(address, "%u:%u", d->target, d->lun);
-SYND_ATTR(cache_type, "%s", d->id.write_cache && !READ_ONCE(d->no_cache) ?
+SYND_ATTR(cache_type, "%s", d->id.write_cache &&
+	  !test_bit(SYND_REFUSES_FLUSH, &d->refusals) ?
 	  "write back" : "write through");
 SYND_ATTR(retries, "%lld", atomic64_read(&d->retries));
 SYND_ATTR(timeouts, "%lld", atomic64_read(&d->timeouts));
@@ -105,9 +105,7 @@ static struct attribute *synd_attrs[] = {
 static const struct attribute_group synd_group = { .attrs = synd_attrs };
 static const struct attribute_group *synd_groups[] = { &synd_group, NULL };
 
-/* ---- coming and going ------------------------------------------------------------ */
-
-/* synda to syndz, syndaa, ...: as sd names its disks */
+/* synda to syndz, syndaa, ..., as the sd driver numbers its disks */
 static void name_disk(char *name, size_t room, int n)
 {
 	char letters[8], *p = &letters[sizeof(letters) - 1];
@@ -120,14 +118,14 @@ static void name_disk(char *name, size_t room, int n)
 	snprintf(name, room, "synd%s", p);
 }
 
-/* A number of blocks as bytes of a limit: at most what 32 bits hold */
+/* A number of blocks in bytes, as a limit of 32 bits */
 static u32 limit_bytes(const struct sbc_disk *id, u64 blocks)
 {
 	return min_t(u64, blocks, (U32_MAX & ~(u32)(SBC_BLOCK_MAX - 1)) /
 		     id->block_size) * id->block_size;
 }
 
-/* What a disk that has said @id is given; what it has refused it is not asked */
+/* The limits of a disk that has reported @id; without commands that it has refused */
 static void find_limits(const struct synd_disk *d, const struct sbc_disk *id,
 			struct compat_limits *l)
 {
@@ -149,7 +147,8 @@ static void find_limits(const struct synd_disk *d, const struct sbc_disk *id,
 		.discard_granularity = id->unmap_granularity ?:
 				       id->physical_block_size,
 		.discard_alignment = id->unmap_alignment,
-		.write_cache = id->write_cache && !READ_ONCE(d->no_cache),
+		.write_cache = id->write_cache &&
+			       !test_bit(SYND_REFUSES_FLUSH, &d->refusals),
 		.rotational = id->rotational,
 	};
 	l->fua = l->write_cache && id->fua;
@@ -160,10 +159,11 @@ static void find_limits(const struct synd_disk *d, const struct sbc_disk *id,
 	} else if (id->can_write_same && id->ws_unmap) {
 		l->discard_max = limit_bytes(id, id->ws_max_blocks);
 	}
-	if (id->can_write_same && !READ_ONCE(d->no_write_zeroes))
+	if (id->can_write_same &&
+	    !test_bit(SYND_REFUSES_WRITE_SAME, &d->refusals))
 		l->zeroes_max = limit_bytes(id, id->ws_max_blocks);
 	if (l->discard_max < l->discard_granularity ||
-	    READ_ONCE(d->no_discard))
+	    test_bit(SYND_REFUSES_UNMAP, &d->refusals))
 		l->discard_max = 0;
 	if (!l->discard_max)
 		l->discard_granularity = 0;
@@ -200,8 +200,8 @@ static int free_number(const struct synd_ctrl *c)
 }
 
 /*
- * Partitions are looked for by each disk on its own: the host may not answer the
- * reads of one, and the next ones are to come all the same.
+ * Each disk reads its partition table in a work of its own: if the host does not
+ * answer the reads of one disk, the others are added all the same.
  */
 static void part_work(struct work_struct *work)
 {
@@ -214,11 +214,11 @@ static void part_work(struct work_struct *work)
 }
 
 /**
- * synd_disk_alloc() - what is to become a disk
+ * synd_disk_alloc() - note a unit that is to become a disk
  * @c: its controller
  * @target: SCSI target
  * @lun: LUN
- * @id: what it said of itself
+ * @id: what the unit has reported of itself
  *
  * Context: process, ctrl->mutex held.
  * Return: the disk, on the controller's list, for synd_disk_add(); an error
@@ -241,8 +241,9 @@ struct synd_disk *synd_disk_alloc(struct synd_ctrl *c, u8 target, u8 lun,
 	d->lun = lun;
 	memcpy(&d->id, id, sizeof(d->id));
 	d->block_shift = ilog2(id->block_size);
-	INIT_WORK(&d->refused_work, synd_request_refused);
+	INIT_WORK(&d->refusals_work, synd_apply_refusals);
 	INIT_WORK(&d->part_work, part_work);
+	INIT_DELAYED_WORK(&d->check_work, c->check);
 	if (alloc_hctxs(d))
 		goto err;
 	d->letter = ida_alloc(&letters, GFP_KERNEL);
@@ -260,7 +261,7 @@ err:
 	return ERR_PTR(ret);
 }
 
-/* The gendisk, which nobody knows yet */
+/* The gendisk, not known to anything yet */
 static struct gendisk *make_gendisk(struct synd_disk *d)
 {
 	const struct sbc_disk *id = &d->id;
@@ -277,8 +278,13 @@ static struct gendisk *make_gendisk(struct synd_disk *d)
 	d->set.cmd_size = sizeof(struct synd_cmd);
 	d->set.numa_node = dev_to_node(&c->hv->device);
 	d->set.timeout = synd_timeout_s * HZ;
-	/* order is the host's business, unless an arm has to move */
-	d->set.flags = COMPAT_MQ_F_MERGE |
+	/*
+	 * The host orders requests itself, except for disks whose arm has to move.
+	 * STACKING: a CPU that goes offline does not wait for the requests of its
+	 * hardware queue, which could take as long as the host is paused. The wait
+	 * is for interrupts that go with their CPU; a channel's interrupt moves.
+	 */
+	d->set.flags = COMPAT_MQ_F_MERGE | BLK_MQ_F_STACKING |
 		       (id->rotational ? 0 : BLK_MQ_F_NO_SCHED_BY_DEFAULT);
 	ret = blk_mq_alloc_tag_set(&d->set);
 	if (ret)
@@ -303,9 +309,9 @@ static struct gendisk *make_gendisk(struct synd_disk *d)
  * synd_disk_add() - make a disk known
  * @d: from synd_disk_alloc()
  *
- * Takes the CPU hotplug lock, which may wait for a host that does not answer, and
- * whoever ends that needs ctrl->mutex: it is not held here. Its partitions come
- * later, each disk's on its own.
+ * Takes the CPU hotplug lock, which another task may hold while it waits for the
+ * host, and what ends that wait may need ctrl->mutex: so the mutex is not held here.
+ * Partitions are read later.
  *
  * Context: process, sleeps for as long as the host takes.
  * Return: 0, or an error: synd_disk_remove() then.
@@ -324,7 +330,8 @@ int synd_disk_add(struct synd_disk *d)
 	}
 	mutex_lock(&c->mutex);
 	WRITE_ONCE(d->gd, gd);
-	live = c->state == SYND_LIVE;
+	synd_disk_set_state(d, SYND_DISK_ADDING);
+	live = c->state == SYND_CTRL_LIVE;
 	mutex_unlock(&c->mutex);
 	if (!live)
 		return -ENODEV;
@@ -332,7 +339,12 @@ int synd_disk_add(struct synd_disk *d)
 	ret = device_add_disk(&c->hv->device, gd, synd_groups);
 	if (ret)
 		goto err;
-	d->added = true;
+	mutex_lock(&c->mutex);
+	synd_disk_set_state(d, d->hold ? SYND_DISK_CHECKING : SYND_DISK_LIVE);
+	/* a reset meanwhile has held the queue, and left the check to this */
+	if (d->hold)
+		queue_delayed_work(synd_repair_wq, &d->check_work, 0);
+	mutex_unlock(&c->mutex);
 	queue_work(system_unbound_wq, &d->part_work);
 	dev_info(disk_to_dev(gd),
 		 "%s %s, %llu blocks of %u bytes%s%s, target %u LUN %u\n",
@@ -342,55 +354,72 @@ int synd_disk_add(struct synd_disk *d)
 		 ", write cache" : "", d->target, d->lun);
 	return 0;
 err:
-	synd_err(c, "target %u LUN %u can't become a disk: %d\n", d->target,
-		 d->lun, ret);
+	synd_err(c, "target %u LUN %u can't become a disk: %d; a rescan tries again\n",
+		 d->target, d->lun, ret);
 	return ret;
 }
 
+/*
+ * Mark a disk dead. Returns false if the host still has requests of it after @wait
+ * jiffies.
+ */
+static bool kill_disk(struct synd_disk *d, unsigned long wait)
+{
+	struct gendisk *gd = d->gd;
+	bool dead = d->state == SYND_DISK_DYING;
+
+	mutex_lock(&d->ctrl->mutex);
+	synd_disk_set_state(d, SYND_DISK_DYING);
+	/* requests that wait in the queue go on, and fail */
+	synd_disk_set_hold(d, SYND_HOLD_NONE);
+	mutex_unlock(&d->ctrl->mutex);
+	if (!dead) {
+		blk_mark_disk_dead(gd);
+		blk_mq_kick_requeue_list(gd->queue);
+	}
+	return blk_mq_freeze_queue_wait_timeout(gd->queue, wait);
+}
+
 /**
- * synd_disk_remove() - take a disk away
- * @d: a disk; gone afterwards, if this succeeds
+ * synd_disk_remove() - remove a disk
+ * @d: a disk; freed afterwards, if this succeeds
  * @surprise: the unit is gone: nothing can be written back
  * @wait: jiffies to wait for requests that the host still has, with @surprise
  *
- * Without @surprise what is dirty is written back first, however long it takes.
+ * Without @surprise what is dirty is written back first, however long it takes. A
+ * unit that may not be written to, after a reset, counts as gone.
  *
- * Context: process, ctrl->mutex not held; nobody else adds or removes disks.
+ * Context: process, ctrl->mutex not held; nothing else adds or removes disks.
  * Return: false if requests are still there: the disk is dead, call again later.
  */
 bool synd_disk_remove(struct synd_disk *d, bool surprise, unsigned long wait)
 {
 	struct synd_ctrl *c = d->ctrl;
 	struct gendisk *gd = d->gd;
-	bool added = d->added;
+	bool added = READ_ONCE(d->state) >= SYND_DISK_LIVE;
 
-	if (surprise && gd) {
-		WRITE_ONCE(d->gone, true);
-		if (!d->dying) {
-			blk_mark_disk_dead(gd);
-			/* what waits for a unit that was busy goes on to fail */
-			blk_mq_kick_requeue_list(gd->queue);
-		}
-		d->dying = true;
-		if (!blk_mq_freeze_queue_wait_timeout(gd->queue, wait))
-			return false;
-	}
+	if (added && (surprise || READ_ONCE(d->state) > SYND_DISK_LIVE) &&
+	    !kill_disk(d, wait))
+		return false;
 	cancel_work_sync(&d->part_work);
 	if (added)
 		del_gendisk(gd);
-	cancel_work_sync(&d->refused_work);
+	cancel_work_sync(&d->refusals_work);
 
 	mutex_lock(&c->mutex);
+	if (!added)
+		synd_disk_set_hold(d, SYND_HOLD_NONE);
 	list_del(&d->node);
 	rcu_assign_pointer(c->disks[d->number], NULL);
 	mutex_unlock(&c->mutex);
 	synchronize_rcu();
+	cancel_delayed_work_sync(&d->check_work);
 
 	ida_free(&letters, d->letter);
 	disk_free(d);
 	if (added) {
 		blk_mq_free_tag_set(&d->set);
-		/* the last one who has it open frees the rest */
+		/* the last user who has it open frees the rest */
 		put_disk(gd);
 		return true;
 	}
@@ -402,10 +431,10 @@ bool synd_disk_remove(struct synd_disk *d, bool surprise, unsigned long wait)
 	return true;
 }
 
-/* What it says of itself but for its size; @d->gd has no request in it */
+/* Take over everything but the size; @d->gd has no request in its queue */
 static int take_id(struct synd_disk *d, const struct sbc_disk *id)
 {
-	/* no memory by way of this disk meanwhile */
+	/* allocations must not wait for I/O of this disk meanwhile */
 	unsigned int noio = memalloc_noio_save();
 	struct compat_limits limits;
 	int ret;
@@ -428,12 +457,28 @@ static bool id_changed(const struct sbc_disk *old, const struct sbc_disk *now)
 	return memcmp(old, &same, sizeof(same));
 }
 
+/* Returns 0, -EBUSY if requests are in the way, or another error */
+static int change_limits(struct synd_disk *d, const struct sbc_disk *id,
+			 unsigned long wait)
+{
+	struct request_queue *q = d->gd->queue;
+	int ret;
+
+	compat_freeze_start(q);
+	if (blk_mq_freeze_queue_wait_timeout(q, wait) <= 0)
+		ret = -EBUSY;
+	else
+		ret = take_id(d, id);
+	compat_unfreeze(q);
+	return ret;
+}
+
 /**
  * synd_disk_update() - capacity and parameters of a disk may have changed
  * @d: the disk
- * @id: what the unit says now; sbc_same()
- * @wait: jiffies to wait for the requests that are in: limits change between
- *	requests, since what was made for the old ones may be too large then
+ * @id: what the unit reports now; sbc_same()
+ * @wait: jiffies to wait for the requests in the queue. Limits change while there
+ *	are none, since those made for the old limits may be too large
  *
  * Context: process, ctrl->mutex not held, sleeps.
  * Return: false if requests are still there: call again later.
@@ -449,21 +494,16 @@ bool synd_disk_update(struct synd_disk *d, struct sbc_disk *id,
 	sbc_fill_in(id, old);
 	renamed = strcmp(id->serial, old->serial) ||
 		  strcmp(id->wwid, old->wwid);
-	/* told now what was only taken for granted when it refused a flush */
-	if (id->write_cache_told)
-		WRITE_ONCE(d->no_cache, false);
-	if (id_changed(old, id)) {
-		synd_disk_freeze(d);
-		if (blk_mq_freeze_queue_wait_timeout(d->gd->queue, wait) <= 0)
-			ret = -EBUSY;
-		else
-			ret = take_id(d, id);
-		synd_disk_unfreeze(d);
-	}
+	/* when it refused a flush, the write cache was only assumed */
+	if (id->write_cache_reported)
+		clear_bit(SYND_REFUSES_FLUSH, &d->refusals);
+	if (id_changed(old, id))
+		ret = change_limits(d, id, wait);
 	if (ret == -EBUSY)
 		return false;
 	if (ret)
-		dev_err(disk_to_dev(d->gd), "its new limits can't be: %d\n",
+		dev_err(disk_to_dev(d->gd),
+			"the unit's new limits are not possible: %d; the old ones stay\n",
 			ret);
 	if (id->read_only != ro) {
 		dev_info(disk_to_dev(d->gd), "is now %s\n",
@@ -475,7 +515,7 @@ bool synd_disk_update(struct synd_disk *d, struct sbc_disk *id,
 					(d->block_shift - SECTOR_SHIFT));
 	d->id.read_only = id->read_only;
 	d->id.blocks = id->blocks;
-	/* it did not tell them before: udev makes its links now */
+	/* udev makes links from names that were not reported before */
 	if (renamed)
 		kobject_uevent(&disk_to_dev(d->gd)->kobj, KOBJ_CHANGE);
 	return true;

@@ -4,7 +4,7 @@
 
 #include "identify.h"
 
-/* Bytes that are asked for */
+/* Allocation lengths */
 #define INQUIRY_ROOM		96
 #define VPD_ROOM		512
 #define CAPACITY_16_ROOM	32
@@ -12,15 +12,15 @@
 
 #define SENSE_ILLEGAL_REQUEST	5
 
-/* Whether a unit has said that it does not know the question */
+/* Whether a unit has refused a command that it does not know */
 static bool refused(int n, const struct sbc_verdict *v)
 {
 	return n == -EOPNOTSUPP && v->key == SENSE_ILLEGAL_REQUEST;
 }
 
 /*
- * After a question that may go unanswered: 0 to go on with the next one, or why
- * not. A unit that has gone meanwhile is not described by what it said before.
+ * After an optional command: 0 to go on with the next one, or why not. A unit that has
+ * gone meanwhile is not described by its earlier answers.
  */
 static int optional_error(int n, const struct sbc_verdict *v)
 {
@@ -37,18 +37,18 @@ static int ask_vpd(struct sbc_asker *a, u8 page, struct sbc_verdict *v)
 		      v);
 }
 
-/* The VPD pages that are of use and that the unit lists */
+/* Those VPD pages that the unit lists and that are used here */
 static int get_vpds(struct sbc_asker *a, struct sbc_disk *d)
 {
 	static const struct {
 		u8 page;
-		u32 told;
+		u32 reported;
 	} pages[] = {
-		{ 0x80, SBC_TOLD_SERIAL },
-		{ 0x83, SBC_TOLD_IDS },
-		{ 0xb0, SBC_TOLD_LIMITS },
-		{ 0xb1, SBC_TOLD_ROTATION },
-		{ 0xb2, SBC_TOLD_PROVISIONING },
+		{ 0x80, SBC_REPORTED_SERIAL },
+		{ 0x83, SBC_REPORTED_IDS },
+		{ 0xb0, SBC_REPORTED_LIMITS },
+		{ 0xb1, SBC_REPORTED_ROTATION },
+		{ 0xb2, SBC_REPORTED_PROVISIONING },
 	};
 	bool has[ARRAY_SIZE(pages)];
 	struct sbc_verdict v;
@@ -71,14 +71,14 @@ static int get_vpds(struct sbc_asker *a, struct sbc_disk *d)
 						   n) : !refused(n, &v))
 				continue;
 		}
-		d->told |= pages[i].told;
+		d->reported |= pages[i].reported;
 	}
 	return 0;
 }
 
 /*
- * Write protection and cache. Some units know one of the two commands only, or
- * not the page alone.
+ * Write protection and cache. Some units know only one of the two commands, or refuse
+ * to report a single page.
  */
 static int get_mode(struct sbc_asker *a, struct sbc_disk *d)
 {
@@ -123,9 +123,9 @@ static int get_capacity_of(struct sbc_asker *a, struct sbc_disk *d)
 	if (ret)
 		return ret;
 	if (refused(n, &v))
-		d->told |= SBC_TOLD_PHYSICAL;
+		d->reported |= SBC_REPORTED_PHYSICAL;
 	if (n >= 0 && !sbc_parse_capacity_16(d, a->answer, n)) {
-		d->told |= SBC_TOLD_PHYSICAL;
+		d->reported |= SBC_REPORTED_PHYSICAL;
 		return 0;
 	}
 
@@ -137,12 +137,12 @@ static int get_capacity_of(struct sbc_asker *a, struct sbc_disk *d)
 	return ret == -EFBIG ? -EINVAL : ret;
 }
 
-/* What it is asked to do, of that which it says it can do */
+/* Which of the commands that the unit reports are used */
 static void apply_rules(struct sbc_disk *d)
 {
 	/* without limits of its own, UNMAP can't be sent */
 	d->can_unmap = d->unmap && d->unmap_max_blocks && d->unmap_max_descs;
-	/* as the kernel's storvsc decides it: other hosts do it badly */
+	/* the same condition as in the kernel's storvsc: other hosts do it badly */
 	d->can_write_same = d->ws_max_blocks &&
 			    d->version >= STORVSP_VERSION_6_2 &&
 			    !strncmp(d->vendor, "Msft", 4);
@@ -176,7 +176,7 @@ int sbc_identify(struct sbc_asker *a, u16 version, struct sbc_disk *d)
 	ret = get_vpds(a, d);
 	if (!ret)
 		ret = get_mode(a, d);
-	/* what must be known it has said */
+	/* the mandatory commands were answered */
 	if (ret == -ETIMEDOUT)
 		ret = 0;
 	if (d->max_transfer && d->max_transfer < SBC_TRANSFER_MIN)
@@ -189,32 +189,53 @@ out:
 
 bool sbc_same(const struct sbc_disk *old, const struct sbc_disk *now)
 {
-	u32 both = old->told & now->told;
+	u32 both = old->reported & now->reported;
 
 	if (now->type != SBC_TYPE_DISK || now->block_size != old->block_size)
 		return false;
-	if ((both & SBC_TOLD_SERIAL) && strcmp(now->serial, old->serial))
+	if ((both & SBC_REPORTED_SERIAL) && strcmp(now->serial, old->serial))
 		return false;
-	return !(both & SBC_TOLD_IDS) || !strcmp(now->wwid, old->wwid);
+	return !(both & SBC_REPORTED_IDS) || !strcmp(now->wwid, old->wwid);
+}
+
+enum sbc_identity sbc_compare(const struct sbc_disk *old,
+			      const struct sbc_disk *now)
+{
+	bool named = false;
+
+	if (!sbc_same(old, now))
+		return SBC_IDENTITY_OTHER;
+	if (old->serial[0]) {
+		if (!(now->reported & SBC_REPORTED_SERIAL))
+			return SBC_IDENTITY_UNKNOWN;
+		named = true;
+	}
+	if (old->wwid[0]) {
+		if (!(now->reported & SBC_REPORTED_IDS))
+			return SBC_IDENTITY_UNKNOWN;
+		named = true;
+	}
+	return named || now->blocks == old->blocks ? SBC_IDENTITY_SAME :
+						     SBC_IDENTITY_OTHER;
 }
 
 void sbc_fill_in(struct sbc_disk *now, const struct sbc_disk *old)
 {
-	u32 lacks = old->told & ~now->told;
+	u32 lacks = old->reported & ~now->reported;
 
-	if (lacks & SBC_TOLD_PHYSICAL) {
+	if (lacks & SBC_REPORTED_PHYSICAL) {
 		now->physical_block_size = old->physical_block_size;
 		now->alignment = old->alignment;
 	}
-	if (lacks & SBC_TOLD_SERIAL)
+	if (lacks & SBC_REPORTED_SERIAL)
 		memcpy(now->serial, old->serial, sizeof(now->serial));
-	if (lacks & SBC_TOLD_IDS) {
+	if (lacks & SBC_REPORTED_IDS) {
 		memcpy(now->wwid, old->wwid, sizeof(now->wwid));
 		memcpy(now->id, old->id, sizeof(now->id));
 		now->id_len = old->id_len;
 		now->id_is_naa = old->id_is_naa;
 	}
-	if (lacks & SBC_TOLD_LIMITS) {
+	if (lacks & SBC_REPORTED_LIMITS) {
 		now->io_min = old->io_min;
 		now->io_opt = old->io_opt;
 		now->max_transfer = old->max_transfer;
@@ -224,21 +245,21 @@ void sbc_fill_in(struct sbc_disk *now, const struct sbc_disk *old)
 		now->unmap_alignment = old->unmap_alignment;
 		now->ws_max_blocks = old->ws_max_blocks;
 	}
-	if (lacks & SBC_TOLD_ROTATION)
+	if (lacks & SBC_REPORTED_ROTATION)
 		now->rotational = old->rotational;
-	if (lacks & SBC_TOLD_PROVISIONING) {
+	if (lacks & SBC_REPORTED_PROVISIONING) {
 		now->unmap = old->unmap;
 		now->ws_unmap = old->ws_unmap;
 		now->lbprz = old->lbprz;
 	}
-	if (lacks & SBC_TOLD_PROTECTION) {
+	if (lacks & SBC_REPORTED_PROTECTION) {
 		now->read_only = old->read_only;
 		now->fua = old->fua;
 	}
-	if (lacks & SBC_TOLD_CACHE) {
+	if (lacks & SBC_REPORTED_CACHE) {
 		now->write_cache = old->write_cache;
-		now->write_cache_told = old->write_cache_told;
+		now->write_cache_reported = old->write_cache_reported;
 	}
-	now->told |= lacks;
+	now->reported |= lacks;
 	apply_rules(now);
 }

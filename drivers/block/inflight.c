@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * All requests of a disk at once: held back, taken back from the host, sent
- * again, or failed.
+ * All requests of a disk at once: its queue is held, requests are taken back from the
+ * host, sent again, or failed.
  */
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
@@ -11,65 +11,45 @@
 #include "synth_blk.h"
 
 /**
- * synd_disk_quiesce() - nothing is sent any more; what was sent goes on
- * @d: a disk, perhaps not a known one yet
+ * synd_disk_set_hold() - hold a disk's queue, or let it go
+ * @d: a disk; nothing happens if it has no queue yet
+ * @hold: how
  *
- * Context: process, sleeps.
+ * SYND_HOLD_FROZEN begins a freeze: synd_disk_frozen() tells when it is complete.
+ * The new hold begins before the old one ends, so no request slips through between.
+ *
+ * Context: process, ctrl->mutex held, sleeps.
  */
-void synd_disk_quiesce(struct synd_disk *d)
+void synd_disk_set_hold(struct synd_disk *d, enum synd_hold hold)
 {
-	if (d->gd)
-		blk_mq_quiesce_queue(d->gd->queue);
-}
+	enum synd_hold old = d->hold;
 
-/**
- * synd_disk_unquiesce() - the mirror of synd_disk_quiesce()
- * @d: a disk
- *
- * Context: process.
- */
-void synd_disk_unquiesce(struct synd_disk *d)
-{
-	if (!d->gd)
+	lockdep_assert_held(&d->ctrl->mutex);
+	if (!d->gd || old == hold)
 		return;
-	blk_mq_unquiesce_queue(d->gd->queue);
-	blk_mq_kick_requeue_list(d->gd->queue);
-}
-
-/**
- * synd_disk_freeze() - begin to let no requests in; those that are in go on
- * @d: a disk
- *
- * Context: process.
- */
-void synd_disk_freeze(struct synd_disk *d)
-{
-	if (d->gd)
+	d->hold = hold;
+	if (hold == SYND_HOLD_QUIESCED)
+		blk_mq_quiesce_queue(d->gd->queue);
+	else if (hold == SYND_HOLD_FROZEN)
 		compat_freeze_start(d->gd->queue);
+	if (old == SYND_HOLD_QUIESCED) {
+		blk_mq_unquiesce_queue(d->gd->queue);
+		blk_mq_kick_requeue_list(d->gd->queue);
+	} else if (old == SYND_HOLD_FROZEN) {
+		compat_unfreeze(d->gd->queue);
+	}
 }
 
 /**
- * synd_disk_frozen() - whether no request is left in
- * @d: a disk, after synd_disk_freeze()
+ * synd_disk_frozen() - whether a freeze is complete
+ * @d: a disk, with SYND_HOLD_FROZEN
  *
- * Context: process, sleeps for a moment if there are some.
+ * Context: process, sleeps for a moment if there are requests.
  */
 bool synd_disk_frozen(struct synd_disk *d)
 {
 	return !d->gd || blk_mq_freeze_queue_wait_timeout(d->gd->queue,
 							  HZ / 20) > 0;
-}
-
-/**
- * synd_disk_unfreeze() - the mirror of synd_disk_freeze()
- * @d: a disk
- *
- * Context: process.
- */
-void synd_disk_unfreeze(struct synd_disk *d)
-{
-	if (d->gd)
-		compat_unfreeze(d->gd->queue);
 }
 
 /**
@@ -89,9 +69,35 @@ unsigned int synd_disk_in_flight(struct synd_disk *d)
 	return n;
 }
 
+/**
+ * synd_disk_oldest() - for how long the host has had the oldest request
+ * @d: a disk
+ *
+ * Context: any; an estimate.
+ * Return: jiffies, 0 if the host has none.
+ */
+unsigned long synd_disk_oldest(struct synd_disk *d)
+{
+	unsigned long now = jiffies, oldest = 0, age;
+	unsigned int i, tag;
+
+	for (i = 0; i < d->ctrl->nr_queues; i++) {
+		for (tag = 0; tag < synd_queue_depth; tag++) {
+			struct synd_slot *slot = &d->hctx[i].slots[tag];
+
+			if (!READ_ONCE(slot->id))
+				continue;
+			age = now - READ_ONCE(slot->since);
+			if ((long)age > (long)oldest)
+				oldest = age;
+		}
+	}
+	return oldest;
+}
+
 /*
- * Take requests from the host, those of one channel or with NULL all; the list is
- * by synd_cmd.next
+ * Take requests back from the host, those of one channel or with NULL all; the list
+ * is by synd_cmd.next
  */
 static struct request *take_all(struct synd_disk *d,
 				const struct synd_chan *only,
@@ -125,11 +131,12 @@ static struct request *take_all(struct synd_disk *d,
 }
 
 /**
- * synd_disk_requeue() - what the host had is sent again, later
- * @d: quiesced. The host touches nothing of it any more
+ * synd_disk_requeue() - send again what the host had, when the queue runs
+ * @d: quiesced or frozen. The host does not use any of these requests any more
  * @ch: only what was sent on this channel; NULL: all
  *
- * Context: process. Return: how many requests.
+ * Context: process.
+ * Return: how many requests.
  */
 unsigned int synd_disk_requeue(struct synd_disk *d, const struct synd_chan *ch)
 {
@@ -144,44 +151,18 @@ unsigned int synd_disk_requeue(struct synd_disk *d, const struct synd_chan *ch)
 	return count;
 }
 
-/*
- * Keep what the host may still use. What it would only read is kept, too: used
- * for something else, that would be written to the disk. Returns how many pages.
- */
-static unsigned int quarantine(struct request *rq)
-{
-	struct synd_cmd *cmd = blk_mq_rq_to_pdu(rq);
-	struct req_iterator iter;
-	struct bio_vec bv;
-	unsigned int n = 0;
-
-	if (cmd->param) {
-		cmd->param = NULL;
-		return 1;
-	}
-	if (cmd->bounce) {
-		n = DIV_ROUND_UP(cmd->expected, PAGE_SIZE);
-		kfree(cmd->bounce);
-		cmd->bounce = NULL;
-		return n;
-	}
-	if (req_op(rq) != REQ_OP_READ && req_op(rq) != REQ_OP_WRITE)
-		return 0;
-	rq_for_each_segment(bv, rq, iter) {
-		get_page(bv.bv_page);
-		n++;
-	}
-	return n;
-}
-
 /**
- * synd_disk_fail_all() - what the host had fails
+ * synd_disk_fail_all() - fail all requests that the host has
  * @d: quiesced, or dead
- * @safe: the host touches nothing of it any more; else pages are quarantined
+ * @confirmed: the host does not use any of them any more; else their memory is
+ *	quarantined
+ * @kept: incremented by the number of pages in quarantine
  *
- * Context: process. Return: how many requests.
+ * Context: process, sleeps.
+ * Return: how many requests.
  */
-unsigned int synd_disk_fail_all(struct synd_disk *d, bool safe)
+unsigned int synd_disk_fail_all(struct synd_disk *d, bool confirmed,
+				unsigned int *kept)
 {
 	unsigned int count;
 	struct request *rq, *next;
@@ -190,8 +171,8 @@ unsigned int synd_disk_fail_all(struct synd_disk *d, bool safe)
 		struct synd_cmd *cmd = blk_mq_rq_to_pdu(rq);
 
 		next = cmd->next;
-		if (!safe)
-			d->ctrl->quarantined += quarantine(rq);
+		if (!confirmed)
+			*kept += synd_quarantine_request(d->ctrl, rq);
 		cmd->verdict = (struct sbc_verdict){ .outcome = SBC_IO_ERROR };
 		blk_mq_complete_request(rq);
 	}
@@ -206,7 +187,7 @@ unsigned int synd_disk_fail_all(struct synd_disk *d, bool safe)
  */
 void synd_request_run_all(struct synd_ctrl *c)
 {
-	/* not always the same one first: there may be room for few */
+	/* begin with another disk each time: there may be room for few requests */
 	unsigned int first = READ_ONCE(c->next_run) + 1, i;
 	struct gendisk *gd;
 	struct synd_disk *d;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* synth_blk: disks on synthetic SCSI and IDE controllers. Order of init, exit. */
+/* synth_blk: disks on synthetic SCSI and IDE controllers. Parameters, order of init and exit. */
 #include <linux/module.h>
 
 #include "synth_blk.h"
 
 unsigned int synd_queues;
 module_param_named(queues, synd_queues, uint, 0444);
-MODULE_PARM_DESC(queues, "hardware queues with interrupts, at most one per CPU (default 0: one per CPU, as far as the host gives channels)");
+MODULE_PARM_DESC(queues, "hardware queues with interrupts, at most one per CPU (default 0: one per CPU, as far as the host offers channels)");
 
 unsigned int synd_poll_queues;
 module_param_named(poll_queues, synd_poll_queues, uint, 0444);
@@ -20,9 +20,13 @@ unsigned int synd_ring_size = 256;
 module_param_named(ring_size, synd_ring_size, uint, 0444);
 MODULE_PARM_DESC(ring_size, "KiB of the ring to the host and of that from it, of each channel, 16 to 4096 (default 256)");
 
-bool synd_mixed;
-module_param_named(mixed, synd_mixed, bool, 0444);
-MODULE_PARM_DESC(mixed, "take the disks of a controller that has other devices, too; nobody drives those then (default: leave it to hv_storvsc)");
+bool synd_ignore_non_disks;
+module_param_named(ignore_non_disks, synd_ignore_non_disks, bool, 0444);
+MODULE_PARM_DESC(ignore_non_disks, "use the disks of a controller that has other devices, too; those have no driver then (default: leave the controller to hv_storvsc)");
+
+static bool mixed;
+module_param(mixed, bool, 0444);
+MODULE_PARM_DESC(mixed, "old name of ignore_non_disks, for this release");
 
 unsigned int synd_timeout_s = 30;
 module_param_named(timeout, synd_timeout_s, uint, 0444);
@@ -47,6 +51,10 @@ static int __init synd_init(void)
 		pr_err(SYND_NAME ": a parameter is out of range, see modinfo\n");
 		return -EINVAL;
 	}
+	if (mixed) {
+		pr_warn(SYND_NAME ": the parameter mixed is now ignore_non_disks; the next release does not have the old name\n");
+		synd_ignore_non_disks = true;
+	}
 	ret = synthio_refuse_isolated();
 	if (ret)
 		return ret;
@@ -67,6 +75,7 @@ static void __exit synd_exit(void)
 {
 	synd_ctrl_unregister();
 	synd_debugfs_exit();
+	synd_quarantine_exit();
 	synd_request_exit();
 }
 module_exit(synd_exit);

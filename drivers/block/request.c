@@ -2,22 +2,17 @@
 /*
  * The way of a request from blk-mq to the host; complete.c has the way back.
  *
- * To the host. synd_queue_rq() names its pages to the host (none is
- * copied), writes an id into the slot of its tag, and sends the packet. From
- * then on the host has it. The completion brings the id back: the slot must
- * hold just that one, so an answer that is late, doubled or made up finds
- * nothing, and is counted. What ended well goes to blk-mq in batches.
+ * synd_queue_rq() describes the request's pages to the host, none of which is copied,
+ * and sends the packet. When the packet is certain to be sent, its id is published in
+ * the slot of its tag: from then on the host has the request. The completion has the
+ * same id: if the slot does not hold it, the completion is late, doubled or made up,
+ * and is counted as bad.
  *
- * Time. A request that the host does not answer is reported once and waited
- * for: the host may still read or write its pages. It comes back in one of
- * three ways: it is answered after all; the controller is reset, and the host
- * has confirmed that it touches nothing any more: then it is sent again; or the
- * controller is given up: then it fails, and if the host did not confirm, pages
- * that it may still write get a reference that is never dropped (quarantine).
- *
- * Not all memory can be held by a reference: slab pages live on in other objects
- * (file systems have buffers smaller than a page there), and so do tails of plain
- * high-order allocations. Data there goes through pages of our own.
+ * A request that the host does not answer is reported once and waited for, since the
+ * host may still read or write its pages. It ends in one of three ways: the host
+ * answers late; the controller is reset, and when the host has confirmed that it
+ * uses nothing any more, the request is sent again; or the controller is removed. If
+ * the host does not confirm then either, quarantine.c keeps the pages.
  */
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
@@ -30,8 +25,8 @@
 #include "trace.h"
 
 /**
- * struct scratch - where a CPU puts together the description of a packet
- * @lock: one at a time
+ * struct scratch - a CPU's buffer for the description of a packet
+ * @lock: one packet at a time
  * @mpb: with room for SYND_MAX_PAGES
  * @bytes: that room
  */
@@ -51,12 +46,7 @@ static u64 to_blocks(const struct synd_disk *d, u64 sector)
 	return sector >> (d->block_shift - SECTOR_SHIFT);
 }
 
-/* ---- what goes with a command --------------------------------------------- */
-
-/*
- * Name the pages of a request's data. Returns bytes of @mpb, 0 if the data has to
- * go through pages of our own.
- */
+/* Describe the pages of a request's data. Returns bytes of @mpb, 0 for an error */
 static u32 map_data(struct vmbus_packet_mpb_array *mpb, struct request *rq)
 {
 	struct req_iterator iter;
@@ -77,99 +67,17 @@ static u32 map_data(struct vmbus_packet_mpb_array *mpb, struct request *rq)
 			pfn++;
 			pages--;
 		} else if (WARN_ON_ONCE(offset || end)) {
-			/* the queue's limits say: no gap. Copied, it has none */
+			/* the queue's limits (virt_boundary) allow no gap */
 			return 0;
 		}
-		for (; pages; pages--, pfn++) {
-			struct page *page = pfn_to_page(pfn /
-						NR_HV_HYP_PAGES_IN_PAGE);
-
-			if (unlikely(!compat_page_can_be_held(page)))
-				return 0;
-			mpb->range.pfn_array[n++] = pfn;
-		}
+		while (pages--)
+			mpb->range.pfn_array[n++] = pfn++;
 		end = offset_in_hvpage(offset + bv.bv_len);
 		bytes += bv.bv_len;
 	}
 	mpb->rangecount = 1;
 	mpb->range.len = bytes;
 	return struct_size(mpb, range.pfn_array, n);
-}
-
-static void bounce_free(struct synd_cmd *cmd)
-{
-	u32 i;
-
-	for (i = 0; i < DIV_ROUND_UP(cmd->expected, PAGE_SIZE); i++) {
-		if (cmd->bounce[i])
-			__free_page(cmd->bounce[i]);
-	}
-	kfree(cmd->bounce);
-	cmd->bounce = NULL;
-}
-
-/**
- * synd_request_copy() - data to or from the pages of our own
- * @rq: has synd_cmd.bounce
- * @to_host: to them
- *
- * Context: any.
- */
-void synd_request_copy(struct request *rq, bool to_host)
-{
-	struct synd_cmd *cmd = blk_mq_rq_to_pdu(rq);
-	struct req_iterator iter;
-	struct bio_vec bv;
-	u32 at = 0;
-
-	rq_for_each_segment(bv, rq, iter) {
-		u8 *data = bvec_kmap_local(&bv);
-		u32 done, n;
-
-		for (done = 0; done < bv.bv_len; done += n, at += n) {
-			u8 *page = page_address(cmd->bounce[at / PAGE_SIZE]) +
-				   at % PAGE_SIZE;
-
-			n = min_t(u32, bv.bv_len - done,
-				  PAGE_SIZE - at % PAGE_SIZE);
-			if (to_host)
-				memcpy(page, data + done, n);
-			else
-				memcpy(data + done, page, n);
-		}
-		kunmap_local(data);
-	}
-}
-
-/* As map_data(), with pages of our own. Returns 0 if there is no memory */
-static u32 map_bounced(struct vmbus_packet_mpb_array *mpb, struct request *rq)
-{
-	struct synd_cmd *cmd = blk_mq_rq_to_pdu(rq);
-	u32 bytes = cmd->expected, i;
-	const gfp_t gfp = GFP_ATOMIC | __GFP_NOWARN;
-
-	cmd->bounce = kcalloc(DIV_ROUND_UP(bytes, PAGE_SIZE),
-			      sizeof(*cmd->bounce), gfp);
-	if (!cmd->bounce)
-		return 0;
-	for (i = 0; i < DIV_ROUND_UP(bytes, PAGE_SIZE); i++) {
-		cmd->bounce[i] = alloc_page(gfp);
-		if (!cmd->bounce[i]) {
-			bounce_free(cmd);
-			return 0;
-		}
-	}
-	if (req_op(rq) == REQ_OP_WRITE)
-		synd_request_copy(rq, true);
-
-	mpb->rangecount = 1;
-	mpb->range.len = bytes;
-	mpb->range.offset = 0;
-	for (i = 0; i < HVPFN_UP(bytes); i++)
-		mpb->range.pfn_array[i] =
-			page_to_hvpfn(cmd->bounce[i / NR_HV_HYP_PAGES_IN_PAGE]) +
-			i % NR_HV_HYP_PAGES_IN_PAGE;
-	return struct_size(mpb, range.pfn_array, i);
 }
 
 /* The parameter list of UNMAP. Returns its length, 0 if there is no memory */
@@ -180,7 +88,7 @@ static u32 unmap_list(struct synd_disk *d, struct request *rq)
 	struct bio *bio;
 	u8 *param;
 
-	/* not part of the request: the host may have it for longer than that */
+	/* not part of the request: the quarantine may have to keep it longer */
 	param = kmalloc(SBC_UNMAP_HEADER + n * SBC_UNMAP_DESC,
 			GFP_ATOMIC | __GFP_NOWARN);
 	if (!param)
@@ -202,10 +110,7 @@ static u32 unmap_list(struct synd_disk *d, struct request *rq)
 	return sbc_unmap_header(param, i);
 }
 
-/*
- * Everything of a command but its id: @pkt, and the first @mpb_len bytes of @mpb
- * if it has data
- */
+/* Fill in @pkt, and the first @mpb_len bytes of @mpb if the command has data */
 static blk_status_t build(struct synd_disk *d, struct request *rq,
 			  struct storvsp_packet *pkt,
 			  struct vmbus_packet_mpb_array *mpb, u32 *mpb_len)
@@ -222,7 +127,7 @@ static blk_status_t build(struct synd_disk *d, struct request *rq,
 	switch (req_op(rq)) {
 	case REQ_OP_READ:
 	case REQ_OP_WRITE:
-		synd_proto_fill_srb(d->ctrl, pkt, d->target, d->lun,
+		synd_command_fill_srb(d->ctrl, pkt, d->target, d->lun,
 				    write ? STORVSP_DATA_OUT : STORVSP_DATA_IN,
 				    bytes);
 		pkt->srb.cdb_length =
@@ -232,12 +137,10 @@ static blk_status_t build(struct synd_disk *d, struct request *rq,
 		if (WARN_ON_ONCE(bytes > SYND_MAX_TRANSFER))
 			return BLK_STS_IOERR;
 		*mpb_len = map_data(mpb, rq);
-		if (unlikely(!*mpb_len))
-			*mpb_len = map_bounced(mpb, rq);
-		return *mpb_len ? BLK_STS_OK : BLK_STS_RESOURCE;
+		return *mpb_len ? BLK_STS_OK : BLK_STS_IOERR;
 
 	case REQ_OP_FLUSH:
-		synd_proto_fill_srb(d->ctrl, pkt, d->target, d->lun,
+		synd_command_fill_srb(d->ctrl, pkt, d->target, d->lun,
 				    STORVSP_DATA_NONE, 0);
 		pkt->srb.cdb_length = sbc_synchronize_cache(cdb);
 		return BLK_STS_OK;
@@ -247,21 +150,25 @@ static blk_status_t build(struct synd_disk *d, struct request *rq,
 			bytes = unmap_list(d, rq);
 			if (!bytes)
 				return BLK_STS_RESOURCE;
-			synd_proto_fill_srb(d->ctrl, pkt, d->target, d->lun,
+			synd_command_fill_srb(d->ctrl, pkt, d->target, d->lun,
 					    STORVSP_DATA_OUT, bytes);
 			pkt->srb.cdb_length = sbc_unmap(cdb, bytes);
-			*mpb_len = synd_proto_mpb(mpb, cmd->param, bytes);
+			*mpb_len = synd_command_mpb(mpb, cmd->param, bytes);
 			return BLK_STS_OK;
 		}
 		fallthrough;
 	case REQ_OP_WRITE_ZEROES:
 		/* a block of zeroes goes with it */
-		synd_proto_fill_srb(d->ctrl, pkt, d->target, d->lun,
+		synd_command_fill_srb(d->ctrl, pkt, d->target, d->lun,
 				    STORVSP_DATA_OUT, d->id.block_size);
-		/* to discard it must be unmapped, for zeroes it may if they are */
+		/*
+		 * A discard has to unmap. To write zeroes, unmapping is allowed if
+		 * unmapped blocks read as zeroes.
+		 */
 		cmd->zeroes_unmap = req_op(rq) == REQ_OP_DISCARD ||
 				    (d->id.ws_unmap && d->id.lbprz &&
-				     !READ_ONCE(d->no_zeroes_unmap) &&
+				     !test_bit(SYND_REFUSES_WRITE_SAME_UNMAP,
+					       &d->refusals) &&
 				     !(rq->cmd_flags & REQ_NOUNMAP));
 		pkt->srb.cdb_length = sbc_write_same(cdb, lba, blocks,
 						     cmd->zeroes_unmap);
@@ -278,8 +185,8 @@ static blk_status_t build(struct synd_disk *d, struct request *rq,
 }
 
 /**
- * synd_request_release() - give back what a command had beside its request's pages
- * @rq: the host does not have it any more
+ * synd_request_release() - free what a command had beside its request's pages
+ * @rq: the host does not use it any more
  *
  * Context: any.
  */
@@ -289,41 +196,47 @@ void synd_request_release(struct request *rq)
 
 	kfree(cmd->param);
 	cmd->param = NULL;
-	if (unlikely(cmd->bounce))
-		bounce_free(cmd);
 }
 
-/* ---- to the host ------------------------------------------------------------ */
-
-/* Take a request back from the host, if it has it under that id */
-static bool slot_take(struct synd_chan *ch, struct synd_slot *slot, u64 id)
-{
-	unsigned long flags;
-	bool taken;
-
-	spin_lock_irqsave(&ch->rx_lock, flags);
-	taken = slot->id == id;
-	if (taken)
-		WRITE_ONCE(slot->id, 0);
-	spin_unlock_irqrestore(&ch->rx_lock, flags);
-	return taken;
-}
-
-/* Why a request can't go out now */
-static blk_status_t not_live(const struct synd_ctrl *c)
+/* The status of a request that a controller or a disk in this state does not send */
+static blk_status_t not_sent(const struct synd_ctrl *c,
+			     const struct synd_disk *d)
 {
 	switch (READ_ONCE(c->state)) {
-	case SYND_FAILED:
+	case SYND_CTRL_FAILED:
 		return BLK_STS_IOERR;
-	case SYND_LEAVING:
+	case SYND_CTRL_GONE:
 		return BLK_STS_OFFLINE;
+	case SYND_CTRL_LIVE:
+	case SYND_CTRL_REMOVING:
+		break;
 	default:
 		return BLK_STS_RESOURCE;
 	}
+	return READ_ONCE(d->state) == SYND_DISK_CHECKING ? BLK_STS_RESOURCE :
+							   BLK_STS_OFFLINE;
 }
 
-static blk_status_t synd_queue_rq(struct blk_mq_hw_ctx *hctx,
-				  const struct blk_mq_queue_data *bd)
+static u64 next_id(struct synd_slot *slot, const struct synd_hctx *h, u32 tag)
+{
+	u64 id;
+
+	do {
+		id = synd_id(++slot->gen, h->index, h->disk->number, tag);
+	} while (unlikely(!(id >> 40)));	/* no id is 0 */
+	return id;
+}
+
+/**
+ * synd_queue_rq() - send a request to the host
+ * @hctx: hardware queue
+ * @bd: has the request
+ *
+ * Context: any; queues are quiesced before channels are closed.
+ * Return: BLK_STS_OK if the host has the request now, or has had it.
+ */
+blk_status_t synd_queue_rq(struct blk_mq_hw_ctx *hctx,
+			   const struct blk_mq_queue_data *bd)
 {
 	struct synd_hctx *h = hctx->driver_data;
 	struct request *rq = bd->rq;
@@ -339,10 +252,9 @@ static blk_status_t synd_queue_rq(struct blk_mq_hw_ctx *hctx,
 	u64 id;
 	int ret;
 
-	if (unlikely(READ_ONCE(c->state) != SYND_LIVE))
-		return not_live(c);
-	if (unlikely(READ_ONCE(d->gone)))
-		return BLK_STS_OFFLINE;
+	if (unlikely(READ_ONCE(c->state) > SYND_CTRL_REMOVING ||
+		     READ_ONCE(d->state) > SYND_DISK_LIVE))
+		return not_sent(c, d);
 
 	if (!(rq->rq_flags & RQF_DONTPREP)) {
 		cmd->retries = 0;
@@ -351,7 +263,6 @@ static blk_status_t synd_queue_rq(struct blk_mq_hw_ctx *hctx,
 		rq->rq_flags |= RQF_DONTPREP;
 	}
 	cmd->param = NULL;
-	cmd->bounce = NULL;
 	blk_mq_start_request(rq);
 
 	local_lock(&scratch->lock);
@@ -363,132 +274,31 @@ static blk_status_t synd_queue_rq(struct blk_mq_hw_ctx *hctx,
 	}
 	slot->rq = rq;
 	slot->since = jiffies;
-	id = synd_id(++slot->gen, h->index, d->number, rq->tag);
-	if (unlikely(!(id >> 40)))	/* no id is 0 */
-		id = synd_id(++slot->gen, h->index, d->number, rq->tag);
+	id = next_id(slot, h, rq->tag);
 	trace_synd_submit(d, rq, id);
-	/*
-	 * The host may end the request from here on: only the id is ours. With
-	 * an answer to what is still to be sent, too: whoever sees the id then
-	 * sees the slot and the command. Pairs with synd_request_completed().
-	 */
-	smp_store_release(&slot->id, id);
-	ret = synd_chan_send(ch, mpb_len ? mpb : NULL, mpb_len, &pkt, id);
+	ret = synd_chan_send(ch, mpb_len ? mpb : NULL, mpb_len, &pkt, id,
+			     &slot->id);
 	local_unlock(&scratch->lock);
+	/* the request may have ended by now: nothing of it is read any more */
 	if (likely(!ret))
 		return BLK_STS_OK;
 
-	/* an answer to what was never sent may have come, from a bad host */
-	if (!slot_take(ch, slot, id))
-		return BLK_STS_OK;
 	synd_request_release(rq);
-	if (ret == -ENODEV && synd_chan_rescinded(ch)) {
-		/* another channel will do */
-		synd_ctrl_repair(c);
+	if (ret == -EAGAIN) {
+		/* completions run the queue again; blk-mq does, too, later */
+		WRITE_ONCE(ch->starved, true);
 		return BLK_STS_RESOURCE;
 	}
-	if (ret != -EAGAIN)
-		return ret == -ENODEV ? BLK_STS_OFFLINE : BLK_STS_IOERR;
-	/* completions run the queue again; blk-mq does, too, after a while */
-	WRITE_ONCE(ch->starved, true);
-	return BLK_STS_RESOURCE;
-}
-
-/* ---- while the host has it ------------------------------------------------- */
-
-static int synd_poll(struct blk_mq_hw_ctx *hctx, struct io_comp_batch *iob)
-{
-	struct synd_hctx *h = hctx->driver_data;
-
-	return synd_chan_poll(h->disk->ctrl->queues[h->index], iob);
-}
-
-static enum blk_eh_timer_return synd_timeout(struct request *rq)
-{
-	struct synd_cmd *cmd = blk_mq_rq_to_pdu(rq);
-	struct synd_hctx *h = rq->mq_hctx->driver_data;
-	struct synd_disk *d = h->disk;
-	struct synd_ctrl *c = d->ctrl;
-	int tag = READ_ONCE(rq->tag);
-
-	/* perhaps nobody polls, or an interrupt was lost */
-	synd_chan_poll(c->queues[h->index], NULL);
-	/* requeued meanwhile, it may have lost its tag */
-	if (blk_mq_rq_state(rq) != MQ_RQ_IN_FLIGHT || tag < 0)
-		return BLK_EH_DONE;
-	if (synd_chan_rescinded(c->queues[h->index])) {
-		synd_ctrl_repair(c);
-		return BLK_EH_RESET_TIMER;
+	if (ret == -ENODEV && synd_chan_rescinded(ch)) {
+		/* the queue gets another channel */
+		synd_note(c, SYND_EVENT_CHANNEL_LOST);
+		return BLK_STS_RESOURCE;
 	}
-
-	atomic64_inc(&d->timeouts);
-	trace_synd_timeout(d, rq, READ_ONCE(h->slots[tag].id));
-	if (!cmd->timeouts)
-		dev_warn(disk_to_dev(d->gd),
-			 "the host does not answer: %s of %u bytes at sector %llu, queue %u, tag %d, %u s; waiting on\n",
-			 blk_op_str(req_op(rq)), blk_rq_bytes(rq),
-			 (u64)blk_rq_pos(rq), h->index, tag,
-			 jiffies_to_msecs(rq->timeout) / 1000);
-	if (cmd->timeouts < U8_MAX)
-		cmd->timeouts++;
-	synd_ctrl_timed_out(c, cmd->timeouts);
-	return BLK_EH_RESET_TIMER;
+	return ret == -ENODEV ? BLK_STS_OFFLINE : BLK_STS_IOERR;
 }
-
-/* ---- what blk-mq asks --------------------------------------------------------- */
-
-static int synd_init_hctx(struct blk_mq_hw_ctx *hctx, void *data,
-			  unsigned int index)
-{
-	struct synd_disk *d = data;
-
-	hctx->driver_data = &d->hctx[index];
-	return 0;
-}
-
-/* Each CPU uses the channel that interrupts it, if there is one */
-static void map_cpus(struct synd_ctrl *c, struct blk_mq_queue_map *map)
-{
-	unsigned int cpu, i;
-
-	blk_mq_map_queues(map);
-	for (i = 0; i < map->nr_queues; i++) {
-		cpu = READ_ONCE(c->queues[map->queue_offset + i]->cpu);
-		if (cpu < nr_cpu_ids)
-			map->mq_map[cpu] = map->queue_offset + i;
-	}
-}
-
-static void synd_map_queues(struct blk_mq_tag_set *set)
-{
-	struct synd_disk *d = set->driver_data;
-	struct synd_ctrl *c = d->ctrl;
-	struct blk_mq_queue_map *map = &set->map[HCTX_TYPE_DEFAULT];
-
-	map->nr_queues = c->nr_queues - c->nr_polled;
-	map->queue_offset = 0;
-	map_cpus(c, map);
-	if (!c->nr_polled)
-		return;
-	/* reads and writes share a channel */
-	set->map[HCTX_TYPE_READ].nr_queues = 0;
-	map = &set->map[HCTX_TYPE_POLL];
-	map->nr_queues = c->nr_polled;
-	map->queue_offset = c->nr_queues - c->nr_polled;
-	blk_mq_map_queues(map);
-}
-
-const struct blk_mq_ops synd_mq_ops = {
-	.queue_rq	= synd_queue_rq,
-	.complete	= synd_complete,
-	.timeout	= synd_timeout,
-	.poll		= synd_poll,
-	.init_hctx	= synd_init_hctx,
-	.map_queues	= synd_map_queues,
-};
 
 /**
- * synd_request_init() - what all requests share
+ * synd_request_init() - allocate the buffers of all CPUs
  *
  * Return: 0 or -ENOMEM.
  */
@@ -507,7 +317,7 @@ int synd_request_init(void)
 /**
  * synd_request_exit() - the mirror of synd_request_init()
  *
- * Context: all disks are gone.
+ * Context: process, there are no disks any more.
  */
 void synd_request_exit(void)
 {

@@ -63,7 +63,7 @@ static u64 get64(const u8 *b)
 u8 sbc_read_write(u8 *cdb, bool write, u64 lba, u32 blocks, bool fua)
 {
 	cdb[1] = fua ? 0x08 : 0;
-	/* not even the last block is one that 32 bits don't name */
+	/* the last block has to have a number of 32 bits, too */
 	if (lba + blocks - 1 <= U32_MAX && blocks <= U16_MAX) {
 		cdb[0] = write ? OP_WRITE_10 : OP_READ_10;
 		put32(cdb + 2, lba);
@@ -173,8 +173,8 @@ u8 sbc_mode_sense_10(u8 *cdb, u8 page, u16 room)
 /* ---- answers ----------------------------------------------------------------- */
 
 /*
- * Take a string of fixed length: blanks around it go, and what could upset a
- * terminal, a log or a udev rule becomes a dot.
+ * Copy a string of fixed length without blanks around it. Characters that could
+ * confuse a terminal, a log or a udev rule become dots.
  */
 static void take_string(char *to, u32 room, const u8 *from, u32 len)
 {
@@ -197,7 +197,7 @@ int sbc_parse_inquiry(struct sbc_disk *d, const u8 *b, u32 len)
 {
 	if (len < 5)
 		return -EINVAL;
-	/* a qualifier other than 0: the unit could be there, but is not */
+	/* a peripheral qualifier other than 0: no unit is connected */
 	d->type = b[0] >> 5 ? SBC_TYPE_UNKNOWN : b[0] & 0x1f;
 	if (d->type == SBC_TYPE_UNKNOWN)
 		return 0;
@@ -247,7 +247,7 @@ static void take_hex(char *to, const char *prefix, const u8 *id, u32 len)
 	*to = 0;
 }
 
-/* How good an identifier is as a name: 0 if it is not one for the unit */
+/* Rank of an identifier, the best has the highest; 0 if it does not name the unit */
 static u32 designator_rank(const u8 *desc)
 {
 	u32 len = desc[3];
@@ -285,7 +285,7 @@ static int parse_ids(struct sbc_disk *d, const u8 *b, u32 len)
 	id_len = best[3];
 	d->id_len = 0;
 	if (best_rank == 1) {
-		/* as dots, binary ones would be all the same */
+		/* binary identifiers would become nothing but dots */
 		if ((best[0] & 0xf) == 1) {
 			take_hex(d->wwid, "t10.", best + 4,
 				 min(id_len, T10_BINARY_MAX));
@@ -355,7 +355,7 @@ int sbc_parse_vpd(struct sbc_disk *d, u8 page, const u8 *b, u32 len)
 	case 0xb1:
 		if (len < 6)
 			return -EINVAL;
-		/* 1: does not turn; 0: not told; else turns per minute */
+		/* 1: non-rotational; 0: not reported; else turns per minute */
 		d->rotational = get16(b + 4) != 1;
 		return 0;
 	case 0xb2:
@@ -402,7 +402,7 @@ int sbc_parse_capacity_16(struct sbc_disk *d, const u8 *b, u32 len)
 	if (ret || len < 16)
 		return ret;
 	d->lbprz = b[14] & 0x40;
-	/* more than 1 MiB is of no use to anybody here */
+	/* the block layer has no use for more than 1 MiB */
 	size = d->block_size << min(b[13] & 0xf, 8);
 	d->physical_block_size = size;
 	lowest = (get16(b + 14) & 0x3fff) * d->block_size;
@@ -410,7 +410,7 @@ int sbc_parse_capacity_16(struct sbc_disk *d, const u8 *b, u32 len)
 	return 0;
 }
 
-/* The page at @at, and where the next one begins; false: none is whole there */
+/* Find the page at @at, and where the next one begins; false: none is complete there */
 static bool mode_page(const u8 *b, u32 len, u32 at, u32 *next)
 {
 	if (at + 3 > len)
@@ -442,17 +442,17 @@ int sbc_parse_mode(struct sbc_disk *d, bool ten, const u8 *b, u32 len)
 		specific = b[2];
 		at = header + b[3];
 	}
-	d->told |= SBC_TOLD_PROTECTION;
+	d->reported |= SBC_REPORTED_PROTECTION;
 	d->read_only = specific & 0x80;
 	d->fua = specific & 0x10;
 	d->write_cache = true;
-	d->write_cache_told = false;
+	d->write_cache_reported = false;
 	for (; mode_page(b, len, at, &next); at = next) {
 		if ((b[at] & 0x7f) != SBC_MODE_CACHING)
 			continue;
-		d->told |= SBC_TOLD_CACHE;
+		d->reported |= SBC_REPORTED_CACHE;
 		d->write_cache = b[at + 2] & 0x04;
-		d->write_cache_told = d->write_cache;
+		d->write_cache_reported = d->write_cache;
 		break;
 	}
 	return 0;
@@ -478,237 +478,4 @@ int sbc_lun(const u8 *b, u32 n)
 	if (lun[0] & ~0x40)
 		return -EINVAL;
 	return lun[1];
-}
-
-/* ---- outcomes ------------------------------------------------------------------ */
-
-enum {
-	STATUS_GOOD			= 0x00,
-	STATUS_CHECK_CONDITION		= 0x02,
-	STATUS_BUSY			= 0x08,
-	STATUS_RESERVATION_CONFLICT	= 0x18,
-	STATUS_TASK_SET_FULL		= 0x28,
-	STATUS_TASK_ABORTED		= 0x40,
-};
-
-enum {
-	KEY_NO_SENSE		= 0x0,
-	KEY_RECOVERED_ERROR	= 0x1,
-	KEY_NOT_READY		= 0x2,
-	KEY_MEDIUM_ERROR	= 0x3,
-	KEY_HARDWARE_ERROR	= 0x4,
-	KEY_ILLEGAL_REQUEST	= 0x5,
-	KEY_UNIT_ATTENTION	= 0x6,
-	KEY_DATA_PROTECT	= 0x7,
-	KEY_ABORTED_COMMAND	= 0xb,
-	KEY_COMPLETED		= 0xf,
-};
-
-/*
- * Key and code of sense data in fixed or descriptor format; false: none.
- * @deferred: they tell of an earlier command, and this one was not carried out
- */
-static bool sense_decode(const u8 *s, u32 len, struct sbc_verdict *v,
-			 bool *deferred)
-{
-	if (!s || len < 3)
-		return false;
-	*deferred = s[0] & 1;
-	switch (s[0] & 0x7f) {
-	case 0x70:
-	case 0x71:
-		v->key = s[2] & 0xf;
-		if (len >= 13)
-			v->asc = s[12] << 8;
-		if (len >= 14)
-			v->asc |= s[13];
-		return true;
-	case 0x72:
-	case 0x73:
-		v->key = s[1] & 0xf;
-		v->asc = s[2] << 8;
-		if (len >= 4)
-			v->asc |= s[3];
-		return true;
-	default:
-		return false;
-	}
-}
-
-static void unit_attention(struct sbc_verdict *v)
-{
-	v->retry = true;
-	v->outcome = SBC_IO_ERROR;
-	switch (v->asc >> 8) {
-	case 0x3f:		/* something that it is has changed */
-		v->hints = v->asc == 0x3f0e ? SBC_HINT_LUNS : SBC_HINT_CAPACITY;
-		break;
-	case 0x2a:
-		/* mode parameters, capacity */
-		if (v->asc == 0x2a01 || v->asc == 0x2a09)
-			v->hints = SBC_HINT_CAPACITY;
-		break;
-	}
-}
-
-/* Hosts tell any error of what is behind the disk by 3/0000: it may pass */
-static void medium_error(struct sbc_verdict *v)
-{
-	switch (v->asc >> 8) {
-	case 0x11:		/* unrecovered read error */
-	case 0x13:		/* address mark, ... */
-	case 0x14:		/* ... or recorded entity not found */
-		break;
-	default:
-		v->retry = true;
-	}
-	v->outcome = v->asc ? SBC_MEDIUM_ERROR : SBC_IO_ERROR;
-}
-
-static void illegal_request(struct sbc_verdict *v, enum sbc_command command)
-{
-	v->outcome = SBC_TARGET_ERROR;
-	switch (v->asc) {
-	case 0x2500:		/* logical unit not supported */
-		v->hints = SBC_HINT_LUNS;
-		v->outcome = SBC_GONE;
-		return;
-	case 0x2000:		/* unknown operation code */
-		if (command != SBC_CMD_KNOWN)
-			v->outcome = SBC_NOT_SUPPORTED;
-		return;
-	case 0x2400:		/* unknown field of it */
-	case 0x2600:
-		if (command == SBC_CMD_OPTIONAL)
-			v->outcome = SBC_NOT_SUPPORTED;
-		break;
-	}
-	/* a flush has no field that could be wrong */
-	v->retry = command == SBC_CMD_FLUSH;
-}
-
-static void judge_sense(struct sbc_verdict *v, enum sbc_command command)
-{
-	switch (v->key) {
-	case KEY_NO_SENSE:
-	case KEY_RECOVERED_ERROR:
-	case KEY_COMPLETED:
-		v->outcome = SBC_OK;
-		break;
-	case KEY_NOT_READY:
-		switch (v->asc) {
-		case 0x0401:		/* becoming ready */
-		case 0x0404:		/* format in progress */
-		case 0x0407:		/* operation in progress */
-		case 0x040a:		/* asymmetric access state transition */
-			v->outcome = SBC_RETRY_LATER;
-		}
-		break;
-	case KEY_MEDIUM_ERROR:
-		medium_error(v);
-		break;
-	case KEY_HARDWARE_ERROR:
-		v->outcome = SBC_TARGET_ERROR;
-		break;
-	case KEY_ILLEGAL_REQUEST:
-		illegal_request(v, command);
-		break;
-	case KEY_UNIT_ATTENTION:
-		unit_attention(v);
-		break;
-	case KEY_DATA_PROTECT:
-		v->outcome = SBC_NO_SPACE;
-		if (v->asc == 0x2707)	/* space allocation failed */
-			break;
-		/* the disk has become read-only, perhaps */
-		v->hints = SBC_HINT_CAPACITY;
-		v->outcome = SBC_TARGET_ERROR;
-		break;
-	case KEY_ABORTED_COMMAND:
-		if (v->asc >> 8 == 0x10)
-			v->outcome = SBC_PROTECTION;
-		else
-			v->retry = true;
-		break;
-	}
-}
-
-/* What the SRB status says where nothing else says anything */
-static void judge_srb(struct sbc_verdict *v, enum sbc_command command)
-{
-	switch (v->srb_status & STORVSP_SRB_STATUS_MASK) {
-	case STORVSP_SRB_BUSY:
-		v->outcome = SBC_RETRY_LATER;
-		break;
-	case STORVSP_SRB_ERROR:
-	case STORVSP_SRB_SELECTION_TIMEOUT:
-	case STORVSP_SRB_INTERNAL_ERROR:
-	case STORVSP_SRB_ABORTED:
-	case STORVSP_SRB_BUS_RESET:
-	case STORVSP_SRB_TIMEOUT:
-	case STORVSP_SRB_COMMAND_TIMEOUT:
-	case STORVSP_SRB_REQUEST_FLUSHED:
-		v->retry = true;
-		break;
-	case STORVSP_SRB_INVALID_REQUEST:
-		v->outcome = command == SBC_CMD_OPTIONAL ? SBC_NOT_SUPPORTED :
-			     SBC_TARGET_ERROR;
-		v->retry = command == SBC_CMD_FLUSH;
-		break;
-	}
-}
-
-struct sbc_verdict sbc_judge(const struct sbc_answer *a)
-{
-	u8 srb = a->srb_status & STORVSP_SRB_STATUS_MASK;
-	struct sbc_verdict v = {
-		.outcome = SBC_IO_ERROR,
-		.srb_status = a->srb_status,
-		.scsi_status = a->scsi_status,
-	};
-	bool deferred;
-
-	/*
-	 * An overrun is another amount of data than was asked for, which the
-	 * caller compares. Where there is no amount to compare it is an error.
-	 */
-	if (a->scsi_status == STATUS_GOOD &&
-	    (srb == STORVSP_SRB_SUCCESS || (srb == STORVSP_SRB_DATA_OVERRUN &&
-					    a->command == SBC_CMD_KNOWN))) {
-		v.outcome = SBC_OK;
-		return v;
-	}
-	switch (srb) {
-	case STORVSP_SRB_INVALID_LUN:
-	case STORVSP_SRB_NO_DEVICE:
-	case STORVSP_SRB_INVALID_TARGET_ID:
-	case STORVSP_SRB_INVALID_PATH_ID:
-		v.hints = SBC_HINT_LUNS;
-		v.outcome = SBC_GONE;
-		return v;
-	}
-	if (a->scsi_status == STATUS_CHECK_CONDITION &&
-	    (a->srb_status & STORVSP_SRB_AUTOSENSE_VALID) &&
-	    sense_decode(a->sense, a->sense_len, &v, &deferred)) {
-		judge_sense(&v, a->command);
-		if (deferred) {
-			v.outcome = SBC_IO_ERROR;
-			v.retry = true;
-		}
-		return v;
-	}
-	switch (a->scsi_status) {
-	case STATUS_BUSY:
-	case STATUS_TASK_SET_FULL:
-		v.outcome = SBC_RETRY_LATER;
-		return v;
-	case STATUS_RESERVATION_CONFLICT:
-		v.outcome = SBC_RESERVED;
-		return v;
-	case STATUS_TASK_ABORTED:
-		v.retry = true;
-		return v;
-	}
-	judge_srb(&v, a->command);
-	return v;
 }

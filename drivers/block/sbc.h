@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * SCSI commands of a disk as the wire has them: commands are encoded, answers
- * and sense data decoded. No I/O and no kernel service, so that it is tested in
- * user space, with answers that no disk would give.
+ * SCSI commands of a disk as bytes: commands are encoded, answers and sense data
+ * decoded. No I/O and no kernel service, so that this is tested in user space, with
+ * answers that no disk would give.
  *
  * Formats: SPC-4 (INQUIRY, MODE SENSE, REPORT LUNS, sense data) and SBC-3 (all
- * else). Whatever comes from the host is checked here: a parser looks at no
- * byte beyond the length that it is told, and what it stores is in range.
+ * else). Answers of the host are checked here: a parser reads no byte beyond the
+ * length that it is passed, and the values that it stores are in range.
  *
  * Nothing here sleeps or locks.
  */
@@ -17,6 +17,7 @@
 
 #define SBC_CDB_MAX		16
 #define SBC_ANSWER_MAX		4096	/* of the commands below */
+#define SBC_INQUIRY_MIN		36	/* bytes of standard INQUIRY data */
 #define SBC_UNMAP_HEADER	8	/* bytes ahead of UNMAP's descriptors */
 #define SBC_UNMAP_DESC		16	/* bytes of each */
 #define SBC_BLOCK_MAX		4096	/* largest logical block that we take */
@@ -29,18 +30,18 @@ enum sbc_type {
 	SBC_TYPE_UNKNOWN	= 0x1f,
 };
 
-/* Answers that a disk can do without; bits of sbc_disk.told */
-#define SBC_TOLD_SERIAL		0x01u	/* VPD page 80 */
-#define SBC_TOLD_IDS		0x02u	/* 83 */
-#define SBC_TOLD_LIMITS		0x04u	/* b0 */
-#define SBC_TOLD_ROTATION	0x08u	/* b1 */
-#define SBC_TOLD_PROVISIONING	0x10u	/* b2 */
-#define SBC_TOLD_PROTECTION	0x20u	/* the header of MODE SENSE */
-#define SBC_TOLD_CACHE		0x40u	/* the caching mode page */
-#define SBC_TOLD_PHYSICAL	0x80u	/* READ CAPACITY(16) */
+/* Optional answers; bits of sbc_disk.reported */
+#define SBC_REPORTED_SERIAL		0x01u	/* VPD page 80 */
+#define SBC_REPORTED_IDS		0x02u	/* 83 */
+#define SBC_REPORTED_LIMITS		0x04u	/* b0 */
+#define SBC_REPORTED_ROTATION	0x08u	/* b1 */
+#define SBC_REPORTED_PROVISIONING	0x10u	/* b2 */
+#define SBC_REPORTED_PROTECTION	0x20u	/* the header of MODE SENSE */
+#define SBC_REPORTED_CACHE		0x40u	/* the caching mode page */
+#define SBC_REPORTED_PHYSICAL	0x80u	/* READ CAPACITY(16) */
 
 /**
- * struct sbc_disk - what a logical unit says of itself
+ * struct sbc_disk - what a logical unit reports of itself
  * @type: peripheral device type, 0x1f if nothing is there
  * @vendor: without trailing blanks, as are all the strings: printable ASCII
  * @product: likewise
@@ -57,25 +58,25 @@ enum sbc_type {
  * @alignment: bytes from logical block 0 to the first that starts a physical one
  * @lbprz: unmapped blocks read as zeroes
  * @version: STORVSP_VERSION_* under which it was asked
- * @told: SBC_TOLD_*, what of the rest it was asked and has answered, be it that
- *	there is none of that
+ * @reported: SBC_REPORTED_*, which optional commands it has answered; a refusal is an
+ *	answer, too
  * @read_only: write protected
  * @write_cache: what was written needs SYNCHRONIZE CACHE to be durable
- * @write_cache_told: MODE SENSE says so; else it is only not known to be off
+ * @write_cache_reported: MODE SENSE reports that; else the cache is only assumed
  * @fua: FUA is understood
- * @rotational: it turns
+ * @rotational: a disk with moving parts
  * @io_min: optimal transfer length granularity, bytes, 0 for none
  * @io_opt: optimal transfer length, bytes, 0 for none
  * @max_transfer: of one command, bytes, 0 for no limit
  * @unmap: UNMAP is supported
  * @unmap_max_blocks: of one UNMAP
  * @unmap_max_descs: of one UNMAP
- * @unmap_granularity: bytes, 0 if not told
+ * @unmap_granularity: bytes, 0 if not reported
  * @unmap_alignment: bytes from block 0 to the first multiple of it
  * @ws_unmap: WRITE SAME(16) with the UNMAP bit is supported
  * @ws_max_blocks: of one WRITE SAME, 0 if it is not supported
- * @can_unmap: UNMAP is to be used
- * @can_write_same: WRITE SAME is to be used
+ * @can_unmap: UNMAP is used for discards
+ * @can_write_same: WRITE SAME is used to write zeroes
  */
 struct sbc_disk {
 	u8 type;
@@ -95,10 +96,10 @@ struct sbc_disk {
 	bool lbprz;
 
 	u16 version;
-	u32 told;
+	u32 reported;
 	bool read_only;
 	bool write_cache;
-	bool write_cache_told;
+	bool write_cache_reported;
 	bool fua;
 	bool rotational;
 
@@ -183,7 +184,7 @@ u8 sbc_mode_sense_10(u8 *cdb, u8 page, u16 room);
  * sbc_parse_inquiry() - the standard INQUIRY data
  * @d: gets type, vendor, product, revision
  *
- * Return: 0, or -EINVAL if it is too short to tell anything.
+ * Return: 0, or -EINVAL if the data is too short to have a type.
  */
 int sbc_parse_inquiry(struct sbc_disk *d, const u8 *b, u32 len);
 
@@ -194,10 +195,10 @@ bool sbc_has_vpd(const u8 *b, u32 len, u8 page);
 
 /**
  * sbc_parse_vpd() - a VPD page: 80, 83, B0, B1 or B2
- * @d: gets what the page says
+ * @d: gets the values of the page
  * @page: which one was asked for
  *
- * Return: 0, -EINVAL if it is another page, or cut off. @d is then unchanged.
+ * Return: 0, -EINVAL if this is another page, or too short. @d is then unchanged.
  */
 int sbc_parse_vpd(struct sbc_disk *d, u8 page, const u8 *b, u32 len);
 
@@ -214,18 +215,18 @@ int sbc_parse_capacity_10(struct sbc_disk *d, const u8 *b, u32 len);
  * @d: gets blocks, block_size, physical_block_size, alignment, lbprz
  *
  * Return: 0, or -EINVAL for nonsense: a block size that is no power of two
- *	from 512 to 4096, or more bytes than a sector number can count.
+ *	from 512 to 4096, or a capacity that a sector number can't express.
  */
 int sbc_parse_capacity_16(struct sbc_disk *d, const u8 *b, u32 len);
 
 /**
  * sbc_parse_mode() - MODE SENSE of the caching page, or of all pages
- * @d: gets read_only, fua, write_cache, write_cache_told, and SBC_TOLD_PROTECTION
- *	and SBC_TOLD_CACHE as far as they are told
+ * @d: gets read_only, fua, write_cache, write_cache_reported, and SBC_REPORTED_PROTECTION
+ *	and SBC_REPORTED_CACHE as far as they are reported
  * @ten: it was MODE SENSE(10)
  *
  * Return: 0, or -EINVAL if there is no header. The page itself may lack: then
- *	the cache is taken for volatile, which is always safe.
+ *	the cache counts as volatile, which is always safe.
  */
 int sbc_parse_mode(struct sbc_disk *d, bool ten, const u8 *b, u32 len);
 
@@ -250,32 +251,32 @@ enum sbc_outcome {
 	SBC_RETRY_LATER,	/* the unit is busy or becomes ready */
 	SBC_IO_ERROR,
 	SBC_MEDIUM_ERROR,
-	SBC_TARGET_ERROR,	/* trying again is no use */
-	SBC_NOT_SUPPORTED,	/* not known to the disk: don't ask again */
+	SBC_TARGET_ERROR,	/* another try would end in the same way */
+	SBC_NOT_SUPPORTED,	/* a command that the unit does not know */
 	SBC_NO_SPACE,
 	SBC_RESERVED,
 	SBC_PROTECTION,
 	SBC_GONE,		/* no such unit any more */
 };
 
-/* What else an answer says; bits */
+/* What should follow an answer; bits */
 #define SBC_HINT_CAPACITY	1u	/* ask for capacity and parameters */
-#define SBC_HINT_LUNS		2u	/* look which units there are */
+#define SBC_HINT_LUNS		2u	/* scan for units */
 
 /* What kind of command it is: which answers are a refusal */
 enum sbc_command {
 	SBC_CMD_KNOWN,		/* every disk knows it */
 	SBC_CMD_OPTIONAL,	/* UNMAP, WRITE SAME */
-	SBC_CMD_FLUSH,		/* SYNCHRONIZE CACHE, which nobody may lose */
+	SBC_CMD_FLUSH,		/* SYNCHRONIZE CACHE, which must not be lost */
 };
 
 /**
- * struct sbc_answer - how a command ended, as the wire has it
+ * struct sbc_answer - how a command ended, as the host has sent it
  * @srb_status: STORVSP_SRB_*, with flags
  * @scsi_status: SAM status
  * @sense: bytes, or NULL
  * @sense_len: how many of them there are
- * @command: what ended so
+ * @command: kind of the command
  */
 struct sbc_answer {
 	u8 srb_status;
@@ -286,11 +287,11 @@ struct sbc_answer {
 };
 
 /**
- * struct sbc_verdict - what it means
+ * struct sbc_verdict - what an answer means
  * @outcome: what the command ends with, if it ends with this answer
- * @retry: it may pass if it is tried again, some times
+ * @retry: the error may pass if the command is tried again, some times
  * @hints: SBC_HINT_*
- * @srb_status: as the answer had it
+ * @srb_status: of the answer
  * @scsi_status: likewise
  * @key: sense key, 0 without sense data
  * @asc: additional sense code << 8 | qualifier, 0 without
@@ -309,8 +310,8 @@ struct sbc_verdict {
  * sbc_judge() - what an answer means
  * @a: the answer
  *
- * With SBC_OK the host may still have moved less than was asked for: that is
- * the caller's to compare.
+ * With SBC_OK the host may still have moved less than was asked for: the caller
+ * compares that.
  */
 struct sbc_verdict sbc_judge(const struct sbc_answer *a);
 

@@ -1,34 +1,48 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the files of synth_blk share. From the wire up:
+ * What the files of synth_blk share. A file calls only files above it in this list:
  *
- *   sbc.c		SCSI commands and answers as bytes
+ *   sbc.c, sense.c	SCSI commands and answers as bytes
  *   identify.c		what a unit is asked, and what follows
- *   channel.c		channels of a controller: open, close, send, receive
- *   proto.c		what is said on them: initialisation, single commands
+ *   state.c		tables of states
+ *   life.c		changes of states; events that lower files leave for upper ones
+ *   quarantine.c	memory that the host may still use
+ *   channel.c		channels of a controller: open, close, send
+ *   command.c		SCSI commands of the driver's own
+ *   storvsp.c		initialisation of a controller
  *   request.c		requests of disks: from blk-mq to the host
  *   complete.c		and back
- *   inflight.c		all that a disk has at the host
+ *   inflight.c		all requests that a disk has at the host
+ *   poll.c		reads rings; hands on what is in them
+ *   queue.c		blk-mq's operations, timeouts
  *   disk.c		a logical unit as a disk
+ *   pause.c		whether the host answers, and what may be begun
  *   scan.c		which units there are
- *   controller.c	the life of a controller: probe, reset, suspend, removal
- *   debugfs.c, trace.h	what can be seen of it
+ *   bringup.c		opens all channels, and gives them to hardware queues
+ *   recover.c		reset, recovery, identity of units after a reset
+ *   sysfs.c		attributes of a controller
+ *   controller.c	probe, hibernation, removal
+ *   debugfs.c, trace.h	what can be seen of all that
  *
  * Locks, outermost first:
  *
- *   synd_ctrl.mutex	discovery, reset, suspend and removal, one at a time;
- *			whoever sends a single command holds it. Nobody may
- *			wait for I/O under it (synd_ctrl_lock()), nor for
- *			CPU hotplug, which does
- *   owner_mutex		(channel.c) from a sub-channel to its controller
+ *   synd_ctrl.mutex	scan, reset, suspend and removal, one at a time; held while
+ *			a command of the driver's own is sent and answered. Nothing
+ *			under it may wait for I/O of these disks (synd_ctrl_lock()),
+ *			nor for CPU hotplug, which may wait for such I/O
+ *   owner_mutex	(channel.c) from a sub-channel to its controller
  *   synd_ctrl.open_mutex  the array of channels grows (sub-channels)
- *   synd_chan.rx_lock	(irq) the incoming ring of a channel has one reader,
- *			and the slots of requests sent on it one taker
+ *   synd_chan.rx_lock	(irq) the incoming ring of a channel has one reader, and
+ *			ids of what was sent on it are taken back by one
+ *   ring lock of the bus (irq) inside of which an id is published
  *
- * A request and its memory belong to the host from the moment when its slot gets
- * an id until whoever takes that id back (synd_slot_take()) has it: the one
- * completion that names it, or, once the host confirmed that it touches nothing
- * any more, the reset or removal of the controller.
+ * Readers of debugfs and sysfs take rx_lock and RCU only, so that they see
+ * something while the mutex is held by a wait for the host.
+ *
+ * A request and its memory belong to the host from the moment when its id is
+ * published, which is when its packet can no longer fail to be sent, until the id is
+ * taken back: by the one completion that names it, or, once the host has confirmed
+ * that it touches nothing any more, by a reset or the removal of the controller.
  */
 #ifndef SYNTHIO_SYNTH_BLK_H
 #define SYNTHIO_SYNTH_BLK_H
@@ -49,6 +63,7 @@
 
 #include "compat.h"
 #include "identify.h"
+#include "state.h"
 
 #define SYND_NAME		"synth_blk"
 #define SYND_MAX_CHANNELS	64
@@ -67,12 +82,13 @@ struct synd_ctrl;
 struct synd_disk;
 
 /*
- * Transaction ids. What names a request: generation, hardware queue, disk, tag.
- * 0 is what the host sends on its own. Two things of the same tag never share
- * an id in 2^24 uses, so an answer that comes late or twice names nothing.
+ * Transaction ids: generation, hardware queue, disk and tag of a request. 0 is the
+ * id of packets that the host sends on its own. Two requests with the same tag do
+ * not have the same id within 2^24 uses, so that an answer which comes late or twice
+ * names no request.
  */
 #define SYND_ID_GEN_MASK	0xffffffu
-#define SYND_ID_SINGLE		0xffffu	/* disk number of single commands */
+#define SYND_ID_COMMAND		0xffffu	/* disk number of the driver's own commands */
 
 static inline u64 synd_id(u32 gen, u32 queue, u32 disk, u32 tag)
 {
@@ -95,26 +111,52 @@ static inline u32 synd_id_queue(u64 id)
 	return id >> 32 & 0xff;
 }
 
+/* ---- life.c ----------------------------------------------------------------- */
+
+/* What a file notices and another one, which stands above it, acts upon; bits */
+enum synd_event {
+	SYND_EVENT_SCAN,		/* units may have changed */
+	SYND_EVENT_CHANNEL_LOST,	/* a sub-channel was rescinded alone */
+	SYND_EVENT_RESET,		/* a request has timed out reset_after times */
+};
+
+void synd_note(struct synd_ctrl *c, enum synd_event event);
+void synd_ctrl_set_state(struct synd_ctrl *c, enum synd_ctrl_state to);
+void synd_disk_set_state(struct synd_disk *d, enum synd_disk_state to);
+void synd_ctrl_lock(struct synd_ctrl *c);
+void synd_ctrl_unlock(struct synd_ctrl *c);
+
+/* ---- quarantine.c ------------------------------------------------------------- */
+
+unsigned int synd_quarantine_request(const struct synd_ctrl *c,
+				     struct request *rq);
+unsigned int synd_quarantine_page(const struct synd_ctrl *c, void *page);
+unsigned int synd_quarantined(const struct synd_ctrl *c);
+void synd_quarantine_release(const struct synd_ctrl *c);
+void synd_quarantine_exit(void);
+
 /* ---- channel.c ------------------------------------------------------------ */
 
 /**
  * struct synd_chan - one channel of a controller
  * @ctrl: its controller
- * @vc: the channel; valid while @open
+ * @vc: the bus's channel; valid while @open
  * @index: 0 is the primary
- * @cpu: that the host interrupts for it, when it was opened
+ * @cpu: which the host interrupted for this channel when it was opened
  * @rx_lock: see the top of this file
- * @open: under @rx_lock
- * @polled: interrupts stay masked, somebody looks into the ring
- * @task: goes on reading after a long stretch in the interrupt
- * @sent: packets sent; under no lock, an estimate
+ * @open: the ring may be read; under @rx_lock
+ * @polled: the host's interrupts stay masked, the ring is polled
+ * @task: reads on after IRQ_BUDGET packets in an interrupt
+ * @sent: packets sent; without a lock, an estimate
  * @full: sends that found no room; likewise
  * @starved: a queue waits for room
- * @interrupts: looks that an interrupt caused; this and the rest under @rx_lock
+ * @last_packet: jiffies, when a packet was read last
+ * @interrupts: reads of the ring that an interrupt caused; this and the rest under
+ *	@rx_lock
  * @completions: answers to requests
  * @polled_completions: those of them that were found without an interrupt
- * @largest: most answers that one look into the ring has found
- * @looks: looks into the ring that have found some
+ * @largest: most packets that one read of the ring has found
+ * @reads: reads of the ring that have found packets
  * @bad: packets from the host that could not be used
  */
 struct synd_chan {
@@ -130,54 +172,45 @@ struct synd_chan {
 	u64 sent;
 	u64 full;
 	bool starved;
+	unsigned long last_packet;
 
 	u64 interrupts;
 	u64 completions;
 	u64 polled_completions;
 	u64 largest;
-	u64 looks;
+	u64 reads;
 	u64 bad;
-};
-
-/**
- * struct synd_batch - requests that a look into the ring has found done
- * @iob: those that blk-mq ends as a batch
- * @others: the rest, by synd_cmd.next
- */
-struct synd_batch {
-	struct io_comp_batch iob;
-	struct request *others;
 };
 
 int synd_chan_open_primary(struct synd_ctrl *c);
 void synd_chan_accept(struct synd_ctrl *c, unsigned int wanted);
 bool synd_chan_close_all(struct synd_ctrl *c);
 void synd_chan_disown(struct synd_ctrl *c);
-struct synd_chan *synd_chan_lost(struct synd_ctrl *c);
+struct synd_chan *synd_chan_find_lost(struct synd_ctrl *c);
 bool synd_chan_rescinded(struct synd_chan *ch);
 void synd_chan_set_polled(struct synd_chan *ch);
 int synd_chan_send(struct synd_chan *ch, struct vmbus_packet_mpb_array *mpb,
-		   u32 mpb_len, struct storvsp_packet *pkt, u64 id);
-int synd_chan_poll(struct synd_chan *ch, struct io_comp_batch *iob);
-int synd_chan_init(struct synd_ctrl *c);
+		   u32 mpb_len, struct storvsp_packet *pkt, u64 id, u64 *slot);
+int synd_chan_init(struct synd_ctrl *c, void (*interrupt)(void *chan));
 void synd_chan_free(struct synd_ctrl *c);
 void synd_chan_bad(struct synd_chan *ch, const char *what, u64 id);
+u64 synd_chan_completions(const struct synd_ctrl *c);
 
-/* ---- proto.c -------------------------------------------------------------- */
+/* ---- command.c -------------------------------------------------------------- */
 
 /**
- * struct synd_single - a command outside of blk-mq
+ * struct synd_command - a command of the driver's own, outside of blk-mq
  * @node: in synd_ctrl.unanswered
- * @id: 0 if it is not on its way. Under the primary channel's rx_lock, as are
- *	the next two
- * @target: whom it asks
- * @lun: likewise
+ * @id: its id while the host has it, else 0. Published by the bus's ring write,
+ *	taken back under the primary channel's rx_lock
+ * @target: SCSI target that it asks
+ * @lun: LUN
  * @done: the answer is in @answer
  * @answer: as it came, zeroes behind it
  * @answer_len: bytes that came
  * @buffer: SBC_ANSWER_MAX bytes for its data
  */
-struct synd_single {
+struct synd_command {
 	struct list_head node;
 	u64 id;
 	u8 target;
@@ -188,31 +221,37 @@ struct synd_single {
 	u8 *buffer;
 };
 
-void synd_proto_fill_srb(const struct synd_ctrl *c, struct storvsp_packet *pkt,
-			 u8 target, u8 lun, u8 data_in, u32 bytes);
-u32 synd_proto_mpb(struct vmbus_packet_mpb_array *mpb, const void *buffer,
-		   u32 bytes);
-struct sbc_verdict synd_proto_judge(const struct storvsp_packet *pkt, u32 len,
-				    enum sbc_command command);
-int synd_proto_initialise(struct synd_ctrl *c);
-int synd_proto_create_subchannels(struct synd_ctrl *c, u16 count);
-unsigned int synd_proto_forget(struct synd_ctrl *c, bool safe);
-void synd_proto_look(struct synd_ctrl *c);
-void synd_proto_single_done(struct synd_chan *ch, u64 id, const void *payload,
-			    u32 len);
-int synd_proto_identify(struct synd_ctrl *c, u8 target, u8 lun,
-			struct sbc_disk *d);
-int synd_proto_report_luns(struct synd_ctrl *c, u8 target, u8 *bitmap);
+void synd_command_fill_srb(const struct synd_ctrl *c, struct storvsp_packet *pkt,
+			   u8 target, u8 lun, u8 data_in, u32 bytes);
+u32 synd_command_mpb(struct vmbus_packet_mpb_array *mpb, const void *buffer,
+		     u32 bytes);
+struct sbc_verdict synd_command_judge(const struct storvsp_packet *pkt, u32 len,
+				      enum sbc_command command);
+int synd_command_send(struct synd_ctrl *c, struct storvsp_packet *pkt, u32 room,
+		      unsigned long wait);
+void synd_command_done(struct synd_chan *ch, u64 id, const void *payload,
+		       u32 len);
+unsigned int synd_command_forget(struct synd_ctrl *c, bool confirmed);
+void synd_command_scan_begins(struct synd_ctrl *c);
+int synd_command_identify(struct synd_ctrl *c, u8 target, u8 lun,
+			  struct sbc_disk *d);
+int synd_command_report_luns(struct synd_ctrl *c, u8 target, u8 *bitmap);
+int synd_command_probe_host(struct synd_ctrl *c);
+
+/* ---- storvsp.c ---------------------------------------------------------------- */
+
+int synd_storvsp_initialise(struct synd_ctrl *c);
+int synd_storvsp_create_subchannels(struct synd_ctrl *c, u16 count);
 
 /* ---- disk.c --------------------------------------------------------------- */
 
 /**
  * struct synd_slot - a tag while the host has its request
- * @id: transaction id, 0 if the host does not have it. Set by the submitter,
- *	which owns the tag; cleared by the taker, under rx_lock
+ * @id: transaction id, 0 if the host does not have the request. Published by the
+ *	ring write of the submitter, which owns the tag; cleared under rx_lock
  * @rq: the request
  * @gen: generation of the last id
- * @since: jiffies, when it was sent
+ * @since: jiffies, when the request was sent
  */
 struct synd_slot {
 	u64 id;
@@ -234,22 +273,21 @@ struct synd_hctx {
 };
 
 /**
- * struct synd_cmd - what blk-mq keeps for us with each request
- * @next: in synd_batch.others, or a list of requests that were taken back
- * @later: in synd_ctrl.later
- * @verdict: what the host made of it; outcome SBC_OK in the normal case
+ * struct synd_cmd - what blk-mq keeps for the driver with each request
+ * @next: in synd_batch.others, or in a list of requests that were taken back
+ * @deferred: in synd_ctrl.deferred
+ * @verdict: how the host has ended it; outcome SBC_OK in the normal case
  * @retries: times that it was tried again
- * @timeouts: times that it took too long
+ * @timeouts: times that it took too long while the host answered others
  * @busy: the unit was busy
  * @busy_since: jiffies, of the first time
- * @expected: bytes that the host must say it has moved
+ * @expected: bytes that the host must report as moved
  * @zeroes_unmap: WRITE SAME of zeroes had the UNMAP bit
  * @param: parameter list of UNMAP
- * @bounce: pages of ours, for data in memory that can't be held
  */
 struct synd_cmd {
 	struct request *next;
-	struct llist_node later;
+	struct llist_node deferred;
 	struct sbc_verdict verdict;
 	u8 retries;
 	u8 timeouts;
@@ -258,14 +296,29 @@ struct synd_cmd {
 	u32 expected;
 	bool zeroes_unmap;
 	u8 *param;
-	struct page **bounce;
 };
 
+/* What the next step of a scan does with a disk */
 enum synd_plan {
-	SYND_KEEP,
-	SYND_ADD,
-	SYND_UPDATE,
-	SYND_REMOVE,
+	SYND_PLAN_KEEP,
+	SYND_PLAN_ADD,
+	SYND_PLAN_UPDATE,
+	SYND_PLAN_REMOVE,
+};
+
+/* Commands that a unit has refused; bits of synd_disk.refusals */
+enum synd_refusal {
+	SYND_REFUSES_UNMAP,
+	SYND_REFUSES_WRITE_SAME,
+	SYND_REFUSES_WRITE_SAME_UNMAP,
+	SYND_REFUSES_FLUSH,
+};
+
+/* How a disk's queue is held */
+enum synd_hold {
+	SYND_HOLD_NONE,
+	SYND_HOLD_QUIESCED,	/* nothing is sent; requests wait in the queue */
+	SYND_HOLD_FROZEN,	/* no request is in the queue, new ones wait outside */
 };
 
 /**
@@ -277,22 +330,20 @@ enum synd_plan {
  * @target: SCSI target
  * @lun: SCSI LUN
  * @block_shift: log2 of the logical block size
- * @id: what it said of itself
- * @set: tags of this disk alone, so that it can't take those of others
- * @gd: the disk; NULL until synd_disk_add()
+ * @id: what the unit has reported of itself
+ * @set: tags of this disk alone, so that it can't use up those of others
+ * @gd: the disk; NULL while planned
  * @hctx: one for each hardware queue
+ * @state: enum synd_disk_state; written by synd_disk_set_state()
+ * @hold: enum synd_hold; under synd_ctrl.mutex
  * @plan: what the next step of the scan does with it
- * @fresh: what it has said just now, for that step
- * @update_due: requests were in the way of taking that over
- * @added: device_add_disk() succeeded
- * @gone: requests fail: there is no such unit any more
- * @dying: taken away, requests are still with the host
- * @no_discard: the host refused UNMAP
- * @no_write_zeroes: the host refused WRITE SAME
- * @no_cache: the host refused SYNCHRONIZE CACHE
- * @no_zeroes_unmap: the host refused WRITE SAME with the UNMAP bit
- * @refused_work: tells the block layer of them
- * @part_work: looks for partitions
+ * @scanned: what the unit has reported in that scan
+ * @update_pending: requests were in the way of taking that over
+ * @refusals: bits of enum synd_refusal
+ * @refusals_work: applies them to the queue's limits
+ * @part_work: reads the partition table
+ * @check_work: reads the unit's identity after a reset, in SYND_DISK_CHECKING
+ * @check_delay: jiffies until the next try of that
  * @retries: requests tried again
  * @timeouts: requests that took too long
  * @errors: requests that failed
@@ -310,18 +361,16 @@ struct synd_disk {
 	struct blk_mq_tag_set set;
 	struct gendisk *gd;
 	struct synd_hctx *hctx;
+	enum synd_disk_state state;
+	enum synd_hold hold;
 	enum synd_plan plan;
-	struct sbc_disk fresh;
-	bool update_due;
-	bool added;
-	bool gone;
-	bool dying;
-	bool no_discard;
-	bool no_write_zeroes;
-	bool no_cache;
-	bool no_zeroes_unmap;
-	struct work_struct refused_work;
+	struct sbc_disk scanned;
+	bool update_pending;
+	unsigned long refusals;
+	struct work_struct refusals_work;
 	struct work_struct part_work;
+	struct delayed_work check_work;
+	unsigned long check_delay;
 
 	atomic64_t retries;
 	atomic64_t timeouts;
@@ -338,113 +387,161 @@ bool synd_disk_update(struct synd_disk *d, struct sbc_disk *id,
 
 /* ---- request.c ------------------------------------------------------------ */
 
-extern const struct blk_mq_ops synd_mq_ops;
-
 static inline struct synd_disk *synd_disk_of(const struct request *rq)
 {
 	return rq->q->queuedata;
 }
 
-void synd_request_copy(struct request *rq, bool to_host);
+blk_status_t synd_queue_rq(struct blk_mq_hw_ctx *hctx,
+			   const struct blk_mq_queue_data *bd);
 void synd_request_release(struct request *rq);
 int synd_request_init(void);
 void synd_request_exit(void);
 
 /* ---- complete.c ----------------------------------------------------------- */
 
+/**
+ * struct synd_batch - requests that a read of a ring has found completed
+ * @iob: those that blk-mq ends as a batch
+ * @others: the rest, by synd_cmd.next
+ */
+struct synd_batch {
+	struct io_comp_batch iob;
+	struct request *others;
+};
+
 void synd_complete(struct request *rq);
 void synd_request_completed(struct synd_chan *ch, u64 id, const void *payload,
 			    u32 len, struct synd_batch *batch);
 void synd_request_finish_batch(struct synd_batch *batch);
-void synd_request_later(struct work_struct *work);
-void synd_request_refused(struct work_struct *work);
+void synd_request_finish_deferred(struct work_struct *work);
+void synd_apply_refusals(struct work_struct *work);
 
 /* ---- inflight.c ----------------------------------------------------------- */
 
-void synd_disk_quiesce(struct synd_disk *d);
-void synd_disk_unquiesce(struct synd_disk *d);
-void synd_disk_freeze(struct synd_disk *d);
+void synd_disk_set_hold(struct synd_disk *d, enum synd_hold hold);
 bool synd_disk_frozen(struct synd_disk *d);
-void synd_disk_unfreeze(struct synd_disk *d);
 unsigned int synd_disk_in_flight(struct synd_disk *d);
+unsigned long synd_disk_oldest(struct synd_disk *d);
 unsigned int synd_disk_requeue(struct synd_disk *d, const struct synd_chan *ch);
-unsigned int synd_disk_fail_all(struct synd_disk *d, bool safe);
+unsigned int synd_disk_fail_all(struct synd_disk *d, bool confirmed,
+				unsigned int *kept);
 void synd_request_run_all(struct synd_ctrl *c);
 
-/* ---- controller.c --------------------------------------------------------- */
+/* ---- poll.c ------------------------------------------------------------------- */
 
-enum synd_state {
-	SYND_STARTING,
-	SYND_LIVE,
-	SYND_RESETTING,		/* queues are quiet, channels may be closed */
-	SYND_SUSPENDED,		/* for hibernation: closed, queues are frozen */
-	SYND_FAILED,		/* requests fail at once */
-	SYND_LEAVING,		/* likewise: the host took the controller away */
-};
+void synd_poll_interrupt(void *chan);
+int synd_poll_channel(struct synd_chan *ch, struct io_comp_batch *iob);
+void synd_poll_init(struct synd_ctrl *c);
+
+/* ---- queue.c -------------------------------------------------------------------- */
+
+extern const struct blk_mq_ops synd_mq_ops;
+
+/* ---- pause.c -------------------------------------------------------------------- */
+
+enum synd_host_state synd_pause_state(struct synd_ctrl *c);
+int synd_pause_may_begin(struct synd_ctrl *c, enum synd_operation op);
+
+/* ---- scan.c --------------------------------------------------------------- */
+
+int synd_scan_first(struct synd_ctrl *c);
+void synd_scan_work(struct work_struct *work);
+void synd_scan(struct synd_ctrl *c);
+
+/* ---- bringup.c -------------------------------------------------------------- */
+
+int synd_bring_up(struct synd_ctrl *c);
+
+/* ---- recover.c ---------------------------------------------------------------- */
+
+void synd_hold_all(struct synd_ctrl *c, enum synd_hold hold);
+void synd_fail_all(struct synd_ctrl *c, enum synd_ctrl_state state,
+		   bool confirmed);
+int synd_reset(struct synd_ctrl *c);
+int synd_reopen(struct synd_ctrl *c);
+void synd_recover_later(struct synd_ctrl *c);
+void synd_recover_work(struct work_struct *work);
+void synd_check_work(struct work_struct *work);
+void synd_event_work(struct work_struct *work);
+
+/* ---- sysfs.c -------------------------------------------------------------------- */
+
+extern const struct attribute_group *synd_ctrl_groups[];
+
+/* ---- controller.c --------------------------------------------------------- */
 
 /**
  * struct synd_ctrl - a controller
  * @hv: its device on the bus
+ * @node: in the list of all controllers
  * @ide: an IDE disk, which is target @ide_target, LUN 0
  * @ide_target: see above
- * @state: enum synd_state; written under @mutex, read without it
- * @leaving: it is being removed: no scan, no reset. Under @mutex
- * @frozen: queues are frozen, not only quiet. Under @mutex
- * @reset_wanted: @reset_work does not only look for lost sub-channels
- * @host_holds: a close was not confirmed: what the host had it may still use
- * @noio: what memalloc_noio_save() returned to who holds @mutex
+ * @state: enum synd_ctrl_state; written by synd_ctrl_set_state() under @mutex, read
+ *	without it
+ * @unconfirmed: the last close was not confirmed: what the host had it may still
+ *	use. Under @mutex
+ * @noio: what memalloc_noio_save() returned to the holder of @mutex
  * @mutex: see the top of this file
  * @open_mutex: see the top of this file
+ * @interrupt: reads a channel's ring
  * @chans: channels, the primary first
  * @nr_chans: how many are open; grows under @open_mutex
  * @accept: how many channels in all are wanted; under @open_mutex
- * @chan_wait: somebody waits for @nr_chans to grow
+ * @chan_wait: woken when @nr_chans grows
  * @nr_queues: hardware queues of each disk, the polled ones last
  * @nr_polled: how many of them are polled
  * @queues: which channel a hardware queue uses
  * @version: STORVSP_VERSION_*
  * @packet_len: bytes of a packet of that version
  * @max_subchannels: that the host offers
- * @max_transfer: bytes of one command; what disks were told stays the least
- * @single: the single command that is waited for, or the next one
- * @single_gen: generation of the last one's id
- * @unanswered: those that were not answered in time, under the primary channel's
+ * @max_transfer: bytes of one command; disks keep the least that they were given
+ * @command: the driver's command that is waited for, or the next one
+ * @command_gen: generation of the last one's id
+ * @unanswered: commands that were not answered in time, under the primary channel's
  *	rx_lock
  * @nr_unanswered: how many; likewise
- * @answers: to single commands so far
- * @look_until: jiffies: when looking for units is to be short
+ * @next_extra: jiffies: when the next command may be sent if there are too many of
+ *	them
+ * @answers: to the driver's commands so far
+ * @scan_deadline: jiffies: after this, silent units are waited for briefly
  * @disks: by number; RCU
  * @disk_list: the same, in the order of their coming. Changed by one work at a
  *	time, under @mutex
+ * @check: function of disks' check_work
  * @wq: for @scan_work; freezable
- * @scan_work: look which units there are, if @look, and do what was planned
- * @look: somebody asked for that
- * @unsure: a unit did not tell what it is
- * @patience: how often to look again for such ones
- * @odd: LUNs that were said to be no disks, by target
- * @reset_work: close and open again, send everything again
- * @later: requests of pollers that an interrupt found done, by synd_cmd.later
- * @later_work: ends them
+ * @scan_work: asks which units there are, if @scan_wanted, and carries out the plan
+ * @scan_wanted: units are to be asked
+ * @scan_incomplete: a unit did not tell what it is
+ * @scan_tries: how often such units are asked again
+ * @scan_delay: jiffies until a scan that the host did not answer is repeated
+ * @ignored: LUNs that were reported not to be disks, by target
+ * @events: bits of enum synd_event
+ * @event_work: acts upon them
+ * @recover_work: tries a reset again, in SYND_CTRL_RECOVERING and SYND_CTRL_FAILED
+ * @recover_delay: jiffies until the next try
+ * @deferred: requests of pollers that an interrupt found completed
+ * @deferred_work: ends them
  * @next_run: disk whose queues are the first to be run when there is room
  * @give_up_work: ends a removal that the host holds up
- * @progress: answers in all when @give_up_work last looked
- * @quarantined: pages that the host may still write, kept for ever
+ * @progress: answers in all when @give_up_work ran last
+ * @pause_waits: how often @give_up_work has waited on, since the host was paused
+ * @responds_since: jiffies, when the host was last seen to answer after a pause
  * @resets: how often it was reset
  * @dentry: debugfs
  */
 struct synd_ctrl {
 	struct hv_device *hv;
+	struct list_head node;
 	bool ide;
 	u8 ide_target;
-	enum synd_state state;
-	bool leaving;
-	bool frozen;
-	bool reset_wanted;
-	bool host_holds;
+	enum synd_ctrl_state state;
+	bool unconfirmed;
 	unsigned int noio;
 	struct mutex mutex;
 	struct mutex open_mutex;
 
+	void (*interrupt)(void *chan);
 	struct synd_chan *chans;
 	unsigned int nr_chans;
 	unsigned int accept;
@@ -458,30 +555,37 @@ struct synd_ctrl {
 	u16 max_subchannels;
 	u32 max_transfer;
 
-	struct synd_single *single;
-	u32 single_gen;
+	struct synd_command *command;
+	u32 command_gen;
 	struct list_head unanswered;
 	unsigned int nr_unanswered;
+	unsigned long next_extra;
 	u64 answers;
-	unsigned long look_until;
+	unsigned long scan_deadline;
 
 	struct synd_disk __rcu *disks[SYND_MAX_DISKS];
 	struct list_head disk_list;
 
+	void (*check)(struct work_struct *work);
 	struct workqueue_struct *wq;
 	struct delayed_work scan_work;
-	bool look;
-	bool unsure;
-	unsigned int patience;
-	unsigned long odd[SYND_MAX_TARGETS][BITS_TO_LONGS(SYND_MAX_LUNS)];
-	struct work_struct reset_work;
-	struct llist_head later;
-	struct work_struct later_work;
+	bool scan_wanted;
+	bool scan_incomplete;
+	unsigned int scan_tries;
+	unsigned long scan_delay;
+	unsigned long ignored[SYND_MAX_TARGETS][BITS_TO_LONGS(SYND_MAX_LUNS)];
+	unsigned long events;
+	struct work_struct event_work;
+	struct delayed_work recover_work;
+	unsigned long recover_delay;
+	struct llist_head deferred;
+	struct work_struct deferred_work;
 	unsigned int next_run;
 	struct delayed_work give_up_work;
 	u64 progress;
+	unsigned int pause_waits;
+	unsigned long responds_since;
 
-	u64 quarantined;
 	u64 resets;
 	struct dentry *dentry;
 };
@@ -490,20 +594,11 @@ struct synd_ctrl {
 #define synd_err(c, fmt, ...)	dev_err(&(c)->hv->device, fmt, ##__VA_ARGS__)
 #define synd_info(c, fmt, ...)	dev_info(&(c)->hv->device, fmt, ##__VA_ARGS__)
 
-void synd_ctrl_lock(struct synd_ctrl *c);
-void synd_ctrl_unlock(struct synd_ctrl *c);
-void synd_ctrl_timed_out(struct synd_ctrl *c, unsigned int times);
-void synd_ctrl_repair(struct synd_ctrl *c);
-u64 synd_ctrl_completed(const struct synd_ctrl *c);
-const char *synd_ctrl_state_name(const struct synd_ctrl *c);
+/* For resets and the like: what makes I/O go on must not wait for I/O */
+extern struct workqueue_struct *synd_repair_wq;
+
 int synd_ctrl_register(void);
 void synd_ctrl_unregister(void);
-
-/* ---- scan.c --------------------------------------------------------------- */
-
-int synd_scan_first(struct synd_ctrl *c);
-void synd_scan_work(struct work_struct *work);
-void synd_scan(struct synd_ctrl *c);
 
 /* ---- debugfs.c ------------------------------------------------------------ */
 
@@ -518,7 +613,7 @@ extern unsigned int synd_queues;
 extern unsigned int synd_poll_queues;
 extern unsigned int synd_queue_depth;
 extern unsigned int synd_ring_size;
-extern bool synd_mixed;
+extern bool synd_ignore_non_disks;
 extern unsigned int synd_timeout_s;
 extern unsigned int synd_host_timeout;
 extern unsigned int synd_reset_after;

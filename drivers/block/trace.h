@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Tracepoints: requests on their way to the host and back. */
+/* Tracepoints: requests on their way to the host and back, changes of states. */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM synth_blk
 
@@ -63,6 +63,45 @@ TRACE_EVENT(synd_bad,
 	),
 	TP_printk("%s channel=%u id=0x%llx: %s", __get_str(device),
 		  __entry->channel, __entry->id, __get_str(what))
+);
+
+TRACE_EVENT(synd_ctrl_state,
+	TP_PROTO(const struct synd_ctrl *c, enum synd_ctrl_state from,
+		 enum synd_ctrl_state to),
+	TP_ARGS(c, from, to),
+	TP_STRUCT__entry(
+		__string(device, dev_name(&c->hv->device))
+		__field(const char *, from)
+		__field(const char *, to)
+	),
+	TP_fast_assign(
+		compat_assign_str(device, dev_name(&c->hv->device));
+		__entry->from = synd_ctrl_state_names[from];
+		__entry->to = synd_ctrl_state_names[to];
+	),
+	TP_printk("%s %s -> %s", __get_str(device), __entry->from, __entry->to)
+);
+
+TRACE_EVENT(synd_disk_state,
+	TP_PROTO(const struct synd_disk *d, enum synd_disk_state from,
+		 enum synd_disk_state to),
+	TP_ARGS(d, from, to),
+	TP_STRUCT__entry(
+		__string(device, dev_name(&d->ctrl->hv->device))
+		__field(unsigned int, target)
+		__field(unsigned int, lun)
+		__field(const char *, from)
+		__field(const char *, to)
+	),
+	TP_fast_assign(
+		compat_assign_str(device, dev_name(&d->ctrl->hv->device));
+		__entry->target = d->target;
+		__entry->lun = d->lun;
+		__entry->from = synd_disk_state_names[from];
+		__entry->to = synd_disk_state_names[to];
+	),
+	TP_printk("%s target=%u lun=%u %s -> %s", __get_str(device),
+		  __entry->target, __entry->lun, __entry->from, __entry->to)
 );
 
 #endif

@@ -1,25 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The channel to the host, which is opened, asked for its version, says what the
- * device is, and is told once that this was heard. Then it sends reports.
+ * The channel of a mouse. The host is asked whether it accepts the version, then describes
+ * its device unprompted, which is acknowledged once, and sends reports.
  */
 #include <linux/device.h>
 #include <linux/jiffies.h>
 
 #include "mouse.h"
+#include "trace.h"
 
 #define RING_BYTES	VMBUS_RING_SIZE(36 * 1024)
-#define PACKET_MAX	8192	/* descriptor and headers, with room to spare */
-#define HOST_WAIT	(10 * HZ)
+#define PACKET_MAX	8192	/* more than a descriptor of maximum size and headers */
+#define ANSWER_WAIT	(10 * HZ)
 
-static void bad_message(struct synm *m, const char *what)
+/* rx_lock is held */
+static void set_state(struct synm *m, enum synth_input_state state)
+{
+	lockdep_assert_held(&m->rx_lock);
+	if (WARN_ON_ONCE(!synth_input_may_follow(m->state, state)))
+		return;
+	trace_synth_input_state(m->hv, synth_input_state_name(m->state),
+				synth_input_state_name(state));
+	WRITE_ONCE(m->state, state);
+}
+
+static void drop_message(struct synm *m, const char *what)
 {
 	m->bad++;
-	dev_warn_ratelimited(&m->hv->device, "%s from the host, ignored\n",
+	dev_warn_ratelimited(&m->hv->device, "the host has sent %s, which is dropped\n",
 			     what);
 }
 
-static void take_info(struct synm *m, const struct synm_message *msg)
+static void save_info(struct synm *m, const struct synm_message *msg)
 {
 	m->next.vendor = msg->vendor;
 	m->next.product = msg->product;
@@ -35,38 +47,39 @@ static void receive(struct synm *m, const struct vmpacket_descriptor *desc)
 	struct synm_message msg;
 	int ret;
 
-	/* completions, of packets that want none, say nothing */
+	/* no packet of this driver asks for a completion */
 	if (desc->type == VM_PKT_COMP)
 		return;
 	if (desc->type != VM_PKT_DATA_INBAND ||
 	    desc->offset8 * 8 < sizeof(*desc) || desc->offset8 > desc->len8) {
-		bad_message(m, "a packet of an unknown type");
+		drop_message(m, "a packet of an unknown type");
 		return;
 	}
 	ret = synm_parse((const u8 *)desc + desc->offset8 * 8,
 			 (desc->len8 - desc->offset8) * 8, &msg);
 	if (ret) {
-		bad_message(m, ret == -ENOMSG ? "a message of an unknown type" :
+		drop_message(m, ret == -ENOMSG ? "a message of an unknown type" :
 			    "a malformed message");
 		return;
 	}
-	if (msg.type == SYNTHHID_PROTOCOL_RESPONSE && m->state == SYNM_ASKED) {
-		m->approved = msg.approved;
-		m->state = SYNM_AGREED;
-		/* a device that is not approved says nothing more */
+	if (msg.type == SYNTHHID_PROTOCOL_RESPONSE &&
+	    m->state == SYNTH_INPUT_ASKED) {
+		set_state(m, msg.approved ? SYNTH_INPUT_ACCEPTED :
+			  SYNTH_INPUT_REFUSED);
 		if (!msg.approved)
 			complete(&m->answered);
 	} else if (msg.type == SYNTHHID_DEVICE_INFO &&
-		   m->state == SYNM_AGREED && m->approved) {
-		take_info(m, &msg);
-		m->state = SYNM_LIVE;
+		   m->state == SYNTH_INPUT_ACCEPTED) {
+		save_info(m, &msg);
+		set_state(m, SYNTH_INPUT_LIVE);
 		complete(&m->answered);
-	} else if (msg.type == SYNTHHID_INPUT_REPORT && m->state == SYNM_LIVE) {
+	} else if (msg.type == SYNTHHID_INPUT_REPORT &&
+		   m->state == SYNTH_INPUT_LIVE) {
 		if (!synm_hid_report(m, msg.data, msg.len))
-			bad_message(m, "a report that the device has not");
+			drop_message(m, "a report that is not in its descriptor");
 		pm_wakeup_hard_event(&m->hv->device);
 	} else {
-		bad_message(m, "a message that nobody waits for");
+		drop_message(m, "a message out of turn");
 	}
 }
 
@@ -77,7 +90,7 @@ static void channel_callback(void *context)
 
 	spin_lock(&m->rx_lock);
 	foreach_vmbus_pkt(desc, m->hv->channel) {
-		if (m->state != SYNM_CLOSED)
+		if (m->state != SYNTH_INPUT_CLOSED)
 			receive(m, desc);
 	}
 	spin_unlock(&m->rx_lock);
@@ -114,18 +127,16 @@ static int send_ack(struct synm *m)
 				VM_PKT_DATA_INBAND, 0);
 }
 
-static void set_state(struct synm *m, enum synm_state state)
+static void change_state(struct synm *m, enum synth_input_state state)
 {
 	spin_lock_irq(&m->rx_lock);
-	m->state = state;
-	m->approved = false;
+	set_state(m, state);
 	spin_unlock_irq(&m->rx_lock);
 }
 
-/* The host answers in time, or has gone */
 static int wait_for_host(struct synm *m)
 {
-	unsigned long deadline = jiffies + HOST_WAIT;
+	unsigned long deadline = jiffies + ANSWER_WAIT;
 
 	while (!wait_for_completion_timeout(&m->answered, HZ / 4)) {
 		if (READ_ONCE(m->hv->channel->rescind))
@@ -133,36 +144,27 @@ static int wait_for_host(struct synm *m)
 		if (time_after(jiffies, deadline))
 			return -ETIMEDOUT;
 	}
-	return 0;
+	return READ_ONCE(m->state) == SYNTH_INPUT_LIVE ? 0 : -EPROTO;
 }
 
 static int negotiate(struct synm *m)
 {
-	bool approved;
-	int ret;
+	int ret = send_request(m);
 
-	ret = send_request(m);
 	if (!ret)
 		ret = wait_for_host(m);
-	if (ret)
-		return ret;
-	spin_lock_irq(&m->rx_lock);
-	approved = m->approved;
-	spin_unlock_irq(&m->rx_lock);
-	if (!approved)
-		return -EPROTO;
-	return send_ack(m);
+	return ret ?: send_ack(m);
 }
 
 /**
- * synm_channel_open() - open the channel, and learn what the device is
- * @m: closed
+ * synm_channel_open() - open the channel, and get the host's description of the device
+ * @m: the mouse, whose channel is closed
  *
- * m->next says what it is, and does not change until the channel is opened
- * again.
- * Context: process, sleeps up to 10 seconds.
- * Return: 0; -ENODEV: the device was taken away; -ETIMEDOUT; -EPROTO: the host
- * does not speak our version; or what vmbus_open() says.
+ * m->next is the description, and does not change until the channel is opened again.
+ *
+ * Context: process, sleeps up to 10 seconds for the answers.
+ * Return: 0; -ENODEV if the device was rescinded; -ETIMEDOUT; -EPROTO if the host refuses
+ * the version; or what vmbus_open() returns. The channel is closed again then.
  */
 int synm_channel_open(struct synm *m)
 {
@@ -170,35 +172,37 @@ int synm_channel_open(struct synm *m)
 	int ret;
 
 	reinit_completion(&m->answered);
-	set_state(m, SYNM_ASKED);
+	change_state(m, SYNTH_INPUT_ASKED);
 	synthio_take_channel(vc, PACKET_MAX, HV_CALL_BATCHED, NULL);
 	ret = vmbus_open(vc, RING_BYTES, RING_BYTES, NULL, 0, channel_callback,
 			 m);
 	if (ret) {
-		set_state(m, SYNM_CLOSED);
+		change_state(m, SYNTH_INPUT_CLOSED);
 		synthio_leave_channel(vc);
-		dev_err(&m->hv->device, "the channel does not open: %d\n", ret);
+		dev_err(&m->hv->device, "the channel can't be opened: %d\n", ret);
 		return ret;
 	}
 	ret = negotiate(m);
 	if (ret) {
-		synm_channel_close(m);
 		dev_err(&m->hv->device, "%s: %d\n", ret == -EPROTO ?
-			"the host does not know version 2.0" :
-			"no device from the host", ret);
+			"the host does not accept version 2.0 of the mouse's protocol" :
+			"the host does not describe its mouse", ret);
+		synm_channel_close(m);
 	}
 	return ret;
 }
 
 /**
- * synm_channel_close() - the mirror; no report comes any more
- * @m: open, or closed: then it is harmless
+ * synm_channel_close() - the mirror of synm_channel_open(); harmless on a closed channel
+ * @m: the mouse; no report arrives any more afterwards
  *
  * Context: process, sleeps.
  */
 void synm_channel_close(struct synm *m)
 {
-	set_state(m, SYNM_CLOSED);
+	if (READ_ONCE(m->state) == SYNTH_INPUT_CLOSED)
+		return;
+	change_state(m, SYNTH_INPUT_CLOSED);
 	vmbus_close(m->hv->channel);
 	synthio_leave_channel(m->hv->channel);
 }

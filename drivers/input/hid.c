@@ -1,17 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The HID device: the host's report descriptor decides what it is, and the
- * kernel's HID core makes input devices of it.
+ * The HID device: the host's report descriptor determines what it is, and hid-generic
+ * makes input devices of it. Its group is set, so the HID core does not search the
+ * descriptor for one: the host can't choose the HID driver that gets the reports.
  */
-#include <linux/module.h>
-
 #include "mouse.h"
-
-/*
- * Our devices are in a group that nobody else has, so that our driver is the
- * one that binds, whatever ids the host gives.
- */
-#define SYNM_GROUP	0x5359
 
 static int synm_ll_parse(struct hid_device *hid)
 {
@@ -21,9 +14,8 @@ static int synm_ll_parse(struct hid_device *hid)
 }
 
 /*
- * The core fills up what is missing of a report with zeroes, and the pointer
- * would jump: how long each must be is kept here, where the core cannot take
- * it away meanwhile.
+ * The HID core pads a short report with zeroes, and the pointer would jump. So the length
+ * of each report is kept, in memory that the core does not free.
  */
 static int synm_ll_start(struct hid_device *hid)
 {
@@ -61,7 +53,7 @@ static void synm_ll_close(struct hid_device *hid)
 {
 }
 
-/* The protocol has nothing to ask the device with */
+/* The protocol has no request to the device */
 static int synm_ll_raw_request(struct hid_device *hid, unsigned char number,
 			       u8 *buf, size_t len, unsigned char type,
 			       int request)
@@ -69,7 +61,7 @@ static int synm_ll_raw_request(struct hid_device *hid, unsigned char number,
 	return -EOPNOTSUPP;
 }
 
-/* Without const: kernels before 6.2 want it so */
+/* not const, since kernels before 6.2 take no pointer to const */
 static struct hid_ll_driver synm_ll_driver = {
 	.parse		= synm_ll_parse,
 	.start		= synm_ll_start,
@@ -79,43 +71,20 @@ static struct hid_ll_driver synm_ll_driver = {
 	.raw_request	= synm_ll_raw_request,
 };
 
-static int synm_hid_probe(struct hid_device *hid,
-			  const struct hid_device_id *id)
-{
-	int ret = hid_parse(hid);
-
-	if (ret) {
-		hid_err(hid, "the host's report descriptor makes no sense: %d\n",
-			ret);
-		return ret;
-	}
-	return hid_hw_start(hid, HID_CONNECT_DEFAULT);
-}
-
-static const struct hid_device_id synm_hid_ids[] = {
-	{ HID_DEVICE(BUS_VIRTUAL, SYNM_GROUP, HID_ANY_ID, HID_ANY_ID) },
-	{ }
-};
-
-static struct hid_driver synm_hid_driver = {
-	.name		= SYNM_NAME,
-	.id_table	= synm_hid_ids,
-	.probe		= synm_hid_probe,
-};
-
 /**
- * synm_hid_report() - a report came
+ * synm_hid_report() - the host has sent a report
  * @m: the mouse
- * @report: what it says
- * @len: bytes of it
+ * @report: its bytes
+ * @len: their number
  *
- * Context: softirq, rx_lock held. Return: false if it is none of the device's.
+ * Context: softirq, rx_lock is held.
+ * Return: false if the device has no such report, or the report is too short.
  */
 bool synm_hid_report(struct synm *m, const u8 *report, u32 len)
 {
 	u32 want;
 
-	/* nobody listens yet, or any more: no fault of the host's */
+	/* the HID core takes no reports yet, or no longer; the report may be valid */
 	if (!m->hid_started)
 		return true;
 	want = m->lens[m->numbered ? report[0] : 0];
@@ -127,8 +96,8 @@ bool synm_hid_report(struct synm *m, const u8 *report, u32 len)
 }
 
 /**
- * synm_hid_add() - make the HID device of m->info
- * @m: without one
+ * synm_hid_add() - make the HID device that m->info describes
+ * @m: the mouse, which has none
  *
  * Context: process, sleeps. Return: 0 or an error.
  */
@@ -142,7 +111,7 @@ int synm_hid_add(struct synm *m)
 	hid->ll_driver = &synm_ll_driver;
 	hid->driver_data = m;
 	hid->bus = BUS_VIRTUAL;
-	hid->group = SYNM_GROUP;
+	hid->group = HID_GROUP_GENERIC;
 	hid->vendor = m->info.vendor;
 	hid->product = m->info.product;
 	hid->version = m->info.version;
@@ -152,7 +121,7 @@ int synm_hid_add(struct synm *m)
 	m->hid = hid;
 	ret = hid_add_device(hid);
 	if (ret) {
-		dev_err(&m->hv->device, "no HID device: %d\n", ret);
+		dev_err(&m->hv->device, "the HID device can't be added: %d\n", ret);
 		m->hid = NULL;
 		hid_destroy_device(hid);
 	}
@@ -160,24 +129,14 @@ int synm_hid_add(struct synm *m)
 }
 
 /**
- * synm_hid_remove() - the mirror; harmless without one
- * @m: the mouse
+ * synm_hid_remove() - the mirror of synm_hid_add(); harmless without a HID device
+ * @m: the mouse. Reports that arrive meanwhile are dropped
  *
- * Context: process, sleeps. Reports may come meanwhile, and are dropped.
+ * Context: process, sleeps.
  */
 void synm_hid_remove(struct synm *m)
 {
 	if (m->hid)
 		hid_destroy_device(m->hid);
 	m->hid = NULL;
-}
-
-int synm_hid_register(void)
-{
-	return hid_register_driver(&synm_hid_driver);
-}
-
-void synm_hid_unregister(void)
-{
-	hid_unregister_driver(&synm_hid_driver);
 }

@@ -2,86 +2,104 @@
 /*
  * synth_keyboard: a keyboard port behind the synthetic keyboard's protocol.
  *
- * The host's events are the scan codes of a PC's keyboard, as its controller
- * translates them: so this is a serio port, and the kernel's atkbd makes an input
- * device of it, with its keymap and its LEDs. What atkbd sends to its keyboard is
- * answered here (keyboard_message.c), and LEDs are told to the host.
+ * The host sends scan codes of a PC's keyboard, as its controller translates them. So this
+ * is a serio port, and the kernel's atkbd makes an input device of it, with its keymap and
+ * its LEDs. What atkbd sends to its keyboard is answered here (keyboard_message.c), and the
+ * host is told which LEDs are on.
  *
  * The channel's callback runs in a tasklet. It holds rx_lock for each message, and
- * synk_write() holds it for each answer, so that their bytes do not mix. SysRq keys
- * are handled under this lock, also one that panics: nothing in a panic takes it.
- * Everything else runs in process context, serialised by the bus.
+ * synk_write() holds it for each answer, so that their bytes do not mix. SysRq keys are
+ * handled under this lock, also one that panics: nothing in a panic takes it. Everything
+ * else runs in process context: probe, remove, suspend and resume are serialised by the
+ * bus, and work is cancelled before they go on.
  */
 #include <linux/completion.h>
+#include <linux/debugfs.h>
 #include <linux/device.h>
 #include <linux/hyperv.h>
 #include <linux/jiffies.h>
 #include <linux/module.h>
+#include <linux/notifier.h>
+#include <linux/seq_file.h>
 #include <linux/serio.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
+#include <linux/workqueue.h>
 
 #include <synthio/driver.h>
+#include <synthio/host_state.h>
+#include <synthio/silent.h>
 
 #include "keyboard_message.h"
+#include "state.h"
+#include "trace.h"
 
 #define SYNK_NAME	"synth_keyboard"
 
 #define RING_BYTES	VMBUS_RING_SIZE(36 * 1024)
 #define PACKET_MAX	1024	/* messages have 12 bytes */
-#define HOST_WAIT	(10 * HZ)
+#define ANSWER_WAIT	(10 * HZ)
+#define LEDS_DELAY	(HZ / 4)	/* before LEDs are sent again to a full ring */
 
-/**
- * enum synk_state - how far the channel is
- * @SYNK_CLOSED: what comes is not looked at
- * @SYNK_ASKED: the host is to say whether the version suits it
- * @SYNK_LIVE: it sends keys
- */
-enum synk_state {
-	SYNK_CLOSED,
-	SYNK_ASKED,
-	SYNK_LIVE,
-};
+static struct dentry *debugfs_dir;
 
 /**
  * struct synk - a keyboard
  * @hv: its device on the bus
- * @serio: freed by serio when it is unregistered
+ * @serio: the port; freed by serio when it is unregistered
+ * @registered: the port is registered: the host has answered once
  * @rx_lock: of what follows up to @bad
- * @state: see there
- * @refused: the host does not know the version
- * @started: somebody takes the port's bytes
+ * @state: changed by set_state()
+ * @started: the port has a driver, which takes bytes
  * @ps2: the keyboard as atkbd sees it
- * @leds: as the host was told last
- * @bad: messages that were no use
- * @answered: the host has said whether the version suits it
+ * @leds: as the host knows them
+ * @bad: how many messages were dropped as invalid
+ * @answered: @state has become SYNTH_INPUT_LIVE or SYNTH_INPUT_REFUSED
+ * @work: connects a keyboard whose host did not answer, or sends LEDs that the host has
+ *	missed
+ * @host_nb: called when the host stalls or responds
+ * @debugfs: the file that shows @state
  */
 struct synk {
 	struct hv_device *hv;
 	struct serio *serio;
+	bool registered;
 
 	spinlock_t rx_lock;
-	enum synk_state state;
-	bool refused;
+	enum synth_input_state state;
 	bool started;
 	struct synk_ps2 ps2;
 	u8 leds;
 	u64 bad;
 
 	struct completion answered;
+	struct delayed_work work;
+	struct notifier_block host_nb;
+	struct dentry *debugfs;
 };
 
-static void bad_message(struct synk *k, const char *what)
+/* rx_lock is held */
+static void set_state(struct synk *k, enum synth_input_state state)
+{
+	lockdep_assert_held(&k->rx_lock);
+	if (WARN_ON_ONCE(!synth_input_may_follow(k->state, state)))
+		return;
+	trace_synth_input_state(k->hv, synth_input_state_name(k->state),
+				synth_input_state_name(state));
+	WRITE_ONCE(k->state, state);
+}
+
+static void drop_message(struct synk *k, const char *what)
 {
 	k->bad++;
-	dev_warn_ratelimited(&k->hv->device, "%s from the host, ignored\n",
+	dev_warn_ratelimited(&k->hv->device, "the host has sent %s, which is dropped\n",
 			     what);
 }
 
 /* --- the port ------------------------------------------------------------------ */
 
 /* Pass bytes to the driver of the port, if there is one; rx_lock is held */
-static void give(struct synk *k, const u8 *bytes, u32 count)
+static void pass(struct synk *k, const u8 *bytes, u32 count)
 {
 	u32 i;
 
@@ -89,18 +107,27 @@ static void give(struct synk *k, const u8 *bytes, u32 count)
 		serio_interrupt(k->serio, bytes[i], 0);
 }
 
-/* Does nothing if the channel is not open; rx_lock is held */
-static void tell_leds(struct synk *k)
+/*
+ * Send the LEDs that are on, if the host does not know them and there is a channel. A host
+ * that does not respond gets the last ones when it does. rx_lock is held
+ */
+static void send_leds(struct synk *k)
 {
 	struct synthkbd_led_indicators msg = {
 		.header.type = SYNTHKBD_LED_INDICATORS,
 		.leds = k->ps2.leds,
 	};
+	int ret;
 
-	if (k->state == SYNK_LIVE && k->leds != k->ps2.leds &&
-	    !vmbus_sendpacket(k->hv->channel, &msg, sizeof(msg), 0,
-			      VM_PKT_DATA_INBAND, 0))
+	if (k->state != SYNTH_INPUT_LIVE || k->leds == k->ps2.leds)
+		return;
+	ret = synthio_host_stalled(k->hv) ? -EAGAIN :
+		vmbus_sendpacket(k->hv->channel, &msg, sizeof(msg), 0,
+				 VM_PKT_DATA_INBAND, 0);
+	if (!ret)
 		k->leds = k->ps2.leds;
+	else if (ret == -EAGAIN)
+		queue_delayed_work(system_freezable_wq, &k->work, LEDS_DELAY);
 }
 
 static int synk_write(struct serio *serio, unsigned char byte)
@@ -112,8 +139,8 @@ static int synk_write(struct serio *serio, unsigned char byte)
 
 	spin_lock_irqsave(&k->rx_lock, flags);
 	count = synk_command(&k->ps2, byte, answer);
-	tell_leds(k);
-	give(k, answer, count);
+	send_leds(k);
+	pass(k, answer, count);
 	spin_unlock_irqrestore(&k->rx_lock, flags);
 	return 0;
 }
@@ -157,12 +184,12 @@ static int make_port(struct synk *k)
 /* --- the channel ----------------------------------------------------------------- */
 
 /* rx_lock is held */
-static void take_event(struct synk *k, const struct synk_message *msg)
+static void pass_event(struct synk *k, const struct synk_message *msg)
 {
 	u8 bytes[SYNK_MAX_BYTES];
 
-	give(k, bytes, synk_bytes(msg, bytes));
-	/* the release of the key that started a suspend must not end it */
+	pass(k, bytes, synk_bytes(msg, bytes));
+	/* the release of the key that has started a suspend must not end it */
 	if (!(msg->info & SYNTHKBD_BREAK))
 		pm_wakeup_hard_event(&k->hv->device);
 }
@@ -173,28 +200,33 @@ static void receive(struct synk *k, const struct vmpacket_descriptor *desc)
 	struct synk_message msg;
 	int ret;
 
-	/* completions, of packets that want none, say nothing */
+	/* no packet of this driver asks for a completion */
 	if (desc->type == VM_PKT_COMP)
 		return;
 	if (desc->type != VM_PKT_DATA_INBAND ||
 	    desc->offset8 * 8 < sizeof(*desc) || desc->offset8 > desc->len8) {
-		bad_message(k, "a packet of an unknown type");
+		drop_message(k, "a packet of an unknown type");
 		return;
 	}
 	ret = synk_parse((const u8 *)desc + desc->offset8 * 8,
 			 (desc->len8 - desc->offset8) * 8, &msg);
 	if (ret) {
-		bad_message(k, ret == -ENOMSG ? "a message of an unknown type" :
+		drop_message(k, ret == -ENOMSG ? "a message of an unknown type" :
 			    "a malformed message");
 	} else if (msg.type == SYNTHKBD_PROTOCOL_RESPONSE &&
-		   k->state == SYNK_ASKED) {
-		k->refused = !msg.accepted;
-		k->state = msg.accepted ? SYNK_LIVE : SYNK_CLOSED;
+		   k->state == SYNTH_INPUT_ASKED) {
+		if (msg.accepted) {
+			set_state(k, SYNTH_INPUT_ACCEPTED);
+			set_state(k, SYNTH_INPUT_LIVE);
+		} else {
+			set_state(k, SYNTH_INPUT_REFUSED);
+		}
 		complete(&k->answered);
-	} else if (msg.type == SYNTHKBD_EVENT && k->state == SYNK_LIVE) {
-		take_event(k, &msg);
+	} else if (msg.type == SYNTHKBD_EVENT &&
+		   k->state == SYNTH_INPUT_LIVE) {
+		pass_event(k, &msg);
 	} else {
-		bad_message(k, "a message that nobody waits for");
+		drop_message(k, "a message out of turn");
 	}
 }
 
@@ -205,24 +237,22 @@ static void channel_callback(void *context)
 
 	foreach_vmbus_pkt(desc, k->hv->channel) {
 		spin_lock(&k->rx_lock);
-		if (k->state != SYNK_CLOSED)
+		if (k->state != SYNTH_INPUT_CLOSED)
 			receive(k, desc);
 		spin_unlock(&k->rx_lock);
 	}
 }
 
-static void set_state(struct synk *k, enum synk_state state)
+static void change_state(struct synk *k, enum synth_input_state state)
 {
 	spin_lock_irq(&k->rx_lock);
-	k->state = state;
-	k->refused = false;
+	set_state(k, state);
 	spin_unlock_irq(&k->rx_lock);
 }
 
-/* The host answers in time, or has gone */
 static int wait_for_host(struct synk *k)
 {
-	unsigned long deadline = jiffies + HOST_WAIT;
+	unsigned long deadline = jiffies + ANSWER_WAIT;
 
 	while (!wait_for_completion_timeout(&k->answered, HZ / 4)) {
 		if (READ_ONCE(k->hv->channel->rescind))
@@ -230,7 +260,7 @@ static int wait_for_host(struct synk *k)
 		if (time_after(jiffies, deadline))
 			return -ETIMEDOUT;
 	}
-	return READ_ONCE(k->refused) ? -EPROTO : 0;
+	return READ_ONCE(k->state) == SYNTH_INPUT_LIVE ? 0 : -EPROTO;
 }
 
 static int negotiate(struct synk *k)
@@ -245,49 +275,121 @@ static int negotiate(struct synk *k)
 	return ret ?: wait_for_host(k);
 }
 
-/* No event is taken afterwards. Harmless if the channel is closed */
+/* No event arrives afterwards. Harmless if the channel is closed */
 static void close_channel(struct synk *k)
 {
-	set_state(k, SYNK_CLOSED);
+	if (READ_ONCE(k->state) == SYNTH_INPUT_CLOSED)
+		return;
+	change_state(k, SYNTH_INPUT_CLOSED);
 	vmbus_close(k->hv->channel);
 	synthio_leave_channel(k->hv->channel);
 }
 
 /*
- * Sleeps up to 10 seconds. -ENODEV: the device was taken away; -ETIMEDOUT; -EPROTO:
- * the host does not speak our version; or what vmbus_open() says
+ * Sleeps up to 10 seconds for the answer. -ENODEV: the device was rescinded; -ETIMEDOUT;
+ * -EPROTO: the host refuses the version; or what vmbus_open() returns
  */
 static int open_channel(struct synk *k)
 {
 	struct vmbus_channel *vc = k->hv->channel;
 	int ret;
 
+	if (synthio_host_stalled(k->hv))
+		return -ETIMEDOUT;
 	reinit_completion(&k->answered);
-	set_state(k, SYNK_ASKED);
+	change_state(k, SYNTH_INPUT_ASKED);
 	synthio_take_channel(vc, PACKET_MAX, HV_CALL_BATCHED, NULL);
 	ret = vmbus_open(vc, RING_BYTES, RING_BYTES, NULL, 0, channel_callback,
 			 k);
 	if (ret) {
-		set_state(k, SYNK_CLOSED);
+		change_state(k, SYNTH_INPUT_CLOSED);
 		synthio_leave_channel(vc);
-		dev_err(&k->hv->device, "the channel does not open: %d\n", ret);
+		dev_err(&k->hv->device, "the channel can't be opened: %d\n", ret);
 		return ret;
 	}
 	ret = negotiate(k);
 	if (ret) {
 		close_channel(k);
 		dev_err(&k->hv->device, "%s: %d\n", ret == -EPROTO ?
-			"the host does not know version 1.0" :
-			"no answer from the host", ret);
+			"the host does not accept version 1.0 of the keyboard's protocol" :
+			"the host does not answer", ret);
 		return ret;
 	}
 	/* a host that has just accepted a version has all LEDs off */
 	spin_lock_irq(&k->rx_lock);
 	k->leds = 0;
-	tell_leds(k);
+	send_leds(k);
 	spin_unlock_irq(&k->rx_lock);
 	return 0;
 }
+
+/*
+ * Whether the host does not answer, so that the keyboard is connected later. Further
+ * attempts say nothing: there may be many.
+ */
+static bool connect_later(struct synk *k, int ret, bool say)
+{
+	if (!synthio_host_silent(k->hv, ret))
+		return false;
+	if (say)
+		dev_warn(&k->hv->device,
+			 "the host does not respond (%d); the keyboard is connected when it does\n",
+			 ret);
+	queue_delayed_work(system_freezable_wq, &k->work, SYNTHIO_RETRY_DELAY);
+	return true;
+}
+
+/* The input device comes with the first connection, and stays */
+static int connect(struct synk *k)
+{
+	int ret = open_channel(k);
+
+	if (!ret && !k->registered) {
+		k->registered = true;
+		serio_register_port(k->serio);
+	}
+	return ret;
+}
+
+static void deferred_work(struct work_struct *work)
+{
+	struct synk *k = container_of(to_delayed_work(work), struct synk, work);
+	int ret;
+
+	if (READ_ONCE(k->state) == SYNTH_INPUT_CLOSED) {
+		ret = connect(k);
+		if (ret && !connect_later(k, ret, false))
+			dev_err(&k->hv->device,
+				"the keyboard can't be connected (%d); unbind and bind it to try again\n",
+				ret);
+		return;
+	}
+	spin_lock_irq(&k->rx_lock);
+	send_leds(k);
+	spin_unlock_irq(&k->rx_lock);
+}
+
+static int host_event(struct notifier_block *nb, unsigned long event, void *data)
+{
+	struct synk *k = container_of(nb, struct synk, host_nb);
+
+	if (event == SYNTHIO_HOST_RESPONDS && cancel_delayed_work(&k->work))
+		queue_delayed_work(system_freezable_wq, &k->work, 0);
+	return NOTIFY_OK;
+}
+
+static int state_show(struct seq_file *s, void *unused)
+{
+	struct synk *k = s->private;
+
+	spin_lock_irq(&k->rx_lock);
+	seq_printf(s, "state: %s\nmissed:%s\nbad: %llu\n",
+		   synth_input_state_name(k->state),
+		   k->leds != k->ps2.leds ? " leds" : "", k->bad);
+	spin_unlock_irq(&k->rx_lock);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(state);
 
 /* --- what the bus calls ------------------------------------------------------------- */
 
@@ -301,15 +403,19 @@ static int synk_probe(struct hv_device *hv, const struct hv_vmbus_device_id *id)
 	k->hv = hv;
 	spin_lock_init(&k->rx_lock);
 	init_completion(&k->answered);
+	INIT_DELAYED_WORK(&k->work, deferred_work);
+	k->host_nb.notifier_call = host_event;
 	hv_set_drvdata(hv, k);
 	ret = make_port(k);
 	if (ret)
 		goto err_free;
-	ret = open_channel(k);
-	if (ret)
+	ret = connect(k);
+	if (ret && !connect_later(k, ret, true))
 		goto err_port;
 	device_init_wakeup(&hv->device, true);
-	serio_register_port(k->serio);
+	synthio_host_register(&k->host_nb);
+	k->debugfs = debugfs_create_file(dev_name(&hv->device), 0444, debugfs_dir,
+					 k, &state_fops);
 	return 0;
 
 err_port:
@@ -320,13 +426,21 @@ err_free:
 	return ret;
 }
 
-/* The input core releases pressed keys when the port goes */
+/* The input core releases pressed keys when the port is unregistered */
 static compat_remove_t synk_remove(struct hv_device *hv)
 {
 	struct synk *k = hv_get_drvdata(hv);
 
-	serio_unregister_port(k->serio);
+	debugfs_remove(k->debugfs);
+	synthio_host_unregister(&k->host_nb);
+	cancel_delayed_work_sync(&k->work);
+	if (k->registered)
+		serio_unregister_port(k->serio);
+	else
+		kfree(k->serio);
 	close_channel(k);
+	/* LEDs may have been set until the port was unregistered */
+	cancel_delayed_work_sync(&k->work);
 	device_init_wakeup(&hv->device, false);
 	hv_set_drvdata(hv, NULL);
 	kfree(k);
@@ -334,18 +448,29 @@ static compat_remove_t synk_remove(struct hv_device *hv)
 }
 
 /*
- * For hibernation; suspend to idle keeps the channel open, and is ended by it. The
- * port stays, and answers atkbd's commands while the channel is closed.
+ * For hibernation; suspend to idle keeps the channel open, and a key ends it. The port
+ * stays, and answers atkbd's commands while the channel is closed.
  */
 static int synk_suspend(struct hv_device *hv)
 {
-	close_channel(hv_get_drvdata(hv));
+	struct synk *k = hv_get_drvdata(hv);
+
+	if (synthio_host_stalled(hv)) {
+		dev_err(&hv->device,
+			"the host does not respond, so the keyboard can't be suspended; try again when it does\n");
+		return -EAGAIN;
+	}
+	cancel_delayed_work_sync(&k->work);
+	close_channel(k);
 	return 0;
 }
 
 static int synk_resume(struct hv_device *hv)
 {
-	return open_channel(hv_get_drvdata(hv));
+	struct synk *k = hv_get_drvdata(hv);
+	int ret = connect(k);
+
+	return ret && connect_later(k, ret, true) ? 0 : ret;
 }
 
 static const struct hv_vmbus_device_id synk_ids[] = {
@@ -370,13 +495,20 @@ static int __init synk_init(void)
 {
 	int ret = synthio_refuse_isolated();
 
-	return ret ? ret : vmbus_driver_register(&synk_driver);
+	if (ret)
+		return ret;
+	debugfs_dir = debugfs_create_dir(SYNK_NAME, NULL);
+	ret = vmbus_driver_register(&synk_driver);
+	if (ret)
+		debugfs_remove(debugfs_dir);
+	return ret;
 }
 module_init(synk_init);
 
 static void __exit synk_exit(void)
 {
 	vmbus_driver_unregister(&synk_driver);
+	debugfs_remove(debugfs_dir);
 }
 module_exit(synk_exit);
 

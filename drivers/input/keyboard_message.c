@@ -6,7 +6,7 @@
 #define PREFIX_E1	0xe1
 #define LEFT_SHIFT	0x2a
 
-/* Commands of a PS/2 keyboard, and what it answers */
+/* Commands of a PS/2 keyboard, and its answers */
 #define PS2_SET_LEDS	0xed
 #define PS2_ECHO	0xee
 #define PS2_SCAN_SET	0xf0
@@ -19,7 +19,7 @@
 
 #define PS2_ACK		0xfa
 #define PS2_RESEND	0xfe
-#define PS2_PASSED	0xaa	/* its test of itself */
+#define PS2_PASSED	0xaa	/* self-test */
 
 /* ID and number of the scan code set, as the controller translates them */
 #define PS2_ID_1	0xab
@@ -35,7 +35,7 @@ static int parse_event(const void *packet, u32 len, struct synk_message *msg)
 	memcpy(&event, packet, sizeof(event));
 	msg->code = event.make_code;
 	msg->info = event.info;
-	/* a scan code has 7 bits, and 0 is none */
+	/* a scan code has 7 bits, and is not 0 */
 	if (!(msg->info & SYNTHKBD_UNICODE) &&
 	    (!msg->code || msg->code >= RELEASED))
 		return -EINVAL;
@@ -66,7 +66,7 @@ int synk_parse(const void *packet, u32 len, struct synk_message *msg)
 	}
 }
 
-/* Make codes of the keys in their rows, from the row's first code on */
+/* Characters of a US keyboard by rows, whose keys have consecutive make codes */
 static const struct {
 	u8 first;
 	const char *plain;
@@ -84,7 +84,7 @@ static const struct {
 	{ 0 }
 };
 
-/* 0: no key has it */
+/* The make code of the key with this character, or 0 */
 static u8 key_of(u16 c, bool *shift)
 {
 	const char *p;
@@ -136,7 +136,7 @@ u32 synk_bytes(const struct synk_message *msg, u8 *bytes)
 	return count;
 }
 
-/* A parameter of the command before; commands are larger than any parameter */
+/* A parameter of the last command; commands are larger numbers than any parameter */
 static u32 take_parameter(struct synk_ps2 *ps2, u8 byte, u8 *answer)
 {
 	u32 count = 0;
@@ -144,7 +144,7 @@ static u32 take_parameter(struct synk_ps2 *ps2, u8 byte, u8 *answer)
 	answer[count++] = PS2_ACK;
 	if (ps2->command == PS2_SET_LEDS)
 		ps2->leds = byte & SYNTHKBD_LED_ALL;
-	/* 0 asks for the current set */
+	/* 0 reads the current set */
 	if (ps2->command == PS2_SCAN_SET && !byte)
 		answer[count++] = PS2_SET_2;
 	ps2->command = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a message of the host says, and what a keyboard behind a PC's controller
- * would say instead. No kernel service or struct is used here, so that it is also
- * tested in user space.
+ * Parser of the host's messages, and the bytes that a keyboard behind a PC's controller
+ * sends in their place. No kernel service or struct is used here, so that it is also tested
+ * in user space.
  */
 #ifndef SYNTHIO_KEYBOARD_MESSAGE_H
 #define SYNTHIO_KEYBOARD_MESSAGE_H
@@ -12,9 +12,9 @@
 #include <synthio/keyboard.h>
 
 /**
- * struct synk_message - a message, checked
- * @type: enum synthkbd_type; says which of the others are set
- * @accepted: the host knows the version
+ * struct synk_message - a message of the host
+ * @type: enum synthkbd_type; determines which of the other members are set
+ * @accepted: the host accepts the version
  * @code: make code of the key, 1 to 0x7f, or a character if SYNTHKBD_UNICODE is set
  * @info: SYNTHKBD_BREAK and so on
  */
@@ -26,33 +26,31 @@ struct synk_message {
 };
 
 /**
- * synk_parse() - take a packet's payload apart
- * @packet: not changed by others meanwhile
+ * synk_parse() - parse the payload of a packet
+ * @packet: a copy that the host can't change
  * @len: bytes, a multiple of 8: up to 7 of them are padding
- * @msg: filled in if all is well
+ * @msg: set if the return value is 0
  *
- * Return: 0; -ENOMSG: a kind of message that is to be ignored; -EINVAL: it
- * contradicts itself.
+ * Return: 0; -ENOMSG if the type is unknown; -EINVAL if the message is malformed.
  */
 int synk_parse(const void *packet, u32 len, struct synk_message *msg);
 
 #define SYNK_MAX_BYTES	4
 
 /**
- * synk_bytes() - what a keyboard says of a key
- * @msg: SYNTHKBD_EVENT
- * @bytes: so are at most SYNK_MAX_BYTES, scan codes of set 1
+ * synk_bytes() - the bytes that a keyboard sends for an event
+ * @msg: a message of type SYNTHKBD_EVENT
+ * @bytes: set to scan codes of set 1, SYNK_MAX_BYTES at most
  *
- * A character is typed, as on a US keyboard, when its key is pressed.
+ * A character is typed, as on a US keyboard, when it is pressed.
  *
- * Return: how many; 0: nothing, as a character that is let go, or one that the
- * keyboard lacks.
+ * Return: number of bytes; 0 if a character is released, or a US keyboard does not have it.
  */
 u32 synk_bytes(const struct synk_message *msg, u8 *bytes);
 
 /**
- * struct synk_ps2 - the keyboard, as its driver sees it
- * @command: whose parameter is to come; 0 if none is
+ * struct synk_ps2 - a PS/2 keyboard, for its driver
+ * @command: the command whose parameter comes next; 0 if none does
  * @leds: SYNTHKBD_LED_*
  */
 struct synk_ps2 {
@@ -63,12 +61,12 @@ struct synk_ps2 {
 #define SYNK_MAX_ANSWER	3
 
 /**
- * synk_command() - the driver has sent a byte to its keyboard
- * @ps2: the keyboard; leds may be others afterwards
- * @byte: it
- * @answer: what the keyboard answers, at most SYNK_MAX_ANSWER bytes
+ * synk_command() - answer a byte that the driver has sent to its keyboard
+ * @ps2: the keyboard; its LEDs may change
+ * @byte: the byte
+ * @answer: set to the keyboard's answer, SYNK_MAX_ANSWER bytes at most
  *
- * Return: how many bytes, at least one.
+ * Return: number of bytes, at least one.
  */
 u32 synk_command(struct synk_ps2 *ps2, u8 byte, u8 *answer);
 

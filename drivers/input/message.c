@@ -19,9 +19,9 @@ static int parse_response(const u8 *body, u32 len, struct synm_message *msg)
 }
 
 /*
- * The message header's size is not looked at: hosts are known to say less there
- * than they send. The descriptor says where the report descriptor is, and both
- * must lie in the packet.
+ * The size in the message's header is ignored, since hosts send more than it says. The HID
+ * descriptor's length gives the place of the report descriptor; both must be inside of the
+ * packet.
  */
 static int parse_info(const u8 *body, u32 len, struct synm_message *msg)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a message of the host says. No kernel service or struct is used here, so
- * that it is also tested and fuzzed in user space.
+ * Parser of the host's messages. No kernel service or struct is used here, so that it is
+ * also tested and fuzzed in user space.
  */
 #ifndef SYNTHIO_MOUSE_MESSAGE_H
 #define SYNTHIO_MOUSE_MESSAGE_H
@@ -10,18 +10,18 @@
 
 #include <synthio/mouse.h>
 
-#define SYNM_MAX_DESCRIPTOR	4096u	/* as the HID core has it */
+#define SYNM_MAX_DESCRIPTOR	4096u	/* HID_MAX_DESCRIPTOR_SIZE of the HID core */
 
 /**
- * struct synm_message - a message, checked
+ * struct synm_message - a message of the host
  * @type: enum synthhid_type
- * @version: of SYNTHHID_PROTOCOL_RESPONSE; 0 where it was left out
- * @approved: likewise
+ * @version: of SYNTHHID_PROTOCOL_RESPONSE
+ * @approved: likewise: the host accepts the version
  * @vendor: of SYNTHHID_DEVICE_INFO
  * @product: likewise
  * @device_version: likewise
- * @data: the report descriptor, or the report; in the packet
- * @len: bytes of it; of a descriptor 1 to SYNM_MAX_DESCRIPTOR
+ * @data: the report descriptor, or the report; points into the packet
+ * @len: bytes of @data; of a descriptor 1 to SYNM_MAX_DESCRIPTOR
  */
 struct synm_message {
 	u32 type;
@@ -35,21 +35,22 @@ struct synm_message {
 };
 
 /**
- * synm_parse() - take a packet's payload apart
- * @packet: not changed by others meanwhile
+ * synm_parse() - parse the payload of a packet
+ * @packet: a copy that the host can't change
  * @len: bytes, a multiple of 8: up to 7 of them are padding
- * @msg: filled in if all is well
+ * @msg: set if the return value is 0
  *
- * Return: 0; -ENOMSG: a kind of message that is to be ignored; -EINVAL: it
- * contradicts itself.
+ * Return: 0; -ENOMSG if the type is unknown; -EINVAL if the message is malformed.
  */
 int synm_parse(const void *packet, u32 len, struct synm_message *msg);
 
 /**
- * synm_fix_descriptor() - mend what old hosts get wrong
+ * synm_fix_descriptor() - correct a known error of old hosts
+ * @desc: report descriptor
+ * @len: its bytes
  *
- * They give the buttons a Logical Maximum in the place of the Usage Maximum
- * (hid-hyperv calls it SA-167).
+ * Their buttons have a Logical Maximum in the place of the Usage Maximum (SA-167 in
+ * hid-hyperv).
  */
 void synm_fix_descriptor(u8 *desc, u32 len);
 

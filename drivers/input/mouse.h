@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * synth_mouse: a HID device behind the synthetic mouse's protocol.
+ * synth_mouse: a HID device behind the synthetic mouse's protocol. A file calls only files
+ * that are below it in this list:
  *
- *	main.c		what the bus calls: probe, remove, hibernation
+ *	main.c		what the bus calls, and the connection to the host
  *	channel.c	the channel: negotiation, messages
  *	hid.c		the HID device
- *	message.c	what messages mean
+ *	state.h		states of the connection
+ *	message.c	parser of the host's messages
  *
- * The channel's callback runs in a tasklet, with rx_lock held; all else in
- * process context, which the bus serialises.
+ * The channel's callback runs in a tasklet and takes rx_lock. Everything else runs in
+ * process context: probe, remove, suspend and resume are serialised by the bus, and
+ * connect_work is cancelled before they go on.
  */
 #ifndef SYNTHIO_MOUSE_DRIVER_H
 #define SYNTHIO_MOUSE_DRIVER_H
@@ -17,32 +20,24 @@
 #include <linux/device.h>
 #include <linux/hid.h>
 #include <linux/hyperv.h>
+#include <linux/notifier.h>
 #include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
 #include <synthio/driver.h>
 
 #include "message.h"
+#include "state.h"
 
 #define SYNM_NAME	"synth_mouse"
 
 /**
- * enum synm_state - how far the channel is
- * @SYNM_CLOSED: what comes is not looked at
- * @SYNM_ASKED: the host is to say whether the version suits it
- * @SYNM_AGREED: it is to say what the device is
- * @SYNM_LIVE: it sends reports
- */
-enum synm_state {
-	SYNM_CLOSED,
-	SYNM_ASKED,
-	SYNM_AGREED,
-	SYNM_LIVE,
-};
-
-/**
- * struct synm_info - what the host says of its device
- * @desc: report descriptor, @desc_len bytes
+ * struct synm_info - the host's description of its device
+ * @vendor: its id
+ * @product: its id
+ * @version: of the device
+ * @desc_len: bytes of @desc
+ * @desc: report descriptor
  */
 struct synm_info {
 	u16 vendor;
@@ -54,18 +49,22 @@ struct synm_info {
 
 /**
  * struct synm - a mouse
- * @info: what the HID device was made of
+ * @hv: its device on the bus
+ * @hid: its HID device; NULL before the first connection
+ * @info: what @hid was made of
  * @rx_lock: of what follows up to @buf
- * @state: see there
- * @approved: what the host has answered
- * @next: what the host says now
- * @hid_started: reports are taken
+ * @state: changed by set_state() in channel.c
+ * @next: the host's description since the channel was opened
+ * @hid_started: the HID core takes reports
  * @numbered: reports begin with their number
- * @lens: bytes of each report, its number included; 0: there is none
- * @bad: messages that were no use
+ * @lens: bytes of each report, its number included; 0: there is no such report
+ * @bad: how many messages were dropped as invalid
  * @buf: the report at hand
- * @answered: the host has gone a step further
- * @renew_work: the device is another one after hibernation
+ * @answered: @state has become SYNTH_INPUT_LIVE or SYNTH_INPUT_REFUSED
+ * @connect_work: connects a mouse whose host did not answer, and replaces @hid if the
+ *	host has another device after hibernation
+ * @host_nb: called when the host stalls or responds
+ * @debugfs: the file that shows @state
  */
 struct synm {
 	struct hv_device *hv;
@@ -73,8 +72,7 @@ struct synm {
 	struct synm_info info;
 
 	spinlock_t rx_lock;
-	enum synm_state state;
-	bool approved;
+	enum synth_input_state state;
 	struct synm_info next;
 	bool hid_started;
 	bool numbered;
@@ -83,7 +81,9 @@ struct synm {
 	u8 buf[HID_MAX_BUFFER_SIZE];
 
 	struct completion answered;
-	struct work_struct renew_work;
+	struct delayed_work connect_work;
+	struct notifier_block host_nb;
+	struct dentry *debugfs;
 };
 
 /* channel.c */
@@ -91,8 +91,6 @@ int synm_channel_open(struct synm *m);
 void synm_channel_close(struct synm *m);
 
 /* hid.c */
-int synm_hid_register(void);
-void synm_hid_unregister(void);
 int synm_hid_add(struct synm *m);
 void synm_hid_remove(struct synm *m);
 bool synm_hid_report(struct synm *m, const u8 *report, u32 len);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Every difference between kernels that the display driver meets. Nothing else
- * in this directory looks at HAVE_*, which compat/configure finds out.
+ * Differences between kernels. No other file of this directory uses HAVE_*, which
+ * compat/configure finds out.
  */
 #ifndef SYNTHIO_VIDEO_COMPAT_H
 #define SYNTHIO_VIDEO_COMPAT_H
@@ -42,8 +42,9 @@
 #endif
 
 /*
- * In a panic the kernel's VMBus unloads before drm_panic draws, unless it is told
- * that whoever draws will have it unload. Ours unloads behind drm_panic.
+ * In a panic the kernel's VMBus sends UNLOAD before drm_panic draws, unless a display
+ * driver has announced that it will start the UNLOAD itself after drawing. This project's
+ * bus sends UNLOAD after drm_panic.
  */
 #if defined(HAVE_SKIP_UNLOAD_YES) && IS_ENABLED(CONFIG_DRM_PANIC) && \
 	!defined(SYNTHIO_OWN_NAMES)
@@ -95,7 +96,7 @@ static inline void compat_fbdev_setup(struct drm_device *dev)
 #define COMPAT_DRIVER_DATE
 #endif
 
-/* what the firmware draws on moved into a struct of its own */
+/* The firmware's frame buffer moved into a struct of its own */
 #ifdef HAVE_SCREEN_INFO_SYSFB
 #include <linux/sysfb.h>
 #define compat_screen_info()	(&sysfb_primary_display.screen)
@@ -128,7 +129,7 @@ static inline bool compat_gem_imported(const struct drm_gem_object *obj)
 #endif
 }
 
-/* What makes a framebuffer: it is given the format, later */
+/* Creates a framebuffer; later kernels pass the format, too */
 extern const struct drm_framebuffer_funcs synv_fb_funcs;
 
 #ifdef HAVE_DRM_FB_CREATE_INFO
@@ -172,10 +173,10 @@ static inline void compat_hrtimer_setup(struct hrtimer *timer,
 }
 
 /*
- * The hot spot: of the plane, of drivers that say that somebody else draws the
- * pointer; DRM hides the plane from programs that don't know of that. On older
- * kernels it is of the framebuffer that the call of old makes for itself, which is
- * in no program's list. Nothing says it of a framebuffer that a program has made.
+ * The hot spot is a property of the cursor plane of drivers that announce that the host
+ * draws the pointer; DRM hides the plane from programs that don't support that. On older
+ * kernels only the framebuffer that the legacy cursor ioctl creates has a hot spot: it is
+ * in no program's list. A framebuffer that a program has created has none.
  */
 #ifdef HAVE_DRM_HOTSPOT_PLANE
 #define COMPAT_CURSOR_HOTSPOT	DRIVER_CURSOR_HOTSPOT

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The pointer. The host draws it over the picture: it is sent where the pointer
- * is, and, when that changes, what it looks like. No pixel of the VRAM changes.
+ * The cursor plane. The host draws the pointer over the screen: it gets the position,
+ * and the shape when that changes. No pixel of the VRAM changes.
  */
 #include <linux/iosys-map.h>
 #include <linux/mm.h>
@@ -25,7 +25,7 @@ static int synv_cursor_check(struct drm_plane *plane, compat_atomic *state)
 
 	if (!new->crtc || !new->fb)
 		return 0;
-	/* all of the buffer, and no larger than the host takes */
+	/* all of the buffer is shown, and it is no larger than a host accepts */
 	if (new->fb->width > SYNTHVID_POINTER_MAX ||
 	    new->fb->height > SYNTHVID_POINTER_MAX ||
 	    new->src_x || new->src_y ||
@@ -33,8 +33,8 @@ static int synv_cursor_check(struct drm_plane *plane, compat_atomic *state)
 	    new->src_h != new->fb->height << 16)
 		return -EINVAL;
 	/*
-	 * Without the hot spot the host's pointer would click elsewhere than it
-	 * shows. If the commit fails, programs draw the pointer themselves.
+	 * Without the hot spot a viewer would click elsewhere than the pointer
+	 * shows. If the commit fails, a compositor draws the pointer itself.
 	 */
 	if (!compat_hot_known(new))
 		return -EINVAL;
@@ -45,7 +45,7 @@ static int synv_cursor_check(struct drm_plane *plane, compat_atomic *state)
 						   true, true);
 }
 
-/* The kernel reads it: no reason to lie in the VRAM */
+/* The shape is read by the CPU; the mapping pins the buffer in guest memory */
 static int synv_cursor_prepare(struct drm_plane *plane,
 			       struct drm_plane_state *state)
 {
@@ -57,7 +57,6 @@ static int synv_cursor_prepare(struct drm_plane *plane,
 	ret = drm_gem_plane_helper_prepare_fb(plane, state);
 	if (ret)
 		return ret;
-	synv_vram_stay(state->fb->obj[0]);
 	return drm_gem_fb_vmap(state->fb, shadow->map, shadow->data);
 }
 
@@ -75,12 +74,11 @@ static u32 hot(int at, u32 size)
 	return at < 0 ? 0 : min_t(u32, at, size - 1);
 }
 
-/* Look at a buffer; out_lock is held */
-static void take_shape(struct synv *v, const struct drm_plane_state *state)
+/* Read a shape from a framebuffer */
+static void read_shape(struct synv_pointer *p, const struct drm_plane_state *state)
 {
 	struct drm_shadow_plane_state *shadow =
 		to_drm_shadow_plane_state((struct drm_plane_state *)state);
-	struct synv_pointer *p = &v->shapes->wanted;
 	u32 line[SYNTHVID_POINTER_MAX], y;
 
 	p->width = state->fb->width;
@@ -97,7 +95,7 @@ static void take_shape(struct synv *v, const struct drm_plane_state *state)
 	synv_pointer_crop(p);
 }
 
-/* A plain move, as most are: who draws anew, or has another hot spot, says so */
+/* Most updates only move the pointer: those of the legacy ioctl, with the same buffer */
 static bool is_move(const compat_atomic *state,
 		    const struct drm_plane_state *old,
 		    const struct drm_plane_state *new)
@@ -114,33 +112,32 @@ static void synv_cursor_update(struct drm_plane *plane, compat_atomic *state)
 	struct drm_plane_state *new = drm_atomic_get_new_plane_state(state,
 								     plane);
 	struct synv *v = to_synv(plane->dev);
+	const struct synv_pointer *shape = NULL;
 	int idx;
 
 	if (!new->fb || !drm_dev_enter(&v->drm, &idx))
 		return;
 	if (!is_move(state, old, new) &&
 	    !drm_gem_fb_begin_cpu_access(new->fb, DMA_FROM_DEVICE)) {
-		mutex_lock(&v->out_lock);
-		take_shape(v, new);
-		mutex_unlock(&v->out_lock);
+		read_shape(&v->shapes->drawn, new);
 		drm_gem_fb_end_cpu_access(new->fb, DMA_FROM_DEVICE);
+		shape = &v->shapes->drawn;
 	}
-	synv_proto_shape(v);
-	synv_proto_position(v, new->crtc_x, new->crtc_y);
+	synv_output_pointer(v, shape, new->crtc_x, new->crtc_y);
 	drm_dev_exit(idx);
 }
 
 static void synv_cursor_disable(struct drm_plane *plane, compat_atomic *state)
 {
+	struct drm_plane_state *old = drm_atomic_get_old_plane_state(state,
+								     plane);
 	struct synv *v = to_synv(plane->dev);
 	int idx;
 
 	if (!drm_dev_enter(&v->drm, &idx))
 		return;
-	mutex_lock(&v->out_lock);
-	synv_pointer_hide(&v->shapes->wanted);
-	mutex_unlock(&v->out_lock);
-	synv_proto_shape(v);
+	synv_pointer_hide(&v->shapes->drawn);
+	synv_output_pointer(v, &v->shapes->drawn, old->crtc_x, old->crtc_y);
 	drm_dev_exit(idx);
 }
 
@@ -167,7 +164,7 @@ static void free_shapes(struct drm_device *drm, void *shapes)
 }
 
 /**
- * synv_cursor_init() - make the plane of the pointer, which is hidden
+ * synv_cursor_init() - make the cursor plane; the pointer is hidden
  * @v: the display
  */
 int synv_cursor_init(struct synv *v)

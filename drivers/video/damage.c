@@ -19,7 +19,7 @@ static struct synv_rect join(const struct synv_rect *a,
 	return r;
 }
 
-/* Pixels more than the two have that one around both would have */
+/* How many pixels more one rectangle around both has than the two have */
 static s64 waste(const struct synv_rect *a, const struct synv_rect *b)
 {
 	struct synv_rect r = join(a, b);
@@ -31,7 +31,7 @@ void synv_damage_add(struct synv_damage *d, struct synv_rect rect)
 {
 	if (rect.x1 >= rect.x2 || rect.y1 >= rect.y2)
 		return;
-	/* each round has one rectangle less, or ends */
+	/* each round leaves one rectangle less, or is the last one */
 	for (;;) {
 		s64 best = S64_MAX;
 		u32 i, with = 0;

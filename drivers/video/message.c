@@ -15,14 +15,14 @@ static bool edid_is_sound(const u8 *edid)
 	return !sum && !memcmp(edid, start, sizeof(start));
 }
 
-/* There is room for one block: no others follow, whatever it says */
+/* The message has one block, whatever number of extensions the block has */
 static void cut_edid(u8 *edid)
 {
 	edid[EDID_CHECKSUM] += edid[EDID_EXTENSIONS];
 	edid[EDID_EXTENSIONS] = 0;
 }
 
-/* Sizes of next to nothing are left out, so the preferred one may be another */
+/* Small sizes are left out. If the preferred one is, the first one is preferred */
 static int parse_modes(const u8 *body, u32 len, struct synv_modes *modes)
 {
 	struct synthvid_resolution_response rsp;
@@ -69,7 +69,7 @@ int synv_parse(const void *packet, u32 len, struct synv_message *msg)
 	body += sizeof(pipe);
 	memcpy(&header, body, sizeof(header));
 	body += sizeof(header);
-	/* some hosts count the header in its size, some don't: the pipe's counts */
+	/* header.size includes the header for some hosts only, so the pipe's is used */
 	len = pipe.size - sizeof(header);
 	msg->type = header.type;
 	switch (header.type) {

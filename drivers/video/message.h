@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What a message of the host says. No kernel service or struct is used here, so
- * that it is also tested and fuzzed in user space.
+ * Parser of the host's messages. No kernel service or struct is used here, so that it is
+ * also tested and fuzzed in user space.
  */
 #ifndef SYNTHIO_VIDEO_MESSAGE_H
 #define SYNTHIO_VIDEO_MESSAGE_H
@@ -11,16 +11,18 @@
 #include <synthio/synthvid.h>
 
 /*
- * Smaller ones are no sizes of a screen: the kernel's console writes beyond a
- * framebuffer that has no room for one character
+ * Smaller sizes are ignored: the kernel's console writes beyond a framebuffer that has no
+ * room for a character
  */
 #define SYNV_MIN_SIDE	64
 
 /**
- * struct synv_modes - what the host would like to show
- * @count: 1 to SYNTHVID_MAX_RESOLUTIONS
- * @preferred: below @count
- * @has_edid: @edid looks like one
+ * struct synv_modes - the host's list of modes
+ * @count: 1 to SYNTHVID_MAX_RESOLUTIONS in a message, 0 for a host that lists none
+ * @preferred: index of the mode that the host prefers
+ * @mode: width and height
+ * @has_edid: @edid has the header and the checksum of an EDID
+ * @edid: of the monitor, one block
  */
 struct synv_modes {
 	u32 count;
@@ -31,8 +33,13 @@ struct synv_modes {
 };
 
 /**
- * struct synv_message - a message, checked
- * @type: enum synthvid_type; says which of the others are set
+ * struct synv_message - a message of the host
+ * @type: enum synthvid_type; determines which of the other members are set
+ * @version: that was asked for
+ * @accepted: the host accepts the version
+ * @context: of an acknowledgment: that of the message that is acknowledged
+ * @features: which messages the host wants
+ * @modes: see there
  */
 struct synv_message {
 	u32 type;
@@ -44,12 +51,12 @@ struct synv_message {
 };
 
 /**
- * synv_parse() - take a packet's payload apart
- * @packet: not changed by others meanwhile
+ * synv_parse() - parse the payload of a packet
+ * @packet: a copy that the host can't change
  * @len: bytes, a multiple of 8: up to 7 of them are padding
+ * @msg: set; the type also if the message is malformed
  *
- * Return: 0; -ENOMSG: a kind of message that is to be ignored; -EINVAL: it
- * contradicts itself.
+ * Return: 0; -ENOMSG if the type is unknown; -EINVAL if the message is malformed.
  */
 int synv_parse(const void *packet, u32 len, struct synv_message *msg);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Connector and CRTC: which modes there are, and what happens when one is set. */
+/* Connector and CRTC: the list of modes, and setting one */
 #include <drm/drm_atomic.h>
 #include <drm/drm_atomic_helper.h>
 #include <drm/drm_edid.h>
@@ -12,49 +12,43 @@
 
 #include "video.h"
 
-/* The largest that a host takes which does not say */
-#define SILENT_WIDTH	1600
-#define SILENT_HEIGHT	1200
-#define SILENT_BEST_W	1024
-#define SILENT_BEST_H	768
+/* For a host that lists no sizes: the largest mode, and the preferred one */
+#define DEFAULT_MAX_WIDTH	1600
+#define DEFAULT_MAX_HEIGHT	1200
+#define DEFAULT_WIDTH		1024
+#define DEFAULT_HEIGHT		768
 
-/* Hz; what programs wait for is a timer of ours */
+/* Hz, since each vertical blank is an interrupt of a timer */
 #define MAX_RATE	240
 
-/**
- * synv_modeset_fits() - whether a picture of this size fits into the VRAM
- * @v: the display
- * @width: pixels
- * @height: pixels
- */
-bool synv_modeset_fits(const struct synv *v, u32 width, u32 height)
+static bool fits_into_vram(const struct synv *v, u32 width, u32 height)
 {
 	return width <= SYNV_MAX_SIDE && height <= SYNV_MAX_SIDE &&
 	       width * height * SYNV_BPP <= v->vram_size;
 }
 
-/* The largest sides of what the host has named; modes_lock is held */
+/* The largest width and the largest height that the host lists; modes_lock is held */
 static void limits(const struct synv *v, u32 *width, u32 *height)
 {
 	u32 i;
 
 	lockdep_assert_held(&v->modes_lock);
-	*width = v->modes.count ? 0 : SILENT_WIDTH;
-	*height = v->modes.count ? 0 : SILENT_HEIGHT;
+	*width = v->modes.count ? 0 : DEFAULT_MAX_WIDTH;
+	*height = v->modes.count ? 0 : DEFAULT_MAX_HEIGHT;
 	for (i = 0; i < v->modes.count; i++) {
 		*width = max_t(u32, *width, v->modes.mode[i].width);
 		*height = max_t(u32, *height, v->modes.mode[i].height);
 	}
 }
 
-/* DRM takes the others out of the list */
+/* DRM removes other modes from the list */
 static bool is_usable(const struct drm_display_mode *mode)
 {
 	return !(mode->flags & DRM_MODE_FLAG_INTERLACE) &&
 	       drm_mode_vrefresh(mode) <= MAX_RATE;
 }
 
-/* Add a mode that the list lacks */
+/* Add a mode, unless it is in the list */
 static int add_mode(struct drm_connector *connector, u32 width, u32 height)
 {
 	struct drm_display_mode *mode;
@@ -92,11 +86,11 @@ static void prefer(struct drm_connector *connector, u32 width, u32 height)
 	}
 }
 
-/* What the host has named, and the usual sizes up to there */
+/* The sizes that the host lists, and the usual sizes up to the largest of them */
 static int synv_get_modes(struct drm_connector *connector)
 {
 	struct synv *v = to_synv(connector->dev);
-	u32 width, height, best_w = SILENT_BEST_W, best_h = SILENT_BEST_H, i;
+	u32 width, height, best_w = DEFAULT_WIDTH, best_h = DEFAULT_HEIGHT, i;
 	struct edid *edid;
 	int count = 0;
 
@@ -132,11 +126,25 @@ static const struct drm_connector_funcs synv_connector_funcs = {
 };
 
 /**
- * synv_modeset_new_modes() - the host has said what it would like
+ * synv_modeset_hotplug() - send a hotplug event, unless the display is coming or going
  * @v: the display
- * @modes: what it would like
  *
- * Tells desktops if that is something new.
+ * Context: process, sleeps; no lock is held.
+ */
+void synv_modeset_hotplug(struct synv *v)
+{
+	enum synv_state state = READ_ONCE(v->channel.state);
+
+	if (state == SYNV_LIVE || state == SYNV_STALLED)
+		drm_kms_helper_hotplug_event(&v->drm);
+}
+
+/**
+ * synv_modeset_new_modes() - the host has sent its list of modes
+ * @v: the display
+ * @modes: the list
+ *
+ * Desktops get a hotplug event if the list has changed.
  * Context: process, sleeps; no lock is held.
  */
 void synv_modeset_new_modes(struct synv *v, const struct synv_modes *modes)
@@ -147,8 +155,8 @@ void synv_modeset_new_modes(struct synv *v, const struct synv_modes *modes)
 	changed = memcmp(&v->modes, modes, sizeof(*modes));
 	v->modes = *modes;
 	mutex_unlock(&v->modes_lock);
-	if (changed && READ_ONCE(v->registered))
-		drm_kms_helper_hotplug_event(&v->drm);
+	if (changed)
+		synv_modeset_hotplug(v);
 }
 
 static void synv_crtc_enable(struct drm_crtc *crtc, compat_atomic *state)
@@ -161,7 +169,7 @@ static void synv_crtc_enable(struct drm_crtc *crtc, compat_atomic *state)
 
 	v->vblank_period = ns_to_ktime(NSEC_PER_SEC / (rate > 0 ? rate : 60));
 	drm_crtc_vblank_on(crtc);
-	/* with a picture it is the plane that shows it, in the same commit */
+	/* a visible plane is shown by the same commit */
 	if ((primary && primary->visible) || !drm_dev_enter(&v->drm, &idx))
 		return;
 	synv_plane_black(v, mode->hdisplay, mode->vdisplay);
@@ -174,12 +182,12 @@ static void synv_crtc_disable(struct drm_crtc *crtc, compat_atomic *state)
 	int idx;
 
 	drm_crtc_vblank_off(crtc);
-	/* from one mode to the next the screen does not go dark */
+	/* a change of the mode does not make the screen dark */
 	if (drm_atomic_get_new_crtc_state(state, crtc)->active)
 		return;
-	v->late.count = 0;
+	v->deferred.count = 0;
 	if (drm_dev_enter(&v->drm, &idx)) {
-		synv_proto_blank(v);
+		synv_output_blank(v);
 		drm_dev_exit(idx);
 	}
 	spin_lock_irq(&crtc->dev->event_lock);
@@ -190,8 +198,9 @@ static void synv_crtc_disable(struct drm_crtc *crtc, compat_atomic *state)
 }
 
 /*
- * The picture is at the host already. Who asked to be told of the flip is told at
- * the next beat; nobody else waits for one.
+ * The update was sent already. An event or a fence of a program is signalled at the next
+ * vertical blank, so that the program does not spin; the kernel's own commits need not
+ * wait for that.
  */
 static void synv_crtc_flush(struct drm_crtc *crtc, compat_atomic *state)
 {
@@ -244,7 +253,7 @@ static enum drm_mode_status synv_mode_valid(struct drm_device *drm,
 	if (mode->hdisplay > width || mode->vdisplay > height ||
 	    mode->hdisplay < SYNV_MIN_SIDE || mode->vdisplay < SYNV_MIN_SIDE)
 		return MODE_BAD;
-	return synv_modeset_fits(v, mode->hdisplay, mode->vdisplay) ?
+	return fits_into_vram(v, mode->hdisplay, mode->vdisplay) ?
 	       MODE_OK : MODE_MEM;
 }
 
@@ -261,7 +270,10 @@ static const struct drm_mode_config_funcs synv_mode_config_funcs = {
 	.atomic_commit	= drm_atomic_helper_commit,
 };
 
-/* As the usual one, but nothing waits for a beat: what was copied was copied */
+/*
+ * As drm_atomic_helper_commit_tail(), but without a wait for the vertical blank: the
+ * host looks into the VRAM, and no longer into the old framebuffer.
+ */
 static void synv_commit_tail(compat_atomic *state)
 {
 	struct drm_device *drm = state->dev;
@@ -307,10 +319,11 @@ static int synv_connector_init(struct synv *v)
 }
 
 /**
- * synv_modeset_init() - make all that DRM shows of us
- * @v: VRAM and modes are known
+ * synv_modeset_init() - make planes, CRTC, encoder and connector
+ * @v: the display, whose VRAM and modes are known
  *
- * DRM tidies up with the device.
+ * Everything is cleaned up with the DRM device.
+ * Context: process, sleeps. Return: 0 or an error.
  */
 int synv_modeset_init(struct synv *v)
 {

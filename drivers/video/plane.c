@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The picture. The host is told where it lies in the VRAM, and what of it has
- * changed: that is the buffer itself, if there is room for it, or a copy.
+ * The primary plane. What is shown is the framebuffer's own memory if the buffer is
+ * resident in the VRAM (vram.h), else a shadow buffer in the VRAM, to which damage is
+ * copied.
+ *
+ * What is shown changes in commits, which come one after the other, and in
+ * synv_plane_dirty() and deferred_work(), which keep commits away by the plane's lock:
+ * so shadow_valid, deferred and last_update need no lock of their own.
  */
 #include <linux/completion.h>
 #include <linux/delay.h>
@@ -24,10 +29,10 @@
 
 #include "video.h"
 
-/* No viewer shows more pictures than so many a second */
-#define BEATS		60
-#define CONSOLE_BEAT_US	(USEC_PER_SEC / BEATS)
-#define BEAT_JIFFIES	max(HZ / BEATS, 1)
+/* Updates of the screen in a second: no viewer shows more */
+#define RATE			60
+#define CONSOLE_PERIOD_US	(USEC_PER_SEC / RATE)
+#define PERIOD_JIFFIES		max(HZ / RATE, 1)
 
 static int synv_plane_check(struct drm_plane *plane, compat_atomic *state)
 {
@@ -47,8 +52,9 @@ static int synv_plane_check(struct drm_plane *plane, compat_atomic *state)
 }
 
 /*
- * Buffers of ours stay mapped; what comes from another device is, as long as it
- * is shown. Without offset: data[] has it, the map has not.
+ * Pages of this driver's buffers stay mapped; an imported buffer is mapped as long as it
+ * is shown. The map is that of the buffer: the framebuffer's offset is added in
+ * copy_rect().
  */
 static int synv_plane_prepare(struct drm_plane *plane,
 			      struct drm_plane_state *state)
@@ -87,7 +93,7 @@ static const struct iosys_map *map_of(const struct drm_plane_state *state)
 	return &shadow->map[0];
 }
 
-/* @r: in the buffer; the screen begins at src of the buffer */
+/* @r: in pixels of the buffer; src_x, src_y: where in the buffer the screen begins */
 static void copy_rect(struct synv *v, const struct drm_plane_state *state,
 		      const struct synv_rect *r, int src_x, int src_y)
 {
@@ -102,7 +108,7 @@ static void copy_rect(struct synv *v, const struct drm_plane_state *state,
 	u32 lines = r->y2 - r->y1;
 
 	v->copied_pixels += (u64)lines * (r->x2 - r->x1);
-	/* whole lines that follow each other are one piece */
+	/* whole lines are copied at once */
 	if (bytes == pitch && pitch == state->fb->pitches[0]) {
 		bytes *= lines;
 		lines = 1;
@@ -117,6 +123,7 @@ static void copy_rect(struct synv *v, const struct drm_plane_state *state,
 	}
 }
 
+/* Copy damage to the shadow buffer. False: nothing was copied */
 static bool copy(struct synv *v, const struct drm_plane_state *state,
 		 const struct synv_damage *damage)
 {
@@ -133,36 +140,8 @@ static bool copy(struct synv *v, const struct drm_plane_state *state,
 	return true;
 }
 
-/*
- * Where the host finds the picture if it is to look into the buffer; false: it is
- * to be copied. vram_lock is held
- */
-static bool look_there(struct synv *v, const struct drm_plane_state *state,
-		       struct synthvid_output *output)
-{
-	const struct drm_framebuffer *fb = state->fb;
-	u32 pitch = fb->pitches[0], at;
-	u64 from;
-
-	if (compat_gem_imported(fb->obj[0]) || pitch % SYNV_BPP ||
-	    fb->offsets[0] % SYNV_BPP)
-		return false;
-	from = fb->offsets[0] + (u64)pitch * (state->src.y1 >> 16) +
-	       (state->src.x1 >> 16) * SYNV_BPP;
-	/* no host reads beyond the buffer: the last line is a whole one, too */
-	if (from + (u64)pitch * drm_rect_height(&state->dst) >
-	    fb->obj[0]->size ||
-	    (from && v->vram_use == SYNV_VRAM_AT_START))
-		return false;
-	if (!synv_vram_enter(v, to_synv_buffer(fb->obj[0]), &at))
-		return false;
-	output->offset = at + from;
-	output->pitch = pitch;
-	return true;
-}
-
-/* A screen of this size, whose picture is at the beginning of the VRAM */
-static struct synthvid_output picture_of(u32 width, u32 height)
+/* A screen of this size, whose pixels are a shadow buffer in the VRAM */
+static struct synthvid_output shadow_output(u32 width, u32 height)
 {
 	return (struct synthvid_output) {
 		.active = 1,
@@ -173,39 +152,48 @@ static struct synthvid_output picture_of(u32 width, u32 height)
 	};
 }
 
-/* Of the screen, whose origin is at x, y of the buffer, into the buffer; or back */
+/*
+ * Whether the host may look into the buffer itself: it expects the first pixel of the
+ * screen at the beginning of the VRAM.
+ */
+static bool is_scanout(const struct drm_plane_state *state)
+{
+	const struct drm_framebuffer *fb = state->fb;
+
+	/* the last line is a whole one, too: no host reads beyond the buffer */
+	return !compat_gem_imported(fb->obj[0]) && !fb->offsets[0] &&
+	       state->src.x1 >> 16 == 0 && state->src.y1 >> 16 == 0 &&
+	       fb->pitches[0] % SYNV_BPP == 0 &&
+	       (u64)fb->pitches[0] * drm_rect_height(&state->dst) <=
+	       fb->obj[0]->size;
+}
+
+/* The screen was dark, or had another size */
+static bool is_new_mode(const struct synv *v, const struct synthvid_output *output)
+{
+	const struct synthvid_output *now = &v->updates.situation;
+
+	return !now->active || now->width != output->width ||
+	       now->height != output->height;
+}
+
 static struct synv_rect moved(const struct synv_rect *r, int x, int y)
 {
 	return (struct synv_rect) { r->x1 + x, r->y1 + y, r->x2 + x, r->y2 + y };
 }
 
-/* What was to be told later is told with the rest */
-static void add_late(struct synv *v, struct synv_damage *damage, int src_x,
-		     int src_y)
+/* All deferred damage was added to what is sent now */
+static void deferred_done(struct synv *v)
 {
-	u32 i;
-
-	for (i = 0; i < v->late.count; i++)
-		synv_damage_add(damage, moved(&v->late.rect[i], src_x, src_y));
-}
-
-/* All is told, but for what has to wait again, for so many jiffies */
-static void told(struct synv *v, const struct synv_damage *again,
-		 unsigned long later)
-{
-	cancel_delayed_work(&v->late_work);
-	v->told = jiffies;
-	if (again) {
-		v->late = *again;
-		schedule_delayed_work(&v->late_work, later);
-	} else {
-		v->late.count = 0;
-	}
+	cancel_delayed_work(&v->deferred_work);
+	v->last_update = jiffies;
+	v->deferred.count = 0;
 }
 
 /*
- * Show what @damage says, in the buffer, has changed, and what was put off; it is
- * of the screen afterwards. Commits are kept away, or this is one.
+ * Show the framebuffer of a state. @damage is in pixels of the buffer, and in pixels of
+ * the screen afterwards; deferred damage is added to it. This is a commit, or commits
+ * are kept away.
  */
 static void show(struct synv *v, const struct drm_plane_state *state,
 		 struct synv_damage *damage)
@@ -213,78 +201,67 @@ static void show(struct synv *v, const struct drm_plane_state *state,
 	int src_x = state->src.x1 >> 16, src_y = state->src.y1 >> 16;
 	int width = drm_rect_width(&state->dst);
 	int height = drm_rect_height(&state->dst);
-	struct synthvid_output output = picture_of(width, height);
+	struct synthvid_output output = shadow_output(width, height);
 	const struct synv_rect all = {
 		src_x, src_y, src_x + width, src_y + height };
-	bool direct;
+	bool modeset = is_new_mode(v, &output);
 	u32 i;
-	int ret = 0;
 
-	if (!v->vram_open) {
-		v->copied = false;
-		told(v, NULL, 0);
+	/* without a host there is no VRAM to use: synv_plane_refresh() shows it later */
+	if (!synv_channel_in_use(&v->channel)) {
+		damage->count = 0;
+		synv_output_show(v, &output, damage);
+		v->shadow_valid = false;
+		deferred_done(v);
 		return;
 	}
-	add_late(v, damage, src_x, src_y);
-	/* DRM rounds fractions up; and what is late was of another screen perhaps */
+	for (i = 0; i < v->deferred.count; i++)
+		synv_damage_add(damage, moved(&v->deferred.rect[i], src_x, src_y));
+	/* DRM rounds fractions up; and deferred damage may be of a larger screen */
 	synv_damage_clip(damage, &all);
-	mutex_lock(&v->vram_lock);
-	direct = look_there(v, state, &output);
-	if (!direct) {
-		synv_vram_leave(v, to_synv_buffer(state->fb->obj[0]));
-		if (!synv_vram_picture(v, output.pitch * output.height))
-			v->copied = false;
-	}
-	mutex_unlock(&v->vram_lock);
-	if (direct) {
-		v->copied = false;
+	if (is_scanout(state) &&
+	    synv_vram_move_in(v, to_synv_buffer(state->fb->obj[0]), modeset)) {
+		output.pitch = state->fb->pitches[0];
+		v->shadow_valid = false;
 	} else {
-		/* of another picture, or of another size */
-		if (!v->copied || v->situation.width != output.width ||
-		    v->situation.height != output.height) {
+		synv_vram_evict(v);
+		if (!v->shadow_valid || modeset) {
 			damage->count = 1;
 			damage->rect[0] = all;
 		}
-		v->copied = copy(v, state, damage);
-		if (!v->copied)
+		v->shadow_valid = copy(v, state, damage);
+		if (!v->shadow_valid)
 			damage->count = 0;
 	}
-	synv_proto_show(v, &output);
 	for (i = 0; i < damage->count; i++)
 		damage->rect[i] = moved(&damage->rect[i], -src_x, -src_y);
-	if (damage->count)
-		ret = synv_proto_dirt(v, damage);
-	/* a host that stands still is told when it goes on */
-	told(v, ret == -EAGAIN ? damage : NULL, HZ);
+	synv_output_show(v, &output, damage);
+	deferred_done(v);
 }
 
 /**
- * synv_plane_black() - a screen without a picture
+ * synv_plane_black() - show a black screen
  * @v: the display
- * @width: of the screen
- * @height: of the screen
+ * @width: of the screen, in pixels
+ * @height: of the screen, in pixels
  *
  * Context: process, in a commit.
  */
 void synv_plane_black(struct synv *v, u32 width, u32 height)
 {
-	const struct synthvid_output output = picture_of(width, height);
+	const struct synthvid_output output = shadow_output(width, height);
 	const struct synv_damage all = {
 		.count = 1,
 		.rect[0] = { 0, 0, width, height },
 	};
-	int ret = 0;
 
-	v->copied = false;
-	if (v->vram_open) {
-		mutex_lock(&v->vram_lock);
-		synv_vram_picture(v, output.pitch * height);
-		mutex_unlock(&v->vram_lock);
+	v->shadow_valid = false;
+	if (synv_channel_in_use(&v->channel)) {
+		synv_vram_evict(v);
 		memset(v->vram, 0, (size_t)output.pitch * height);
-		synv_proto_show(v, &output);
-		ret = synv_proto_dirt(v, &all);
 	}
-	told(v, ret == -EAGAIN ? &all : NULL, HZ);
+	synv_output_show(v, &output, &all);
+	deferred_done(v);
 }
 
 static void synv_plane_update(struct drm_plane *plane, compat_atomic *state)
@@ -307,9 +284,9 @@ static void synv_plane_update(struct drm_plane *plane, compat_atomic *state)
 			synv_damage_add(&damage, (struct synv_rect) {
 				clip.x1, clip.y1, clip.x2, clip.y2 });
 		show(v, new, &damage);
-	} else if (old->visible && v->situation.active) {
-		/* it lies beside the screen */
-		synv_plane_black(v, v->situation.width, v->situation.height);
+	} else if (old->visible && v->updates.situation.active) {
+		/* the plane was moved off the screen */
+		synv_plane_black(v, v->updates.situation.width, v->updates.situation.height);
 	}
 	drm_dev_exit(idx);
 }
@@ -319,13 +296,13 @@ static void synv_plane_disable(struct drm_plane *plane, compat_atomic *state)
 	struct synv *v = to_synv(plane->dev);
 	int idx;
 
-	if (!v->situation.active || !drm_dev_enter(&v->drm, &idx))
+	if (!v->updates.situation.active || !drm_dev_enter(&v->drm, &idx))
 		return;
-	synv_plane_black(v, v->situation.width, v->situation.height);
+	synv_plane_black(v, v->updates.situation.width, v->updates.situation.height);
 	drm_dev_exit(idx);
 }
 
-/* Wait until the last commit of the plane is at the host; no other one begins */
+/* Whether a framebuffer is shown, after the last commit of the plane has ended */
 static bool is_shown(struct drm_plane *plane, const struct drm_framebuffer *fb)
 {
 	const struct drm_plane_state *state = plane->state;
@@ -337,48 +314,49 @@ static bool is_shown(struct drm_plane *plane, const struct drm_framebuffer *fb)
 }
 
 /*
- * The console's worker comes for each character, if it can. What comes meanwhile
- * it tells of at once. Later kernels let it wait for a vertical blank themselves.
+ * fbcon's worker may ask for an update for each character. It waits here, and what is
+ * written meanwhile is part of this update. Later kernels let it wait for a vertical
+ * blank.
  */
 static void pace_console(struct synv *v)
 {
-	s64 early = ktime_us_delta(v->console_told, ktime_get()) +
-		    CONSOLE_BEAT_US;
+	s64 early = ktime_us_delta(v->console_update, ktime_get()) +
+		    CONSOLE_PERIOD_US;
 
-	if (early > 0 && early <= CONSOLE_BEAT_US)
-		usleep_range(early, early + CONSOLE_BEAT_US / 8);
-	v->console_told = ktime_get();
+	if (early > 0 && early <= CONSOLE_PERIOD_US)
+		usleep_range(early, early + CONSOLE_PERIOD_US / 8);
+	v->console_update = ktime_get();
 }
 
 /*
- * A program may draw far more often than anybody looks. What comes within a beat
- * of the last message waits for the next one.
+ * A program may draw far more often than a viewer shows: damage that comes less than a
+ * period after the last update is deferred to the end of the period.
  */
-static void put_off(struct synv *v, const struct synv_damage *damage,
-		    const struct drm_rect *src)
+static void defer(struct synv *v, const struct synv_damage *damage,
+		  const struct drm_rect *src)
 {
 	u32 i;
 
 	for (i = 0; i < damage->count; i++)
-		synv_damage_gather(&v->late, moved(&damage->rect[i], -src->x1,
-						   -src->y1));
-	v->put_off++;
-	schedule_delayed_work(&v->late_work, BEAT_JIFFIES);
+		synv_damage_gather(&v->deferred, moved(&damage->rect[i], -src->x1,
+						       -src->y1));
+	v->deferrals++;
+	schedule_delayed_work(&v->deferred_work, PERIOD_JIFFIES);
 }
 
-static void tell_late(struct work_struct *work)
+static void deferred_work(struct work_struct *work)
 {
 	struct synv *v = container_of(to_delayed_work(work), struct synv,
-				      late_work);
+				      deferred_work);
 	const struct drm_plane_state *state;
 	struct synv_damage damage = { 0 };
 	int idx;
 
 	drm_modeset_lock(&v->primary.mutex, NULL);
 	state = v->primary.state;
-	/* a commit may have told it */
-	if (v->late.count && state->fb && is_shown(&v->primary, state->fb) &&
-	    v->situation.active && drm_dev_enter(&v->drm, &idx)) {
+	/* a commit may have sent it already, or have made the screen dark */
+	if (v->deferred.count && state->fb && is_shown(&v->primary, state->fb) &&
+	    v->updates.situation.active && drm_dev_enter(&v->drm, &idx)) {
 		show(v, state, &damage);
 		drm_dev_exit(idx);
 	}
@@ -386,28 +364,45 @@ static void tell_late(struct work_struct *work)
 }
 
 /**
- * synv_plane_exit() - nothing more is told
+ * synv_plane_refresh() - show the screen once more, all of it
+ * @v: the display, whose VRAM has lost its content
+ *
+ * Context: process, sleeps; no lock of DRM's is held.
+ */
+void synv_plane_refresh(struct synv *v)
+{
+	drm_modeset_lock(&v->primary.mutex, NULL);
+	v->shadow_valid = false;
+	v->deferred.count = 0;
+	synv_damage_add(&v->deferred, (struct synv_rect) {
+		0, 0, SYNV_MAX_SIDE, SYNV_MAX_SIDE });
+	schedule_delayed_work(&v->deferred_work, 0);
+	drm_modeset_unlock(&v->primary.mutex);
+}
+
+/**
+ * synv_plane_exit() - deferred damage is not sent any more
  * @v: the display, unplugged
  *
  * Context: process, sleeps; no lock of DRM's is held.
  */
 void synv_plane_exit(struct synv *v)
 {
-	cancel_delayed_work_sync(&v->late_work);
+	cancel_delayed_work_sync(&v->deferred_work);
 }
 
 /**
- * synv_plane_dirty() - a program has drawn, and wants it to be seen
- * @fb: where
- * @file: the program's, NULL if it is the kernel
- * @flags: that a part was copied or filled. Of a copy both parts are in @clips: the
- * other one costs little
- * @color: what it was filled with
+ * synv_plane_dirty() - DIRTYFB: a program has drawn into a framebuffer
+ * @fb: the framebuffer
+ * @file: the program's, NULL for the kernel
+ * @flags: a part was copied, or filled. Of a copy both parts are in @clips; to send
+ *	the source, too, costs little
+ * @color: of what was filled
  * @clips: what has changed
- * @count: how many; 0: all
+ * @count: number of @clips; 0: all has changed
  *
- * What an atomic commit of the same buffer would do, without one, but at most
- * once a beat.
+ * Does what an atomic commit of the same buffer would do, without one, and at most 60
+ * times a second.
  *
  * Context: process, sleeps; no lock of DRM's is held.
  * Return: 0, also if the buffer is not shown or the device has gone; or an error.
@@ -424,11 +419,11 @@ int synv_plane_dirty(struct drm_framebuffer *fb, struct drm_file *file,
 	int idx;
 
 	/*
-	 * Who else draws there may not be done: a commit waits for that. The
-	 * pointer's shape is not told by rectangles.
+	 * Another device that has the buffer may still draw: a commit waits for its
+	 * fence. The shape of the pointer has no damage.
 	 */
 	if (compat_gem_imported(fb->obj[0]) ||
-	    READ_ONCE(to_synv_buffer(fb->obj[0])->stays) ||
+	    READ_ONCE(to_synv_buffer(fb->obj[0])->pinned) ||
 	    fb->format->format != DRM_FORMAT_XRGB8888)
 		return drm_atomic_helper_dirtyfb(fb, file, flags, color, clips,
 						 count);
@@ -447,11 +442,11 @@ int synv_plane_dirty(struct drm_framebuffer *fb, struct drm_file *file,
 	if (!count)
 		synv_damage_add(&damage, (struct synv_rect) {
 			src.x1, src.y1, src.x2, src.y2 });
-	/* on a screen that is dark no part of a picture is told */
-	if (damage.count && v->situation.active &&
+	/* a dark screen has no damage */
+	if (damage.count && v->updates.situation.active &&
 	    drm_dev_enter(&v->drm, &idx)) {
-		if (time_before(jiffies, v->told + BEAT_JIFFIES))
-			put_off(v, &damage, &src);
+		if (time_before(jiffies, v->last_update + PERIOD_JIFFIES))
+			defer(v, &damage, &src);
 		else
 			show(v, plane->state, &damage);
 		drm_dev_exit(idx);
@@ -466,20 +461,21 @@ static int synv_plane_scanout(struct drm_plane *plane,
 			      struct drm_scanout_buffer *sb)
 {
 	struct synv *v = to_synv(plane->dev);
+	const struct synthvid_output *now = &v->updates.situation;
 
-	if (!v->vram || !v->situation.active)
+	if (!v->vram || !now->active)
 		return -ENODEV;
 	sb->format = drm_format_info(DRM_FORMAT_XRGB8888);
-	sb->width = v->situation.width;
-	sb->height = v->situation.height;
-	sb->pitch[0] = v->situation.pitch;
-	iosys_map_set_vaddr(&sb->map[0], v->vram + v->situation.offset);
+	sb->width = now->width;
+	sb->height = now->height;
+	sb->pitch[0] = now->pitch;
+	iosys_map_set_vaddr(&sb->map[0], v->vram);
 	return 0;
 }
 
 static void synv_plane_panic_flush(struct drm_plane *plane)
 {
-	synv_proto_panic_dirt(to_synv(plane->dev));
+	synv_output_panic_dirt(to_synv(plane->dev));
 	compat_panic_unload();
 }
 #endif
@@ -510,14 +506,14 @@ static const u64 synv_modifiers[] = {
 };
 
 /**
- * synv_plane_init() - make the plane of the picture
+ * synv_plane_init() - make the primary plane
  * @v: the display
  */
 int synv_plane_init(struct synv *v)
 {
 	int ret;
 
-	INIT_DELAYED_WORK(&v->late_work, tell_late);
+	INIT_DELAYED_WORK(&v->deferred_work, deferred_work);
 	ret = drm_universal_plane_init(&v->drm, &v->primary, 0,
 				       &synv_plane_funcs, synv_formats,
 				       ARRAY_SIZE(synv_formats), synv_modifiers,

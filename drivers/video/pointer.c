@@ -4,11 +4,10 @@
 #define BPP	4	/* bytes of a pixel */
 
 /*
- * With an alpha of 1, as hyperv_drm sends it: known to be as good as nothing on
- * Hyper-V. Windows may take a picture whose alpha is 0 everywhere for an opaque
- * one.
+ * A nearly transparent pixel with an alpha of 1, as hyperv_drm sends it: nothing is seen of
+ * it on Hyper-V. Windows may draw an image whose alpha is 0 everywhere as an opaque one.
  */
-#define NOTHING	0x01010100
+#define TRANSPARENT	0x01010100
 
 void synv_pointer_hide(struct synv_pointer *p)
 {
@@ -18,10 +17,10 @@ void synv_pointer_hide(struct synv_pointer *p)
 	p->hot_y = 0;
 	p->x = 0;
 	p->y = 0;
-	p->argb[0] = NOTHING;
+	p->argb[0] = TRANSPARENT;
 }
 
-/* DRM's pixels have alpha multiplied in, the host's have not */
+/* DRM's pixels are premultiplied with alpha, the host's are not */
 static u32 straight(u32 argb)
 {
 	u32 alpha = argb >> 24, out = argb & 0xff000000;
@@ -68,7 +67,7 @@ void synv_pointer_crop(struct synv_pointer *p)
 		synv_pointer_hide(p);
 		return;
 	}
-	/* never to the right or down: what is read was not written before */
+	/* lines move to the left and up only, so none is overwritten before it is read */
 	for (y = y1; y < y2; y++)
 		memmove(p->argb + (y - y1) * (x2 - x1),
 			p->argb + y * p->width + x1, (x2 - x1) * BPP);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the pointer looks like, and the messages that say so. No kernel service or
- * struct is used here, so that it is also tested in user space.
+ * Shapes of the pointer, and their messages. No kernel service or struct is used here, so
+ * that it is also tested in user space.
  */
 #ifndef SYNTHIO_VIDEO_POINTER_H
 #define SYNTHIO_VIDEO_POINTER_H
@@ -11,14 +11,14 @@
 #include <synthio/synthvid.h>
 
 /**
- * struct synv_pointer - a picture of the pointer, as the host is to have it
+ * struct synv_pointer - a shape of the pointer, in the host's format
  * @width: pixels, 1 to SYNTHVID_POINTER_MAX
  * @height: likewise
- * @hot_x: of the pixel that points, inside of the picture
- * @hot_y: likewise
- * @x: of its left edge in the picture that it was cut out of
- * @y: of its upper edge there
- * @argb: line after line, alpha is not multiplied in
+ * @hot_x: column of the hot spot, inside of the shape
+ * @hot_y: its line
+ * @x: left edge in the image from which the shape was cropped
+ * @y: upper edge there
+ * @argb: line after line, not premultiplied
  */
 struct synv_pointer {
 	u32 width;
@@ -31,40 +31,45 @@ struct synv_pointer {
 };
 
 /**
- * synv_pointer_hide() - make a picture of which nothing is seen
+ * synv_pointer_hide() - make a shape that can't be seen
+ * @p: the shape
  *
- * Hyper-V ignores that a pointer is said to be invisible, and draws a dot for
- * one that it has no picture of.
+ * Hyper-V ignores the flag that makes a pointer invisible, and draws a dot as long as it
+ * has no shape.
  */
 void synv_pointer_hide(struct synv_pointer *p);
 
 /**
- * synv_pointer_line() - set a line of the picture
+ * synv_pointer_line() - set a line of a shape
+ * @p: the shape
  * @y: below p->height
- * @line: p->width pixels with alpha multiplied in, as DRM has them
+ * @line: p->width pixels, premultiplied with alpha as in DRM
  */
 void synv_pointer_line(struct synv_pointer *p, u32 y, const u32 *line);
 
 /**
- * synv_pointer_crop() - leave out transparent pixels at the edges
- * @p: a picture, not cropped yet. The pixel that points stays in it. A picture
- * that is transparent becomes the one of synv_pointer_hide()
+ * synv_pointer_crop() - cut off transparent pixels at the edges
+ * @p: the shape, not cropped yet. The hot spot stays inside of it. A transparent shape
+ *	becomes that of synv_pointer_hide()
  */
 void synv_pointer_crop(struct synv_pointer *p);
 
 /**
- * synv_pointer_same() - whether a host that has one picture has the other
+ * synv_pointer_same() - whether two shapes are the same for the host
+ * @a: a shape
+ * @b: another one
  */
 bool synv_pointer_same(const struct synv_pointer *a,
 		       const struct synv_pointer *b);
 
 /**
- * synv_pointer_part() - fill in a message of those that have the picture
- * @part: from 0
- * @shape: filled in
- * @pixels: so are at most SYNTHVID_POINTER_PART bytes
+ * synv_pointer_part() - make one of the messages of a shape
+ * @p: the shape
+ * @part: index of the message
+ * @shape: set
+ * @pixels: set, SYNTHVID_POINTER_PART bytes at most
  *
- * Return: how many bytes; 0: there is no such part.
+ * Return: the number of bytes in @pixels; 0 if the shape has fewer parts.
  */
 u32 synv_pointer_part(const struct synv_pointer *p, u32 part,
 		      struct synthvid_pointer_shape *shape, void *pixels);

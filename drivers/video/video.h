@@ -1,37 +1,38 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * synth_video: a display behind the synthvid protocol, through DRM/KMS.
+ * synth_video: a display behind the synthvid protocol, through DRM/KMS. A file calls
+ * only files that are below it in this list:
  *
  *	drv.c		what the bus and DRM call: probe, remove, hibernation
+ *	debugfs.c	state and counters
  *	modeset.c	connector, CRTC, modes
- *	plane.c		the picture: what is shown, and what has changed
- *	vram.c		buffers, and which of them lie in the VRAM
- *	cursor.c	the pointer, which the host draws
- *	vblank.c	the beat that page flips are paced by
- *	proto.c		the channel, and what goes through it
- *	message.c	what the host's messages mean
- *	pointer.c	pictures of the pointer
- *	damage.c	rectangles
+ *	plane.c		the primary plane: what is shown, and damage
+ *	cursor.c	the cursor plane
+ *	vram.c		GEM objects, and which of them is in the VRAM
+ *	vblank.c	the timer that stands for a vertical blank
+ *	output.c	what the host is to know, and what of that it has missed
+ *	channel.c	the channel: state, negotiation, messages both ways
+ *	state.c		the states of a display
+ *	updates.c	what the host has missed
+ *	message.c	parser of the host's messages
+ *	pointer.c	shapes of the pointer
+ *	damage.c	lists of rectangles
  *
- * Locks: modes_lock, a mutex, of what the host would like; vram_lock, a mutex, of
- * what lies in the VRAM; out_lock, a mutex, of what the host was told; ask_lock, a
- * mutex, around a question to the host; rx_lock, a spinlock, of what came from it.
- * In this order: ask_lock, out_lock, rx_lock; vram_lock is taken within a GEM
- * object's lock and mmap_lock, and with none of ours. The channel's callback runs in
- * a tasklet.
+ * Locks, the outermost first: channel.ask_lock, channel.lock, channel.rx_lock. vram_lock
+ * is taken within a GEM object's lock and mmap_lock, and with none of this driver's other
+ * locks. The channel's callback runs in a tasklet.
  *
- * What is shown changes in commits, one after the other, and in synv_plane_dirty(),
- * which keeps commits away, as does what tells later: that needs no lock of its own.
+ * What is shown changes in commits, which come one after the other, and in
+ * synv_plane_dirty() and the deferred work, which keep commits away by the plane's lock.
  */
 #ifndef SYNTHIO_VIDEO_DRIVER_H
 #define SYNTHIO_VIDEO_DRIVER_H
 
-#include <linux/completion.h>
 #include <linux/hrtimer.h>
 #include <linux/hyperv.h>
 #include <linux/mutex.h>
+#include <linux/notifier.h>
 #include <linux/spinlock.h>
-#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include <drm/drm_connector.h>
@@ -40,10 +41,12 @@
 #include <drm/drm_encoder.h>
 #include <drm/drm_plane.h>
 
+#include "channel.h"
 #include "compat.h"
 #include "damage.h"
 #include "message.h"
 #include "pointer.h"
+#include "updates.h"
 #include "vram.h"
 
 #define SYNV_NAME	"synth_video"
@@ -51,15 +54,19 @@
 #define SYNV_MAX_SIDE	8192
 
 /**
- * struct synv_shapes - pictures of the pointer
- * @wanted: what it looks like
- * @told: what the host has, or has got the first parts of
- * @part: of @told, that is sent next; 0: all were
+ * struct synv_shapes - shapes of the pointer
+ * @drawn: read from a framebuffer; used within a commit only
+ * @wanted: what the pointer is to look like
+ * @sent: what the host has, or has got the first parts of
+ * @part: of @sent, that is sent next; 0: all parts were sent
  * @out: a message
+ *
+ * All but @drawn is protected by channel.lock.
  */
 struct synv_shapes {
+	struct synv_pointer drawn;
 	struct synv_pointer wanted;
-	struct synv_pointer told;
+	struct synv_pointer sent;
 	u32 part;
 	struct {
 		struct synthio_pipe pipe;
@@ -70,49 +77,51 @@ struct synv_shapes {
 };
 
 /**
+ * enum synv_vblank_state - the timer that stands for a vertical blank
+ * @SYNV_VBLANK_OFF: does not run
+ * @SYNV_VBLANK_ON: runs
+ * @SYNV_VBLANK_ENDING: runs once more, unless it is switched on before
+ * @SYNV_VBLANK_GONE: never runs again
+ */
+enum synv_vblank_state {
+	SYNV_VBLANK_OFF,
+	SYNV_VBLANK_ON,
+	SYNV_VBLANK_ENDING,
+	SYNV_VBLANK_GONE,
+};
+
+/**
  * struct synv - a display
- * @vram: mapped as memory; @vram_size bytes
- * @window: where it is
- * @version: that the host has accepted
- * @modes_lock: of this, and taken last:
- * @modes: what the host has said last
+ * @channel: to the host, with the display's state
+ * @vram: mapped as memory, @vram_size bytes; NULL before the first connection
+ * @window: where the VRAM is
+ * @modes_lock: of @modes; taken last
+ * @modes: the last list of the host
+ * @hotplug_update: a property: the desktop should follow the preferred mode
+ * @connect_work: connects a display whose host did not answer
+ * @features_work: the host wants other messages, or has other modes
+ * @host_nb: called when the host stalls or responds
  *
- * @hotplug_update: the desktop should follow the preferred mode
- * @registered: DRM's users know of it
- * @copied: what is shown is the copied picture, and it is what was in the buffer
- * @console_told: when the console's worker told something
- * @copied_pixels: how many, since the driver has the device
- * @told: jiffies when something of the picture was told
- * @late: what of the screen is told later, by @late_work
- * @put_off: how often something was to be told later
+ * Of the primary plane, in commits and with commits kept away:
+ * @shadow_valid: the shadow buffer is shown, and has what the framebuffer has but for
+ *	@deferred
+ * @console_update: when fbcon's worker has sent an update
+ * @copied_pixels: how many were copied to the shadow buffer
+ * @last_update: jiffies when the host got an update of the screen
+ * @deferred: damage that @deferred_work sends, in pixels of the screen
+ * @deferrals: how many updates were deferred
  *
  * @vram_lock: of these:
- * @mm: of the VRAM
- * @picture: room at the beginning, for a buffer that is copied
- * @residents: struct synv_buffer that lie in the VRAM
- * @shown: was shown last; to compare with, it may be gone
- * @vram_use: what the module's parameter says
- * @vram_open: buffers may enter
- * @vram_vmaps: how often those in the VRAM are mapped in the kernel
- * @vram_idle: woken when @vram_vmaps gets 0
- * @vram_entered: moves of buffers into the VRAM, and @vram_left out of it
+ * @resident: the buffer that is in the VRAM, or NULL
+ * @last_shown: the buffer of the last update; to compare with, not to follow
+ * @moves_in: how often a buffer moved in, and @evictions, how often one was evicted
  *
- * @vblank_lock: of the beat
- * @vblank_on: somebody counts
- * @vblank_running: the timer runs, or is about to
- * @vblank_gone: and must not any more
+ * @vblank_lock: of @vblank_state
  *
- * @out_lock: of these:
- * @connected: the channel may be used
- * @situation: what is shown; it was told if @situation_known
- * @position: of the pointer; it was told if @position_known
- * @shapes: its pictures; the wanted one was told if @shape_known
- *
- * @rx_lock: of these:
- * @open: messages are looked at
- * @asked: type of the message that is waited for, 0 for none
- * @answer: it
- * @features: what the host wants to be told
+ * Under channel.lock; the situation in @updates changes in commits only:
+ * @updates: what the host is to know
+ * @shapes: of the pointer
+ * @flush_work: sends what the host has missed
  */
 struct synv {
 	struct drm_device drm;
@@ -121,61 +130,39 @@ struct synv {
 	struct drm_crtc crtc;
 	struct drm_encoder encoder;
 	struct drm_connector connector;
-	struct hv_device *hv;
+	struct synv_channel channel;
 	struct resource *window;
 	void *vram;
 	u32 vram_size;
-	u32 version;
 	struct mutex modes_lock;
 	struct synv_modes modes;
 	struct drm_property *hotplug_update;
-	bool registered;
-	bool copied;
-	ktime_t console_told;
+	struct delayed_work connect_work;
+	struct delayed_work features_work;
+	struct notifier_block host_nb;
+
+	bool shadow_valid;
+	ktime_t console_update;
 	u64 copied_pixels;
-	unsigned long told;
-	struct synv_damage late;
-	struct delayed_work late_work;
-	u64 put_off;
+	unsigned long last_update;
+	struct synv_damage deferred;
+	struct delayed_work deferred_work;
+	u64 deferrals;
 
 	struct mutex vram_lock;
-	struct drm_mm mm;
-	struct drm_mm_node picture;
-	struct list_head residents;
-	struct synv_buffer *shown;
-	int vram_use;
-	bool vram_open;
-	unsigned int vram_vmaps;
-	wait_queue_head_t vram_idle;
-	u64 vram_entered;
-	u64 vram_left;
+	struct synv_buffer *resident;
+	struct synv_buffer *last_shown;
+	u64 moves_in;
+	u64 evictions;
 
 	spinlock_t vblank_lock;
 	struct hrtimer vblank_timer;
 	ktime_t vblank_period;
-	bool vblank_on;
-	bool vblank_running;
-	bool vblank_gone;
+	enum synv_vblank_state vblank_state;
 
-	struct mutex out_lock;
-	bool connected;
-	struct synthvid_output situation;
-	bool situation_known;
-	struct synthvid_pointer_position position;
-	bool position_known;
+	struct synv_updates updates;
 	struct synv_shapes *shapes;
-	bool shape_known;
-
-	struct mutex ask_lock;
-	spinlock_t rx_lock;
-	bool open;
-	u32 asked;
-	struct synv_message received;
-	struct synv_message answer;
-	struct synthvid_feature_change features;
-	struct completion answered;
-	struct work_struct feature_work;
-	u64 bad;
+	struct delayed_work flush_work;
 };
 
 static inline struct synv *to_synv(struct drm_device *drm)
@@ -183,30 +170,37 @@ static inline struct synv *to_synv(struct drm_device *drm)
 	return container_of(drm, struct synv, drm);
 }
 
-/* proto.c */
-int synv_proto_open(struct synv *v);
-void synv_proto_close(struct synv *v);
-int synv_proto_start(struct synv *v);
-void synv_proto_show(struct synv *v, const struct synthvid_output *output);
-void synv_proto_blank(struct synv *v);
-int synv_proto_dirt(struct synv *v, const struct synv_damage *damage);
-void synv_proto_panic_dirt(struct synv *v);
-void synv_proto_position(struct synv *v, int x, int y);
-void synv_proto_shape(struct synv *v);
+/* output.c */
+void synv_output_init(struct synv *v);
+void synv_output_start(struct synv *v);
+void synv_output_stop(struct synv *v);
+void synv_output_show(struct synv *v, const struct synthvid_output *output,
+		      const struct synv_damage *damage);
+void synv_output_blank(struct synv *v);
+void synv_output_pointer(struct synv *v, const struct synv_pointer *shape, int x,
+			 int y);
+void synv_output_resend(struct synv *v);
+void synv_output_kick(struct synv *v);
+bool synv_output_due(struct synv *v);
+void synv_output_panic_dirt(struct synv *v);
 
 /* modeset.c */
 int synv_modeset_init(struct synv *v);
 void synv_modeset_new_modes(struct synv *v, const struct synv_modes *modes);
-bool synv_modeset_fits(const struct synv *v, u32 width, u32 height);
+void synv_modeset_hotplug(struct synv *v);
 
 /* plane.c, cursor.c */
 int synv_plane_init(struct synv *v);
 void synv_plane_exit(struct synv *v);
+void synv_plane_refresh(struct synv *v);
 void synv_plane_black(struct synv *v, u32 width, u32 height);
 int synv_plane_dirty(struct drm_framebuffer *fb, struct drm_file *file,
 		     unsigned int flags, unsigned int color,
 		     struct drm_clip_rect *clips, unsigned int count);
 int synv_cursor_init(struct synv *v);
+
+/* debugfs.c */
+void synv_debugfs_init(struct drm_minor *minor);
 
 /* vblank.c */
 void synv_vblank_init(struct synv *v);

@@ -1,51 +1,39 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Buffers, and the room in the VRAM.
+ * GEM objects, and which of them is in the VRAM.
  *
- * Each buffer is made of pages of guest memory. While it is shown, and for as long
- * afterwards as nobody needs the room, its content lies in the VRAM instead, and
- * programs' mappings lead there: nothing is copied then. Programs don't notice
- * that it moves. What does not move in is copied, as a picture at the beginning
- * of the VRAM.
+ * A buffer has pages of guest memory as long as it lives. One buffer at a time can be
+ * resident: its content is in the VRAM instead, programs' mappings lead there, and an
+ * update of the screen copies nothing. Hosts look at the beginning of the VRAM only, so
+ * there is room for one buffer, or for a shadow buffer, to which what is shown is copied.
+ *
+ * A buffer moves in when it is shown in a new mode, or by two updates in succession; so
+ * buffers that take turns are copied, rather than moved at each turn. A buffer that the
+ * kernel maps, or that another device gets, is pinned in guest memory for good.
  */
 #ifndef SYNTHIO_VIDEO_VRAM_H
 #define SYNTHIO_VIDEO_VRAM_H
 
 #include <linux/iosys-map.h>
+#include <linux/mutex.h>
 
 #include <drm/drm_gem_shmem_helper.h>
-#include <drm/drm_mm.h>
-
-/* The module's parameter: where a buffer lies that is shown */
-enum synv_vram_use {
-	SYNV_VRAM_COPIED,
-	SYNV_VRAM_AT_START,
-	SYNV_VRAM_ANYWHERE,
-};
 
 struct synv;
-struct seq_file;
 
 /**
  * struct synv_buffer - a GEM object
- * @shmem: its pages; comes first, since it is what gets freed
- * @pages: mapped, all of them, once it was about to be shown
- *
- * Under vram_lock:
- * @room: in the VRAM, allocated while it lies there: pages are old then
- * @resident: in the list of those, the one last shown is the last
- * @vmaps: how many others have it mapped in the kernel: it does not move
- * @stays: never moves in
- * @patience: how many updates are copied before it may move in
+ * @shmem: its pages; the first member, since the GEM core frees it
+ * @prepare_lock: @pages is set once; taken before the object's lock
+ * @pages: mapping of all pages, from when the buffer was first shown until it is freed:
+ *	an eviction needs no memory, and cannot fail
+ * @pinned: it never moves in; set under vram_lock, never cleared
  */
 struct synv_buffer {
 	struct drm_gem_shmem_object shmem;
+	struct mutex prepare_lock;
 	struct iosys_map pages;
-	struct drm_mm_node room;
-	struct list_head resident;
-	unsigned int vmaps;
-	bool stays;
-	unsigned int patience;
+	bool pinned;
 };
 
 static inline struct synv_buffer *to_synv_buffer(struct drm_gem_object *obj)
@@ -55,15 +43,9 @@ static inline struct synv_buffer *to_synv_buffer(struct drm_gem_object *obj)
 }
 
 void synv_vram_init(struct synv *v);
-void synv_vram_start(struct synv *v);
-void synv_vram_stop(struct synv *v);
-void synv_vram_exit(struct synv *v);
 struct drm_gem_object *synv_vram_object(struct drm_device *drm, size_t size);
 int synv_vram_prepare(struct drm_gem_object *obj);
-bool synv_vram_enter(struct synv *v, struct synv_buffer *b, u32 *offset);
-void synv_vram_leave(struct synv *v, struct synv_buffer *b);
-void synv_vram_stay(struct drm_gem_object *obj);
-bool synv_vram_picture(struct synv *v, u32 bytes);
-void synv_vram_debugfs(struct drm_minor *minor);
+bool synv_vram_move_in(struct synv *v, struct synv_buffer *b, bool modeset);
+void synv_vram_evict(struct synv *v);
 
 #endif

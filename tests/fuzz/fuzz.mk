@@ -14,7 +14,7 @@
 # feeds it random inputs.
 
 FUZZ_SRCS_ring := channel/ring.c
-FUZZ_SRCS_sbc := drivers/block/sbc.c
+FUZZ_SRCS_sbc := drivers/block/sbc.c drivers/block/sense.c
 FUZZ_SRCS_keyboard := drivers/input/keyboard_message.c
 FUZZ_SRCS_mouse := drivers/input/message.c
 FUZZ_SRCS_video := drivers/video/message.c

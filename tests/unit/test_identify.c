@@ -11,7 +11,7 @@
 #include "../host/scsi.h"
 #include "tap.h"
 
-#define ALL_TOLD	0xffu
+#define ALL_REPORTED	0xffu
 
 /**
  * struct unit - a disk, and how its answers come
@@ -34,7 +34,7 @@ struct unit {
 
 static struct unit unit;
 
-/* As storvsp_io.c of the host completes it, and proto.c of the driver takes it */
+/* As storvsp_io.c of the host completes it, and command.c of the driver takes it */
 static int ask(struct sbc_asker *a, const u8 *cdb, u8 cdb_len, u32 room,
 	       struct sbc_verdict *v)
 {
@@ -107,28 +107,28 @@ static void whole(void)
 	CHECK(!strcmp(d.vendor, "Msft") && !strcmp(d.serial, "c0-0"),
 	      "'%s' '%s'", d.vendor, d.serial);
 	CHECK(d.id_len == 16 && d.id_is_naa, "%u bytes", d.id_len);
-	CHECK(d.told == ALL_TOLD, "told %x", d.told);
-	CHECK(d.write_cache && d.write_cache_told && d.fua && !d.read_only,
+	CHECK(d.reported == ALL_REPORTED, "reported %x", d.reported);
+	CHECK(d.write_cache && d.write_cache_reported && d.fua && !d.read_only,
 	      "cache");
 	CHECK(d.can_unmap && d.can_write_same && !d.rotational, "%u %u %u",
 	      d.can_unmap, d.can_write_same, d.rotational);
 	unit.disk.write_cache = false;
 	unit.disk.read_only = true;
-	CHECK(!identify(&d) && !d.write_cache && !d.write_cache_told &&
+	CHECK(!identify(&d) && !d.write_cache && !d.write_cache_reported &&
 	      d.read_only, "no cache, read-only");
 
 	fresh("lenient");
-	CHECK(!identify(&d) && d.told == ALL_TOLD && d.id_len == 8, "lenient");
+	CHECK(!identify(&d) && d.reported == ALL_REPORTED && d.id_len == 8, "lenient");
 
 	fresh("openvmm");
 	CHECK(!sbc_identify(&unit.a, STORVSP_VERSION_6_0, &d), "openvmm");
-	CHECK(d.id_len == 16 && !d.serial[0] && d.told == ALL_TOLD && !d.fua &&
-	      d.write_cache_told && d.can_unmap && !d.can_write_same &&
-	      !d.max_transfer, "openvmm: %x %u %u", d.told, d.can_unmap,
+	CHECK(d.id_len == 16 && !d.serial[0] && d.reported == ALL_REPORTED && !d.fua &&
+	      d.write_cache_reported && d.can_unmap && !d.can_write_same &&
+	      !d.max_transfer, "openvmm: %x %u %u", d.reported, d.can_unmap,
 	      d.can_write_same);
 	unit.disk.unmap = false;
 	CHECK(!sbc_identify(&unit.a, STORVSP_VERSION_6_0, &d) &&
-	      !d.can_unmap && d.told == ALL_TOLD, "openvmm, no unmap");
+	      !d.can_unmap && d.reported == ALL_REPORTED, "openvmm, no unmap");
 }
 
 static void rules(void)
@@ -151,18 +151,18 @@ static void refusals(void)
 {
 	static const struct {
 		enum scsi_question question;
-		u32 told;
+		u32 reported;
 	} questions[] = {
 		{ ASK_MODE_SENSE_6, 0 }, { ASK_MODE_SENSE_10, 0 },
 		{ ASK_MODE_SENSE_6 | ASK_MODE_SENSE_10,
-		  SBC_TOLD_PROTECTION | SBC_TOLD_CACHE },
-		{ ASK_CAPACITY_16, SBC_TOLD_PHYSICAL },
-		{ ASK_VPD_LIST, SBC_TOLD_SERIAL | SBC_TOLD_IDS |
-		  SBC_TOLD_LIMITS | SBC_TOLD_ROTATION | SBC_TOLD_PROVISIONING },
-		{ ASK_VPD_80, SBC_TOLD_SERIAL }, { ASK_VPD_83, SBC_TOLD_IDS },
-		{ ASK_VPD_B0, SBC_TOLD_LIMITS },
-		{ ASK_VPD_B1, SBC_TOLD_ROTATION },
-		{ ASK_VPD_B2, SBC_TOLD_PROVISIONING },
+		  SBC_REPORTED_PROTECTION | SBC_REPORTED_CACHE },
+		{ ASK_CAPACITY_16, SBC_REPORTED_PHYSICAL },
+		{ ASK_VPD_LIST, SBC_REPORTED_SERIAL | SBC_REPORTED_IDS |
+		  SBC_REPORTED_LIMITS | SBC_REPORTED_ROTATION | SBC_REPORTED_PROVISIONING },
+		{ ASK_VPD_80, SBC_REPORTED_SERIAL }, { ASK_VPD_83, SBC_REPORTED_IDS },
+		{ ASK_VPD_B0, SBC_REPORTED_LIMITS },
+		{ ASK_VPD_B1, SBC_REPORTED_ROTATION },
+		{ ASK_VPD_B2, SBC_REPORTED_PROVISIONING },
 	};
 	const u32 n = sizeof(questions) / sizeof(questions[0]);
 	struct sbc_disk d, old;
@@ -178,19 +178,19 @@ static void refusals(void)
 			CHECK(!identify(&d), "question %u, way %u", i, how);
 			CHECK(d.type == SBC_TYPE_DISK && d.blocks == 0x4000,
 			      "question %u, way %u: size", i, how);
-			lacks = ALL_TOLD & ~d.told;
-			/* what a disk says it does not have, it has told */
-			if (how == REFUSE_SENSE && !(questions[i].told &
-			    (SBC_TOLD_PROTECTION | SBC_TOLD_CACHE)))
-				CHECK(!lacks, "question %u: told %x", i, d.told);
+			lacks = ALL_REPORTED & ~d.reported;
+			/* a disk that refuses a question has answered it */
+			if (how == REFUSE_SENSE && !(questions[i].reported &
+			    (SBC_REPORTED_PROTECTION | SBC_REPORTED_CACHE)))
+				CHECK(!lacks, "question %u: reported %x", i, d.reported);
 			else
-				CHECK(lacks == questions[i].told,
-				      "question %u, way %u: told %x", i, how,
-				      d.told);
+				CHECK(lacks == questions[i].reported,
+				      "question %u, way %u: reported %x", i, how,
+				      d.reported);
 			CHECK(d.write_cache, "question %u, way %u: no cache", i,
 			      how);
-			CHECK(d.write_cache_told == !(questions[i].told &
-						      SBC_TOLD_CACHE),
+			CHECK(d.write_cache_reported == !(questions[i].reported &
+						      SBC_REPORTED_CACHE),
 			      "question %u, way %u: cache", i, how);
 			if (how == REFUSE_SENSE)
 				continue;
@@ -276,12 +276,50 @@ static void identity(void)
 	unit.disk.dvd = true;
 	identify(&b);
 	CHECK(b.type == 5 && !sbc_same(&a, &b), "a DVD drive");
-	/* what it has told now counts, be it less */
+	/* what it reports now counts, even if it is less */
 	fresh("hyperv");
 	unit.disk.unmap = false;
 	identify(&b);
 	sbc_fill_in(&b, &a);
 	CHECK(!b.can_unmap && !b.unmap, "UNMAP is gone");
+}
+
+/* What is proved after a reset, before anything is written */
+static void proof(void)
+{
+	struct sbc_disk a, b;
+
+	fresh("hyperv");
+	identify(&a);
+	identify(&b);
+	CHECK(a.serial[0] && a.wwid[0], "it has names");
+	CHECK(sbc_compare(&a, &b) == SBC_IDENTITY_SAME, "the same");
+	unit.disk.blocks *= 2;
+	identify(&b);
+	CHECK(sbc_compare(&a, &b) == SBC_IDENTITY_SAME, "resized");
+	/* names that it does not report this time: neither proof nor another unit */
+	b.reported &= ~SBC_REPORTED_SERIAL;
+	CHECK(sbc_compare(&a, &b) == SBC_IDENTITY_UNKNOWN, "no serial number");
+	identify(&b);
+	b.reported &= ~SBC_REPORTED_IDS;
+	CHECK(sbc_compare(&a, &b) == SBC_IDENTITY_UNKNOWN, "no identifier");
+	b.reported = 0;
+	CHECK(sbc_compare(&a, &b) == SBC_IDENTITY_UNKNOWN, "no VPD at all");
+	strcpy(unit.disk.serial, "c0-1");
+	identify(&b);
+	CHECK(sbc_compare(&a, &b) == SBC_IDENTITY_OTHER, "another unit");
+	/* without any name the size has to do */
+	identify(&a);
+	a.serial[0] = 0;
+	a.wwid[0] = 0;
+	b = a;
+	CHECK(sbc_compare(&a, &b) == SBC_IDENTITY_SAME, "without a name");
+	b.blocks++;
+	CHECK(sbc_compare(&a, &b) == SBC_IDENTITY_OTHER,
+	      "without a name, another size");
+	b = a;
+	b.block_size *= 2;
+	CHECK(sbc_compare(&a, &b) == SBC_IDENTITY_OTHER, "other blocks");
 }
 
 int main(void)
@@ -291,5 +329,6 @@ int main(void)
 	tap_test("identify: questions refused, and failed", refusals);
 	tap_test("identify: silent, gone, and the channel down", silence);
 	tap_test("identify: the same unit, or another", identity);
+	tap_test("identify: proved to be the same unit", proof);
 	return tap_done();
 }

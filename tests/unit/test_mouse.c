@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "../../drivers/input/message.h"
+#include "../../drivers/input/state.h"
 #include "tap.h"
 
 static struct {
@@ -164,6 +165,37 @@ static void test_fix(void)
 	CHECK(old[14] == 0x25, "a good one stays");
 }
 
+static void test_states(void)
+{
+	/* every step of a connection, and no other one */
+	static const char steps[][2] = {
+		{ SYNTH_INPUT_CLOSED, SYNTH_INPUT_ASKED },
+		{ SYNTH_INPUT_ASKED, SYNTH_INPUT_ACCEPTED },
+		{ SYNTH_INPUT_ASKED, SYNTH_INPUT_REFUSED },
+		{ SYNTH_INPUT_ASKED, SYNTH_INPUT_CLOSED },
+		{ SYNTH_INPUT_ACCEPTED, SYNTH_INPUT_LIVE },
+		{ SYNTH_INPUT_ACCEPTED, SYNTH_INPUT_CLOSED },
+		{ SYNTH_INPUT_REFUSED, SYNTH_INPUT_CLOSED },
+		{ SYNTH_INPUT_LIVE, SYNTH_INPUT_CLOSED },
+	};
+	u32 from, to, i, found = 0;
+
+	for (from = 0; from <= SYNTH_INPUT_LIVE + 1; from++) {
+		for (to = 0; to <= SYNTH_INPUT_LIVE + 1; to++) {
+			bool may = false;
+
+			for (i = 0; i < ARRAY_SIZE(steps); i++)
+				may |= steps[i][0] == (char)from &&
+				       steps[i][1] == (char)to;
+			CHECK(synth_input_may_follow(from, to) == may,
+			      "%s -> %s", synth_input_state_name(from),
+			      synth_input_state_name(to));
+			found += may;
+		}
+	}
+	CHECK(found == ARRAY_SIZE(steps), "%u steps", found);
+}
+
 int main(void)
 {
 	tap_test("response", test_response);
@@ -171,5 +203,6 @@ int main(void)
 	tap_test("reports of every length", test_reports);
 	tap_test("other messages", test_odd);
 	tap_test("a mended descriptor", test_fix);
+	tap_test("the states of mouse and keyboard", test_states);
 	return tap_done();
 }

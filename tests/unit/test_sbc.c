@@ -512,7 +512,7 @@ static void limits_hostile(void)
 			}
 		}
 	}
-	/* more than 32 bits of bytes: not told */
+	/* more than 32 bits of bytes: not reported */
 	memset(b + 4, 0xff, 60);
 	CHECK(!parse(&d, PARSE_VPD_B0, b, 64), "fails");
 	CHECK(!d.io_opt && !d.unmap_granularity && !d.unmap_alignment,
@@ -707,17 +707,17 @@ static void mode_ten(void)
 	u32 n;
 
 	CHECK(!parse(&d, PARSE_MODE_10, b, 40), "fails");
-	CHECK(d.read_only && !d.fua && d.write_cache && d.write_cache_told,
+	CHECK(d.read_only && !d.fua && d.write_cache && d.write_cache_reported,
 	      "%u %u %u %u", d.read_only, d.fua, d.write_cache,
-	      d.write_cache_told);
-	CHECK(d.told == (SBC_TOLD_PROTECTION | SBC_TOLD_CACHE), "%x", d.told);
+	      d.write_cache_reported);
+	CHECK(d.reported == (SBC_REPORTED_PROTECTION | SBC_REPORTED_CACHE), "%x", d.reported);
 	b[22] = 0;
 	CHECK(!parse(&d, PARSE_MODE_10, b, 40) && !d.write_cache, "off");
 	truncate_all(PARSE_MODE_10, b, 40, 8);
 	CHECK_OK();
 	for (n = 8; n < 23; n++)
 		CHECK(!parse(&d, PARSE_MODE_10, b, n) && d.write_cache &&
-		      !d.write_cache_told && d.told == SBC_TOLD_PROTECTION,
+		      !d.write_cache_reported && d.reported == SBC_REPORTED_PROTECTION,
 		      "%u bytes", n);
 	/* a block descriptor */
 	b[1] = 26;
@@ -730,7 +730,7 @@ static void mode_ten(void)
 	CHECK(!mode(&d, all, 32) && !d.write_cache && d.fua, "sub-page");
 	/* a sub-page of the caching page is another one */
 	all[12] = 0x48;
-	CHECK(!mode(&d, all, 32) && d.write_cache && !d.write_cache_told,
+	CHECK(!mode(&d, all, 32) && d.write_cache && !d.write_cache_reported,
 	      "another page");
 }
 

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What the display driver makes of messages, of rectangles, and of the pointer */
+/*
+ * The display driver's parsers and lists: messages, rectangles, the pointer, the states of
+ * a display, and what its host has missed.
+ */
 #include <stdlib.h>
 
 #include "../../drivers/video/damage.h"
 #include "../../drivers/video/message.h"
 #include "../../drivers/video/pointer.h"
+#include "../../drivers/video/state.h"
+#include "../../drivers/video/updates.h"
 #include "tap.h"
 
 static struct {
@@ -433,6 +438,210 @@ static void test_pointer_same(void)
 	CHECK(!synv_pointer_same(&a, &p), "size");
 }
 
+static void test_states(void)
+{
+	/* every step of a life, and no other one */
+	static const char steps[][2] = {
+		{ SYNV_CLOSED, SYNV_OPENING }, { SYNV_OPENING, SYNV_CLOSED },
+		{ SYNV_OPENING, SYNV_READY }, { SYNV_READY, SYNV_CLOSED },
+		{ SYNV_READY, SYNV_LIVE }, { SYNV_LIVE, SYNV_STALLED },
+		{ SYNV_STALLED, SYNV_LIVE }, { SYNV_LIVE, SYNV_LEAVING },
+		{ SYNV_STALLED, SYNV_LEAVING }, { SYNV_LEAVING, SYNV_LIVE },
+		{ SYNV_LEAVING, SYNV_CLOSED },
+	};
+	u32 from, to, i, found = 0;
+
+	for (from = 0; from <= SYNV_LEAVING + 1; from++) {
+		for (to = 0; to <= SYNV_LEAVING + 1; to++) {
+			bool may = false;
+
+			for (i = 0; i < ARRAY_SIZE(steps); i++)
+				may |= steps[i][0] == (char)from &&
+				       steps[i][1] == (char)to;
+			CHECK(synv_state_may_follow(from, to) == may,
+			      "%s -> %s", synv_state_name(from),
+			      synv_state_name(to));
+			found += may;
+		}
+	}
+	CHECK(found == ARRAY_SIZE(steps), "%u steps", found);
+	CHECK(!strcmp(synv_state_name(SYNV_STALLED), "stalled") &&
+	      !strcmp(synv_state_name(77), "invalid"), "names");
+}
+
+static void test_reader(void)
+{
+	/* the time wraps meanwhile */
+	const unsigned long start = -5ul;
+	struct synv_reader r = { .empty = true };
+
+	CHECK(!synv_reader_stalled(&r, 0, 0, start, 20), "nothing to read");
+	CHECK(!synv_reader_stalled(&r, 0, 64, start + 1000, 20),
+	      "a message after a long time");
+	CHECK(!synv_reader_stalled(&r, 0, 128, start + 1020, 20), "not yet");
+	CHECK(synv_reader_stalled(&r, 0, 192, start + 1021, 20),
+	      "more messages do not count");
+	CHECK(synv_reader_stalled(&r, 0, 192, start + 9000, 20), "still");
+	CHECK(!synv_reader_stalled(&r, 64, 192, start + 9001, 20), "it reads");
+	CHECK(!synv_reader_stalled(&r, 128, 192, start + 9022, 20),
+	      "it reads slowly");
+	CHECK(synv_reader_stalled(&r, 128, 192, start + 9043, 20), "again");
+	CHECK(!synv_reader_stalled(&r, 192, 192, start + 9999, 20),
+	      "it has read all");
+	CHECK(!synv_reader_stalled(&r, 192, 64, start + 19999, 20),
+	      "the ring wraps");
+}
+
+static const struct synthvid_feature_change wants_all = { 1, 1, 1, 1 };
+static struct synv_updates updates;
+
+static struct synthvid_output output_of(u32 width, u32 height)
+{
+	return (struct synthvid_output) { 1, 0, 32, width, height, width * 4 };
+}
+
+static void show_size(u32 width, u32 height)
+{
+	struct synthvid_output output = output_of(width, height);
+
+	synv_updates_situation(&updates, &output);
+}
+
+static void dirty(int x1, int y1, int x2, int y2)
+{
+	const struct synv_damage d = { 1, { { x1, y1, x2, y2 } } };
+
+	synv_updates_dirt(&updates, &d);
+}
+
+/* What is sent, in this order; all of it gets through */
+static u32 send_all(u32 *sent)
+{
+	u32 count = 0, update;
+
+	while ((update = synv_updates_next(&updates, &wants_all))) {
+		sent[count++] = update;
+		synv_updates_sent(&updates, update);
+		if (count == 8)
+			break;
+	}
+	return count;
+}
+
+static void test_updates_order(void)
+{
+	u32 sent[8], count;
+
+	memset(&updates, 0, sizeof(updates));
+	updates.position.visible = 1;
+	/* a host that was never told of a mode is told of the pointer only */
+	synv_updates_all_missed(&updates);
+	count = send_all(sent);
+	CHECK(count == 2 && sent[0] == SYNV_UPDATE_SHAPE &&
+	      sent[1] == SYNV_UPDATE_POSITION, "%u at first", count);
+	/* damage first, and the mode last: they are sent the other way round */
+	show_size(640, 480);
+	send_all(sent);
+	dirty(1, 2, 3, 4);
+	synv_updates_position(&updates, 5, 6);
+	updates.missed |= SYNV_UPDATE_SHAPE;
+	show_size(800, 600);
+	count = send_all(sent);
+	CHECK(count == 4 && sent[0] == SYNV_UPDATE_SITUATION &&
+	      sent[1] == SYNV_UPDATE_SHAPE && sent[2] == SYNV_UPDATE_POSITION &&
+	      sent[3] == SYNV_UPDATE_DIRT, "%u", count);
+	CHECK(!updates.missed && !updates.dirt.count, "all was sent");
+	synv_updates_all_missed(&updates);
+	CHECK(updates.missed == SYNV_UPDATE_ALL && updates.dirt.count == 1 &&
+	      updates.dirt.rect[0].x2 == 800, "all of it once more");
+}
+
+/* A pause: the last values count, and all damage does */
+static void test_updates_pause(void)
+{
+	u32 sent[8], i;
+
+	memset(&updates, 0, sizeof(updates));
+	show_size(640, 480);
+	send_all(sent);
+	for (i = 0; i < 100000; i++) {
+		synv_updates_position(&updates, i, i + 1);
+		dirty(i % 600, i % 400, i % 600 + 10, i % 400 + 20);
+	}
+	CHECK(updates.position.x == 99999 && updates.position.y == 100000 &&
+	      updates.position.visible, "the last position");
+	CHECK(updates.dirt.count && updates.dirt.count <= SYNV_DAMAGE_MAX,
+	      "%u rectangles", updates.dirt.count);
+	for (i = 0; i < 100000; i += 7) {
+		const struct synv_rect want = {
+			i % 600, i % 400, i % 600 + 10, i % 400 + 20 };
+		bool covered = false;
+		u32 k;
+
+		for (k = 0; k < updates.dirt.count; k++)
+			covered |= updates.dirt.rect[k].x1 <= want.x1 &&
+				   updates.dirt.rect[k].y1 <= want.y1 &&
+				   updates.dirt.rect[k].x2 >= want.x2 &&
+				   updates.dirt.rect[k].y2 >= want.y2;
+		CHECK(covered, "damage %u is lost", i);
+	}
+}
+
+static void test_updates_modes(void)
+{
+	struct synthvid_output dark = output_of(640, 480);
+	u32 sent[8];
+
+	memset(&updates, 0, sizeof(updates));
+	dirty(0, 0, 5, 5);
+	CHECK(!updates.missed, "damage of a screen that was never lit");
+	show_size(1024, 768);
+	send_all(sent);
+	dirty(1000, 700, 1024, 768);
+	/* rectangles of the larger screen are not those of the smaller one */
+	show_size(640, 480);
+	CHECK(updates.dirt.count == 1 && updates.dirt.rect[0].x2 == 640 &&
+	      updates.dirt.rect[0].y2 == 480, "all of another size");
+	dark.active = 0;
+	synv_updates_situation(&updates, &dark);
+	CHECK(updates.missed == SYNV_UPDATE_SITUATION && !updates.dirt.count,
+	      "a dark screen: 0x%x", updates.missed);
+	dirty(0, 0, 5, 5);
+	synv_updates_sent(&updates, SYNV_UPDATE_SITUATION);
+	CHECK(!updates.missed, "damage of a dark screen");
+	synv_updates_situation(&updates, &dark);
+	CHECK(!updates.missed, "dark twice");
+	show_size(640, 480);
+	CHECK(updates.missed == (SYNV_UPDATE_SITUATION | SYNV_UPDATE_DIRT),
+	      "lit again: 0x%x", updates.missed);
+	send_all(sent);
+	show_size(640, 480);
+	synv_updates_position(&updates, 0, 0);
+	send_all(sent);
+	synv_updates_position(&updates, 0, 0);
+	CHECK(!updates.missed, "the same mode and position");
+}
+
+static void test_updates_features(void)
+{
+	struct synthvid_feature_change few = { 0 };
+
+	memset(&updates, 0, sizeof(updates));
+	show_size(640, 480);
+	synv_updates_all_missed(&updates);
+	CHECK(synv_updates_next(&updates, &few) == SYNV_UPDATE_SITUATION,
+	      "a mode is always sent");
+	synv_updates_sent(&updates, SYNV_UPDATE_SITUATION);
+	CHECK(!synv_updates_next(&updates, &few), "and nothing else");
+	few.dirt = 1;
+	CHECK(synv_updates_next(&updates, &few) == SYNV_UPDATE_DIRT, "damage");
+	few.pointer_position = 1;
+	CHECK(synv_updates_next(&updates, &few) == SYNV_UPDATE_POSITION,
+	      "position");
+	few.pointer_shape = 1;
+	CHECK(synv_updates_next(&updates, &few) == SYNV_UPDATE_SHAPE, "shape");
+}
+
 int main(void)
 {
 	tap_test("messages of every length", test_short);
@@ -447,5 +656,11 @@ int main(void)
 	tap_test("a pointer's alpha", test_pointer_alpha);
 	tap_test("a pointer's messages", test_pointer_parts);
 	tap_test("another pointer", test_pointer_same);
+	tap_test("the states of a display", test_states);
+	tap_test("a host that stops reading", test_reader);
+	tap_test("the order of what was missed", test_updates_order);
+	tap_test("what is missed in a pause", test_updates_pause);
+	tap_test("modes and damage that were missed", test_updates_modes);
+	tap_test("what the host does not want", test_updates_features);
 	return tap_done();
 }

@@ -26,13 +26,15 @@ UNIT_CFLAGS_test_stall := -Itests/unit/kernel -Ichannel -DSYNTHIO_OWN_NAMES \
 	-Wno-unused-parameter
 UNIT_SCSI_SRCS := $(patsubst %,host/%.c,scsi scsi_inquiry scsi_mode \
 	profile)
-UNIT_SRCS_test_sbc := drivers/block/sbc.c
+UNIT_SRCS_test_sbc := drivers/block/sbc.c drivers/block/sense.c
+UNIT_SRCS_test_block_state := drivers/block/state.c
 UNIT_SRCS_test_identify := drivers/block/identify.c drivers/block/sbc.c \
+	drivers/block/sense.c \
 	$(UNIT_SCSI_SRCS)
 UNIT_SRCS_test_keyboard := drivers/input/keyboard_message.c
 UNIT_SRCS_test_mouse := drivers/input/message.c
 UNIT_SRCS_test_video := drivers/video/message.c drivers/video/damage.c \
-	drivers/video/pointer.c
+	drivers/video/pointer.c drivers/video/state.c drivers/video/updates.c
 UNIT_SRCS_test_rndis := drivers/net/rndis.c
 UNIT_SRCS_test_net_state := drivers/net/state.c
 UNIT_SRCS_stress_ring := channel/ring.c host/ring.c
@@ -84,8 +86,10 @@ UNIT_NAMES := $(patsubst tests/unit/%.c,%,$(sort \
 	$(wildcard tests/unit/test_*.c tests/unit/stress_*.c)))
 UNIT_HDRS := $(wildcard tests/unit/*.h tests/unit/kernel/*/*.h \
 	channel/ring*.h channel/host_state.h channel/trace.h drivers/block/sbc*.h drivers/block/identify.h \
-	drivers/input/*message*.h drivers/video/message*.h \
+	drivers/block/state.h \
+	drivers/input/*message*.h drivers/input/state.h drivers/video/message*.h \
 	drivers/video/damage.h drivers/video/pointer.h \
+	drivers/video/state.h drivers/video/updates.h \
 	drivers/net/rndis*.h host/*.h \
 	include/synthio/*.h)
 UNIT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -g -Wall -Wextra -Werror -Iinclude

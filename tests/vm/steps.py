@@ -9,6 +9,7 @@ import base64
 import hashlib
 import os
 import re
+import signal
 import struct
 import time
 
@@ -70,6 +71,32 @@ def disk(g, lun):
     name = wait_for(g, f"basename $(ls -d {where}) && test -b /dev/$(basename "
                     f"{where})", f"no disk of LUN {lun}")
     return name.split()[0]
+
+
+def takes_over(driver, unloads, begin):
+    """Makes a step that puts another driver in the place of g.driver, on a channel that
+    is loaded anew; nothing of the steps before is kept."""
+    def test(g):
+        unloads(g)
+        g.driver = driver
+        g.tool = None
+        g.notes.clear()
+        return begin(g)
+    return test
+
+
+def paused(g, seconds, work):
+    """The host does not run for so many seconds, and at least while work() does, which
+    therefore waits for nothing of the host. Returns what work() returns."""
+    pid = g.host_pid()
+    start = time.monotonic()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        found = work()
+        time.sleep(max(0, start + seconds - time.monotonic()))
+        return found
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def forget_files(g):

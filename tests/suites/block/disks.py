@@ -19,7 +19,7 @@ import random
 import re
 import shutil
 
-from lib import (BlockGuest, contents, controller, disk, disk_goes, fill,
+from lib import (BlockGuest, console_says, contents, controller, disk, disk_goes, fill,
                  fio_verify, host_counts, Load, LONG, Lun, MB, memory,
                  nothing_leaked, OWN, pattern, queue, same_bytes, same_data,
                  wait_for)
@@ -207,15 +207,20 @@ def udev_links(g):
 
 def mixed_refused(g):
     """A controller with a DVD drive is left alone, and the log says why."""
-    assert re.search(r"target 0 LUN 0 is of type 5, no disk: the controller is"
+    assert re.search(r"target 0 LUN 0 is of type 5, not a disk: the controller is"
                      r" left to hv_storvsc", g.console_text()), g.tail()
     assert not g.run(g.driver.find("c2-1") + "; true").out.strip()
 
 
 def mixed_taken(g):
-    """... and taken with mixed=1, but for the DVD drive."""
+    """... and used with ignore_non_disks=1, or its old name, but for the drive."""
     g.driver.unload(g)
+    at = len(g.console_text())
     g.driver.load(g, "mixed=1")
+    disk(g, "c2-1")
+    console_says(g, at, r"the parameter mixed is now ignore_non_disks")
+    g.driver.unload(g)
+    g.driver.load(g, "ignore_non_disks=1")
     dev = disk(g, "c2-1")
     g.run(f"dd if=/dev/{dev} of=/dev/null bs=1M iflag=direct")
     ctrl = controller(g, dev)
@@ -465,7 +470,7 @@ def rescind(g):
     after = g.run("ls /sys/bus/*vmbus/devices | wc -l").out
     assert before == after, f"{before} devices before, {after} after"
     nothing_leaked(g)
-    assert "kept for ever" not in g.console_text()[start_:]
+    assert "quarantined" not in g.console_text()[start_:]
 
 
 def rescind_now(g):
@@ -602,7 +607,7 @@ def main():
             ("resize under load", resize), *CHANGES,
             ("rescinds without warning", rescind_now),
             ("unbind under load", unbind), ("a slow disk", slow_disk),
-            ("mixed=1 takes it", mixed_taken),
+            ("ignore_non_disks=1 uses it", mixed_taken),
             (f"{LOADS} loads leave nothing behind", loads),
             ("unload", unload_busy))
 

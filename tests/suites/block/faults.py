@@ -9,12 +9,14 @@ Nothing here may hang, oops or hit another disk; each test ends with a look at
 those. docs/faults.md says what the host can do wrong.
 """
 
+import os
 import re
+import signal
 
 from lib import (attribute, BlockGuest, channels, console_says, contents,
-                 controller, DEBUGFS, disk, fill, GuestError, host_counts,
-                 Load, Lun, nothing_leaked, OWN, pattern, queue, same_data,
-                 wait_for)
+                 controller, DEBUGFS, disk, disk_goes, fill, GuestError,
+                 host_counts, Load, LONG, Lun, nothing_leaked, OWN, pattern, queue,
+                 same_data, wait_for)
 from tap import Tap
 
 IO = "Input/output error"
@@ -107,17 +109,17 @@ ERRORS = (
 # What a completion can be instead of right: fault, errno's text or None, how
 # many packets are no good, and what the log says of them
 BAD = (
-    ("duplicate", None, 1, "a completion of nothing"),
-    ("duplicate times=5", None, 4, "a completion of nothing"),
-    ("wrong-id then=right", None, 1, "a completion of nothing"),
-    ("wrong-id xor=0x100000000 then=right", None, 1, "a completion of nothing"),
+    ("duplicate", None, 1, "a completion without a request"),
+    ("duplicate times=5", None, 4, "a completion without a request"),
+    ("wrong-id then=right", None, 1, "a completion without a request"),
+    ("wrong-id xor=0x100000000 then=right", None, 1, "a completion without a request"),
     ("wrong-id xor=0x10000000000 then=right", None, 1,
-     "a completion of nothing"),
+     "a completion without a request"),
     ("wrong-id xor=0xffff0000 then=right", None, 1,
-     "an answer that nobody waits for"),
-    ("unknown-id", None, 1, "a completion of nothing"),
-    ("unknown-id id=0", None, 1, "a completion of nothing"),
-    ("unknown-id id=0xffff0001", None, 1, "an answer that nobody waits for"),
+     "an answer without a command"),
+    ("unknown-id", None, 1, "a completion without a request"),
+    ("unknown-id id=0", None, 1, "a completion without a request"),
+    ("unknown-id id=0xffff0001", None, 1, "an answer without a command"),
     ("short len=0", IO, 1, "a malformed completion"),
     ("short len=8", IO, 1, "a malformed completion"),
     ("short len=24", IO, 1, "a malformed completion"),
@@ -368,7 +370,7 @@ def bad_completions(g):
         times = sum(r[2] for r in BAD if r[3] == said)
         assert trace.count(said) == times, f"{said}, {times} times:\n{trace}"
     # not each of them: the log's rate is limited
-    console_says(g, at, r"channel 0: a completion of nothing from the host")
+    console_says(g, at, r"channel 0: a completion without a request from the host")
     healthy(g)
 
 
@@ -431,7 +433,7 @@ def late_write(g):
     fault(g, "c0", "late ms=4500 op=write lun=0 lba=64-71")
     job = g.spawn("tr '\\0' A </dev/zero | dd iflag=fullblock bs=4k count=1"
                   f" seek=8 oflag=direct of=/dev/{dev}", 60)
-    console_says(g, at, r"the host does not answer: WRITE of 4096 bytes at "
+    console_says(g, at, r"the host has not answered WRITE of 4096 bytes at "
                  r"sector 64", 30)
     assert job.wait().rc == 0
     assert attribute(g, dev, "timeouts") >= 1
@@ -439,7 +441,7 @@ def late_write(g):
     assert pattern(g, f"/dev/{dev}", 1, ord("B"), seek=8).rc == 0
     assert contents(g, lun)[32768:36864] == b"B" * 4096
     assert host_counts(g, "c0-0")["writes"] == before + 2
-    said = re.findall(r"the host does not answer", g.console_text()[at:])
+    said = re.findall(r"the host has not answered", g.console_text()[at:])
     assert len(said) == 1, said
     healthy(g)
 
@@ -456,7 +458,8 @@ def late_reset(kind):
         fault(g, "c0", f"{kind} op=write lun=0 lba=64-71")
         g.run("tr '\\0' C </dev/zero | dd iflag=fullblock bs=4k count=1 seek=8"
               f" oflag=direct of=/dev/{dev}", 60)
-        console_says(g, at, r"the host has let go; 1 requests are sent again")
+        console_says(g, at, r"the host has confirmed the close; 1 requests are sent "
+                     r"again")
         assert contents(g, lun)[32768:36864] == b"C" * 4096
         assert pattern(g, f"/dev/{dev}", 1, ord("D"), seek=8).rc == 0
         g.ctl("fault", "c0", "release")
@@ -497,6 +500,125 @@ def reset_busy(g):
     healthy(g)
 
 
+# -- resets that fail ---------------------------------------------------------
+
+def reset_fails(faults, state, said, requests_fail):
+    """Makes a test: a reset meets faults, and is tried again until it works.
+
+    state: of the controller meanwhile
+    said: what the log says
+    """
+    def test(g):
+        dev = disk(g, "c0-0")
+        path, at = controller(g, dev), len(g.console_text())
+        load = None if requests_fail else Load(g, dev, verify=True,
+                                               opts="--size=8m")
+        for text in faults:
+            fault(g, "c0", text)
+        assert g.sh(f"echo 1 >{path}/synth_blk/reset", 60).rc
+        g.run(f"grep -qxE '{state}|resetting' {path}/synth_blk/controller_state")
+        console_says(g, at, said)
+        if requests_fail:
+            assert outcome(g, dev, "read")[0] == IO
+        g.ctl("fault", "c0", "clear")
+        wait_for(g, f"grep -qx live {path}/synth_blk/controller_state",
+                 "it is not tried again", 60)
+        if load:
+            load.flows(100)
+            load.ends_well()
+        nothing_leaked(g)
+        healthy(g)
+    return test
+
+
+def revived(g):
+    """A controller that has failed: a write to reset revives it at once."""
+    dev = disk(g, "c0-0")
+    path = controller(g, dev)
+    fault(g, "c0", "handshake step=begin fault=fail count=forever")
+    for _ in range(3):
+        assert g.sh(f"echo 1 >{path}/synth_blk/reset", 60).rc
+    g.ctl("fault", "c0", "clear")
+    g.run(f"echo 1 >{path}/synth_blk/reset", 60)
+    assert g.run(f"cat {path}/synth_blk/controller_state").out == "live\n"
+    healthy(g)
+
+
+def in_state(g, dev, lun, state):
+    """Waits until a disk of a controller is in a state."""
+    name = controller(g, dev).rsplit("/", 1)[1]
+    wait_for(g, f"grep -q 'LUN {lun}, {state},' {DEBUGFS}/{name}/disks",
+             f"LUN {lun} is not {state}")
+
+
+def unproved(g):
+    """After a reset nothing is written to a unit that does not tell its serial
+    number; its neighbour is not kept waiting."""
+    dev, other, at = disk(g, "c0-0"), disk(g, "c0-1"), len(g.console_text())
+    fault(g, "c0", "lost op=0x12 page=80 lun=0 count=forever")
+    before = host_counts(g, "c0-0")["writes"]
+    reset(g, dev)
+    job = g.spawn(WRITE.format(dev, 0), 120)
+    in_state(g, other, 1, "live")
+    assert outcome(g, other, "read") == (None, 0, 0)
+    console_says(g, at, r"nothing is written to it before it does")
+    in_state(g, dev, 0, "checking")
+    assert not job.done() and host_counts(g, "c0-0")["writes"] == before
+    g.ctl("fault", "c0", "clear")
+    in_state(g, dev, 0, "live")
+    assert job.wait().rc == 0
+    assert host_counts(g, "c0-0")["writes"] == before + 1
+    g.ctl("fault", "c0", "release")
+    healthy(g)
+
+
+def replaced(g):
+    """After a reset another unit is in the place of one: no write reaches it."""
+    dev, at = disk(g, "c0-0"), len(g.console_text())
+    before = host_counts(g, "c0-0")["writes"]
+    fault(g, "c0", "lost op=write lun=0")
+    job = g.spawn("export LC_ALL=C; " + WRITE.format(dev, 0), 120)
+    wait_for(g, f"test $(awk '{{ print $9 }}' /sys/block/{dev}/stat) = 1",
+             "no write is on its way")
+    fault(g, "c0", "answer op=0x12 page=80 lun=0 count=forever"
+          " hex=0080000561424344" "45")
+    reset(g, dev)
+    console_says(g, at, r"after a reset another unit is in the unit's place")
+    done = job.wait()
+    assert done.rc and (GONE in done.out or IO in done.out), done.out
+    disk(g, "aBCDE")
+    assert host_counts(g, "c0-0")["writes"] == before
+    g.ctl("fault", "c0", "clear")
+    g.ctl("fault", "c0", "release")
+    g.run(f"echo 1 >{controller(g, disk(g, 'c0-1'))}/synth_blk/rescan")
+    disk(g, "c0-0")
+    healthy(g)
+
+
+def scan_unanswered(g):
+    """A scan without answers is repeated until there are some; however many of them
+    were lost, that does not end hot-plug."""
+    path = controller(g, disk(g, "c1-0"))
+    said = f"{DEBUGFS}/{os.path.basename(path)}/channels"
+    g.ctl("remove", "c1", "1")
+    disk_goes(g, "c1-1")
+    # each command of the scan that a unit gets
+    for op in ("0xa0", "0x12"):
+        fault(g, "c1", f"lost op={op} count=forever")
+    g.ctl("add", g.option(g.lun("c1-1")))
+    g.run(f"echo 1 >{path}/synth_blk/rescan")
+    # with 64 or more the driver takes its time for each one that is added
+    wait_for(g, f"grep -qE '{'6[4-9]' if LONG else '[3-9]'} commands"
+             f" unanswered' {said}", "nothing is lost", 200)
+    g.ctl("fault", "c1", "clear")
+    disk(g, "c1-1", 120)
+    g.ctl("fault", "c1", "release")
+    wait_for(g, f"grep -q ' 0 commands unanswered' {said} ||"
+             f" {{ echo 1 >{path}/synth_blk/rescan; false; }}",
+             "buffers are not given back", 60)
+    healthy(g)
+
+
 # -- a controller that can't be set up ----------------------------------------
 
 def binder(g, serial="c1-0"):
@@ -529,7 +651,7 @@ HANDSHAKE = (
     ("begin", "short len=8", False, r"\(begin\): the host's answer is nonsense"),
     ("begin", "duplicate", True, None),
     ("begin", "wrong-id then=right", True, None),
-    ("version", "fail count=forever", False, r"speaks no version of storvsp"),
+    ("version", "fail count=forever", False, r"has no version of storvsp"),
     ("version", "fail", True, r"storvsp 6\.0"),
     ("version", "lost", False, r"\(version\): no answer from the host"),
     ("version", "operation value=3", False, r"\(version\): .* nonsense"),
@@ -573,7 +695,7 @@ PROMISES = (
     ("report report-max-transfer=4095", False, r"takes 4095 bytes"),
     ("report report-max-transfer=4096", True, None),
     ("report report-max-transfer=4294967295", True, None),
-    ("report max-version=2.0", False, r"speaks no version of storvsp"),
+    ("report max-version=2.0", False, r"has no version of storvsp"),
     ("report max-version=4.2", True, r"storvsp 4\.2"),
     ("report max-version=5.1", True, r"storvsp 5\.1"),
     ("report report-channels=8 offer-subchannels=0", True,
@@ -722,7 +844,7 @@ def planned_and_gone(g):
     g.ctl("remove", "c1", "0")
     assert job.wait().rc == 0
     has_unit(g, name, 1)
-    console_says(g, at, r"target 0 LUN 0 was taken away")
+    console_says(g, at, r"target 0 LUN 0 was removed by the host")
     g.ctl("fault", "c1", "clear")
     g.ctl("add", g.option(g.lun("c1-0")))
     healthy(g)
@@ -740,10 +862,10 @@ def remove_unanswered(g):
              "no write is on its way")
     at = len(g.console_text())
     g.run(f"echo {name} >{path}/unbind", 60)
-    console_says(g, at, r"no answer from the host for 3 s: given up")
+    console_says(g, at, r"the host has not answered for 3 s: requests fail")
     done = job.wait()
     assert done.rc and (IO in done.out or GONE in done.out), done.out
-    assert "kept for ever" not in g.console_text()[at:]
+    assert "quarantined" not in g.console_text()[at:]
     g.ctl("fault", "c1", "clear")
     g.run(f"echo {name} >{path}/bind")
     nothing_leaked(g)
@@ -755,6 +877,34 @@ def unload(g):
     g.run("rmmod synth_blk", 60)
     nothing_leaked(g)
     g.driver.load(g, "host_timeout=3")
+    healthy(g)
+
+
+def quarantine(g):
+    """A removal during a pause that the bus does not wait out: pages are kept, until
+    the host has closed the device after all."""
+    path, name = binder(g, "c0-0")
+    dev, pid = disk(g, "c0-0"), g.host_pid()
+    limit = "/sys/module/synth_vmbus/parameters/stall_timeout"
+    before = g.run(f"cat {limit}; echo 1 >{limit}").out.split()[0]
+    g.allow.append(r"pages (are lost|leaked)")
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        job = g.spawn(f"dd if=/dev/{dev} of=/dev/null bs=64k count=1"
+                      " iflag=direct", 300)
+        wait_for(g, f"test $(awk '{{ print $9 }}' /sys/block/{dev}/stat) = 1",
+                 "no read is on its way")
+        at = len(g.console_text())
+        g.run(f"echo {name} >{path}/unbind", 120)
+        console_says(g, at, r"16 pages are quarantined")
+        assert job.wait().rc
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    g.run(f"echo {before} >{limit}; until echo {name} >{path}/bind; do"
+          " sleep 1; done", 60)
+    console_says(g, at, r"16 pages are given back")
+    kept = f"{controller(g, disk(g, 'c0-0'))}/synth_blk/quarantined_pages"
+    assert g.run(f"cat {kept}").out == "0\n"
     healthy(g)
 
 
@@ -772,7 +922,7 @@ def host_dies(g):
     g.kill_host()
     console_says(g, at, r"host does not respond", 30)
     g.run(f"echo {name} >{path}/unbind", 120)
-    console_says(g, at, r"16 pages are kept for ever")
+    console_says(g, at, r"16 pages are quarantined")
     assert job.wait().rc
     g.run("rmmod synth_blk", 120)
     assert g.run("echo alive").out.strip() == "alive"
@@ -798,12 +948,23 @@ def main():
             ("a late write is sent again", late_reset("late ms=3000")),
             ("a lost write is sent again", late_reset("lost")),
             ("resets under load", reset_busy),
+            ("a reset without an answer", reset_fails(
+                ["handshake step=begin fault=lost"], "recovering",
+                r"requests wait, and it is tried again", False)),
+            ("a reset that is refused", reset_fails(
+                ["handshake step=begin fault=fail count=2"], "failed",
+                r"requests fail; it is tried again", True)),
+            ("a reset revives", revived),
+            ("an identity that is not proved", unproved),
+            ("another unit after a reset", replaced),
+            ("a scan without an answer", scan_unanswered),
             ("steps of the initialisation", handshakes),
             ("properties", promises), ("what units say of themselves", lies),
             ("a silent unit", silent_unit),
             ("planned, and gone", planned_and_gone),
             ("removal without answers", remove_unanswered),
-            ("unload", unload), ("synthhost dies", host_dies))
+            ("unload", unload), ("a removal during a pause", quarantine),
+            ("synthhost dies", host_dies))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from lib import (BlockGuest, channels, console_says, controller, disk,
                  fio_verify, LONG, Lun, nothing_leaked, OWN, same_data,
                  wait_for)
 from guest import _child
+from pauses import moments, refusals
 from tap import Tap
 
 SECONDS = 20 if LONG else 3
@@ -151,7 +152,7 @@ def nobody_polls(g):
              "requests are stuck", 60)
     g.run(f"echo 30000 >/sys/block/{dev}/queue/io_timeout")
     g.ctl("fault", "c0", "clear")
-    assert "does not answer" not in g.console_text()[at:]
+    assert "has not answered" not in g.console_text()[at:]
     same_data(g, "c0-0")
 
 
@@ -217,7 +218,7 @@ def wrong_parameters(g):
     out = g.run(f"modinfo -p {ko}").out
     names = set(re.findall(r"^(\w+):", out, re.M))
     assert {"queues", "poll_queues", "queue_depth", "ring_size", "mixed",
-            "timeout", "host_timeout", "reset_after"} == names, out
+            "ignore_non_disks", "timeout", "host_timeout", "reset_after"} == names, out
     g.driver.load(g, "queues=1 queue_depth=1")
     disk(g, "c0-0")
     verify(g)
@@ -237,7 +238,9 @@ def main():
             ("each CPU has its channel", each_carries),
             ("all channels at once", verify_jobs),
             ("io_uring polls", polls),
-            ("nobody polls any more", nobody_polls))
+            ("nobody polls any more", nobody_polls),
+            ("a paused host: nothing is begun", refusals),
+            ("a host that pauses at any moment", moments((1, 6), 1)))
         tap.guest(
             "one CPU", make_guest("block-one", 3, smp=1, limit=600),
             ("loads", loads("")), ("one queue", queues_are(1, 0)),

@@ -5,22 +5,13 @@ the kernel's VMBus, then with the distribution's, unmodified. What passes with b
 shows that the host is right.
 """
 
-from mouse import begin, Driver, MouseGuest, SAME, unloads
+from mouse import begin, Driver, MouseGuest, pauses, SAME, unloads
 import keys
-from steps import LONG
+from steps import LONG, takes_over
 from tap import Tap
 
 STOCK = Driver("stock", True)
 HID_HYPERV = Driver("stock", False)
-
-
-def takes_over(driver):
-    """Makes a step to another driver, on a channel that is loaded anew."""
-    def test(g):
-        unloads(g)
-        g.driver = driver
-        begin(g)
-    return test
 
 
 def main():
@@ -30,8 +21,14 @@ def main():
                   *(SAME if LONG else SAME[:2] + SAME[5:6]),
                   *keys.SAME[:2], ("hyperv-keyboard and ours take turns",
                                    keys.hand_over),
-                  ("hid-hyperv takes over", takes_over(HID_HYPERV)),
-                  *SAME[1:], ("all unloads", unloads))
+                  *((("pauses of the host", pauses),
+                     ("pauses of the keyboard's host", keys.pauses),
+                     ("pauses of hyperv-keyboard's host", keys.their_pauses))
+                    if LONG else ()),
+                  ("hid-hyperv takes over", takes_over(HID_HYPERV, unloads, begin)),
+                  *SAME[1:],
+                  *((("pauses of its host", pauses),) if LONG else ()),
+                  ("all unloads", unloads))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import re
 import struct
 import time
 
-from steps import sleep_idle, sleep_to, type_keys, wait_for
+from steps import LONG, paused, sleep_idle, sleep_to, type_keys, wait_for
 
 KEYBOARD = "f912ad6d-2b17-48ea-bd65-f927a61c7684"
 DEVICE = f"$(dirname $(grep -li {KEYBOARD} /sys/bus/vmbus/devices/*/class_id))"
@@ -91,28 +91,15 @@ def characters(g):
 
 def leds(g):
     """A program lights the LEDs: the host knows."""
-    def light(*values):
-        events = b"".join(struct.pack("<QQHHi", 0, 0, 17, code, value)
-                          for code, value in enumerate(values))
-        events += struct.pack("<QQHHi", 0, 0, 0, 0, 0)
-        g.run(f"echo {base64.b64encode(events).decode()} | base64 -d"
-              f" >/dev/input/{node(g)}")
-
-    def told(what):
-        deadline = time.monotonic() + 20 * g.scale
-        while f"LEDs: {what}\n" not in g.ctl("status") + "\n":
-            assert time.monotonic() < deadline, g.ctl("status")
-            time.sleep(0.1)
-
     for values, what in (((0, 0, 0), "none"), ((1, 0, 0), "num"),
                          ((0, 1, 1), "caps scroll"),
                          ((1, 1, 1), "num caps scroll")):
-        light(*values)
-        told(what)
+        light(g, *values)
+        lit(g, what)
     # and a host that has forgotten them
     g.run(f"d=$(basename {DEVICE}); cd /sys/bus/vmbus/drivers/{OURS} &&"
           " echo $d >unbind && echo $d >bind")
-    told("none")
+    lit(g, "none")
     works(g)
 
 
@@ -209,6 +196,84 @@ def panics(g):
     g.wait_console("end Kernel panic", 60, at)
     said = g.console_text()[at:]
     assert not re.search("soft lockup|hard LOCKUP|recursive locking", said), said
+
+
+def light(g, *values):
+    """A program sets the LEDs: num, caps, scroll."""
+    events = b"".join(struct.pack("<QQHHi", 0, 0, 17, code, value)
+                      for code, value in enumerate(values))
+    events += struct.pack("<QQHHi", 0, 0, 0, 0, 0)
+    g.run(f"echo {base64.b64encode(events).decode()} | base64 -d"
+          f" >/dev/input/{node(g)}")
+
+
+def lit(g, what):
+    """Waits until the host knows which LEDs are on."""
+    deadline = time.monotonic() + 20 * g.scale
+    while f"LEDs: {what}\n" not in g.ctl("status") + "\n":
+        assert time.monotonic() < deadline, g.ctl("status")
+        time.sleep(0.1)
+
+
+PAUSES = (1, 4, 6, 8, 12, 16, 40, 90) if LONG else (8,)
+
+
+def pauses(g):
+    """The host is paused: afterwards keys come, and the host gets the LEDs."""
+    for i, seconds in enumerate(PAUSES):
+        def work(i=i):
+            # more than the ring has room for, unless only the last ones are kept
+            for _ in range(3):
+                light(g, 0, 0, 0)
+                light(g, 1, 1, 1)
+            light(g, i % 2, 1, 0)
+
+        paused(g, seconds, work)
+        lit(g, "num caps" if i % 2 else "caps")
+        works(g)
+    light(g, 0, 0, 0)
+    lit(g, "none")
+    return f"of {', '.join(map(str, PAUSES))} s"
+
+
+def their_pauses(g):
+    """The distribution's driver goes on after a pause. Ours has the keyboard before and
+    afterwards."""
+    drivers = "/sys/bus/vmbus/drivers"
+    g.run(f"modprobe {THEIRS}; d=$(basename {DEVICE}); echo $d >{drivers}/{OURS}/unbind"
+          f" && echo $d >{drivers}/{THEIRS}/bind", 60)
+    for seconds in PAUSES:
+        paused(g, seconds, lambda: None)
+        works(g, THEIRS)
+    g.run(f"d=$(basename {DEVICE}); echo $d >{drivers}/{THEIRS}/unbind"
+          f" && echo $d >{drivers}/{OURS}/bind && rmmod {THEIRS}", 60)
+    works(g)
+
+
+def silent_start(g, device, module, back):
+    """A device whose host does not answer at its probe is connected when it does."""
+    drivers = f"/sys/bus/vmbus/drivers/{module}"
+    name = g.run(f"basename {device}").out.strip()
+    g.run(f"echo {name} >{drivers}/unbind", 60)
+
+    def work():
+        wait_for(g, "grep -q stalled /sys/kernel/debug/synth_vmbus/connection",
+                 "the bus does not notice", 60)
+        g.run(f"echo {name} >{drivers}/bind", 60)
+        state = g.run(f"cat /sys/kernel/debug/{module}/{name}").out
+        assert "state: closed" in state, state
+
+    g.run("grep -q ' /sys/kernel/debug ' /proc/mounts ||"
+          " mount -t debugfs debugfs /sys/kernel/debug")
+    paused(g, 0, work)
+    wait_for(g, f"grep -q 'state: live' /sys/kernel/debug/{module}/{name}",
+             "not connected", 60)
+    back(g)
+
+
+def silent_keyboard(g):
+    """The same of the keyboard."""
+    silent_start(g, DEVICE, OURS, works)
 
 
 SAME = (("a keyboard comes, and what is typed", comes),

@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import keys                 # noqa: E402
 from guest import Guest     # noqa: E402
 from steps import forget_files, load_swap, nothing_leaked, own_user_space, \
-    sleep_idle, sleep_on_disk, sleep_to, swap_disk, wait_for    # noqa: E402
+    paused, sleep_idle, sleep_on_disk, sleep_to, swap_disk, wait_for    # noqa: E402
 from tap import Tap         # noqa: E402
 
 SYN, KEY, REL, ABS, MSC = 0, 1, 2, 3, 4
@@ -378,6 +378,40 @@ def hidraw(g):
     works(g, 12000)
 
 
+def pauses(g):
+    """The host is paused: afterwards reports come, and none is lost or repeated."""
+    for i, seconds in enumerate(keys.PAUSES):
+        g.ctl("move", "1", "1")
+        events = Events(g)
+        g.ctl("move", "50", "60")
+        paused(g, seconds, lambda: None)
+        g.ctl("move", str(100 + i), "60")
+        events.until([(X, 50), (Y, 60), (X, 100 + i)], f"pause of {seconds} s")
+        events.end()
+    return f"of {', '.join(map(str, keys.PAUSES))} s"
+
+
+def silent_start(g):
+    """A mouse whose host does not answer at first is connected when it does."""
+    keys.silent_start(g, DEVICE, g.driver.module, lambda g: works(g, 13000))
+
+
+def stalled_sleep(g):
+    """No hibernation begins while the host is paused; the next one succeeds."""
+    def work():
+        wait_for(g, "grep -q stalled /sys/kernel/debug/synth_vmbus/connection",
+                 "the bus does not notice", 60)
+        g.run("echo devices >/sys/power/pm_test; ! echo disk >/sys/power/state", 90)
+
+    g.run("grep -q ' /sys/kernel/debug ' /proc/mounts ||"
+          " mount -t debugfs debugfs /sys/kernel/debug")
+    paused(g, 0, work)
+    works(g, 14000)
+    keys.works(g)
+    sleep_to(g, "devices")
+    works(g, 15000)
+
+
 def unloads(g):
     """Driver and channel go."""
     g.run("! grep -q ^synth_keyboard /proc/modules || rmmod synth_keyboard;"
@@ -409,6 +443,10 @@ def main():
                   ("repeated and late messages", repeated),
                   *keys.SAME, ("wrong messages of the keyboard", keys.hostile),
                   ("keyboard driver loop", keys.reload),
+                  ("pauses of the host", pauses),
+                  ("a host that does not answer at first", silent_start),
+                  ("pauses of the keyboard's host", keys.pauses),
+                  ("a keyboard's host that does not answer", keys.silent_keyboard),
                   ("all unloads", unloads),
                   ("both come again", comes_again),
                   ("SysRq, and a panic by it", keys.panics))
@@ -420,6 +458,7 @@ def main():
                   ("hibernation", hibernates),
                   ("the keyboard after hibernation", keys.hibernates),
                   ("hibernation to a disk, resume in another QEMU", real_image),
+                  ("no hibernation while the host is paused", stalled_sleep),
                   ("another mouse after hibernation", another))
 
 

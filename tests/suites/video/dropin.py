@@ -4,19 +4,11 @@
 kernel's VMBus, then with the distribution's hyperv_drm, unmodified.
 """
 
-from display import begin, BOTH, cursor, damage, unloads, unplug
+from display import begin, BOTH, cursor, damage, pauses, their_pauses, unloads, \
+    unplug
 from lib import HYPERV_DRM, STOCK, VideoGuest
-from steps import LONG
+from steps import LONG, takes_over
 from tap import Tap
-
-
-def takes_over(driver):
-    """Makes a step to another driver, on a channel that is loaded anew."""
-    def test(g):
-        unloads(g)
-        g.driver, g.tool = driver, None
-        begin(g)
-    return test
 
 
 def main():
@@ -25,9 +17,12 @@ def main():
         tap.guest("drop-in", VideoGuest("video-stock", STOCK),
                   *(BOTH if LONG else BOTH[:1] + BOTH[2:3]),
                   ("damage", damage), ("the pointer", cursor),
+                  *((("pauses of the host", pauses),) if LONG else ()),
                   ("it goes while in use", unplug),
-                  ("hyperv_drm takes over", takes_over(HYPERV_DRM)),
-                  *BOTH[1:], ("all unloads", unloads))
+                  ("hyperv_drm takes over", takes_over(HYPERV_DRM, unloads, begin)),
+                  *BOTH[1:],
+                  *((("pauses of its host", their_pauses),) if LONG else ()),
+                  ("all unloads", unloads))
 
 
 if __name__ == "__main__":

@@ -57,24 +57,42 @@ class VideoGuest(Guest):
         self.notes = {}
 
 
-def vram(g):
-    """What our driver says of its VRAM: buffers that lie there, how many have
-    entered and left, pixels that were copied, updates that were put off and
-    rectangles that wait, bytes of room that are used."""
-    said = g.run("grep -q ' /sys/kernel/debug ' /proc/mounts ||"
+def _debugfs(g, name):
+    return g.run("grep -q ' /sys/kernel/debug ' /proc/mounts ||"
                  " mount -t debugfs debugfs /sys/kernel/debug;"
-                 " cat $(ls -d /sys/kernel/debug/dri/*/vram | head -n 1)").out
-    found = {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", said)}
-    found["used"] = int(re.search(r"used (\d+)", said)[1])
-    return found
+                 f" cat $(ls -d /sys/kernel/debug/dri/*/{name} | head -n 1)").out
 
 
-def settle(g):
-    """Waits until the host knows of all that was drawn."""
-    deadline = time.monotonic() + 20 * g.scale
-    while g.driver.ours and vram(g)["waiting"]:
-        assert time.monotonic() < deadline, f"it is not told: {vram(g)}"
+def vram(g):
+    """What our driver says of its VRAM: whether a buffer is resident, how often one
+    moved in or was evicted, pixels that were copied, updates that were deferred,
+    rectangles that are deferred now."""
+    return {k: int(v) for k, v in re.findall(r"(\w+)=(\d+)", _debugfs(g, "vram"))}
+
+
+def state(g):
+    """The state of our driver, what the host has missed, and whether a message is
+    due."""
+    said = _debugfs(g, "host_state")
+    return (re.search(r"state: (\w+)", said)[1],
+            re.search(r"missed: *(.*)", said)[1].split(), "due=1" in said)
+
+
+def settle(g, timeout=20):
+    """Waits until the host has got all that was drawn."""
+    deadline = time.monotonic() + timeout * g.scale
+    while g.driver.ours and (vram(g)["deferred"] or state(g)[2]):
+        assert time.monotonic() < deadline, \
+            f"not all was sent: {vram(g)} {state(g)}"
         time.sleep(0.02)
+
+
+def moves_in(g):
+    """The buffer that is shown moves into the VRAM: two updates show it."""
+    for _ in range(2):
+        g.tool.do("dirty", 0)
+        settle(g)
+    assert vram(g)["resident"], vram(g)
 
 
 def hears_events(g, job):

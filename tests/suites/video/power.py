@@ -8,10 +8,10 @@ and what else is needed lie in memory before the first one.
 
 import os
 
-from lib import hears_events, OWN, VideoGuest, vram
+from lib import hears_events, moves_in, OWN, settle, state, VideoGuest, vram
 from screen import lit, pattern_rows, same_picture, screenshot, shows, Tool
 from steps import BUSYBOX, forget_files, load_swap, own_user_space, \
-    sleep_on_disk, sleep_to, wait_for
+    paused, sleep_on_disk, sleep_to, wait_for
 from tap import Tap
 
 DRMTOOL = "/run/drmtool"
@@ -60,14 +60,14 @@ def as_drawn(g, seed):
 
 def in_vram(g):
     """The program draws in the VRAM, which hosts forget."""
-    assert vram(g)["buffers"], vram(g)
-    g.notes["left"] = vram(g)["left"]
+    moves_in(g)
+    g.notes["evictions"] = vram(g)["evictions"]
 
 
 def goes_on(g, seed):
     """The program that had the card open draws another picture, and flips."""
-    assert vram(g)["left"] > g.notes["left"], vram(g)
-    in_vram(g)
+    assert vram(g)["evictions"] > g.notes["evictions"], vram(g)
+    assert vram(g)["resident"] and state(g)[0] == "live", (vram(g), state(g))
     g.tool.do("draw", 0, 0, 800, 600, seed)
     same_picture(screenshot(g), pattern_rows(800, 600, seed), "not told of")
     g.tool.do("dirty", 0)
@@ -98,6 +98,22 @@ def real_image(g):
     sleep_on_disk(g, g.notes["swap"], load_new)
     as_drawn(g, 21)
     goes_on(g, 22)
+
+
+def stalled_sleep(g):
+    """No hibernation begins while the host is paused; the next one succeeds."""
+    def work():
+        wait_for(g, "grep -q stalled /sys/kernel/debug/synth_vmbus/connection",
+                 "the bus does not notice", 60)
+        g.tool.do("draw", 0, 0, 800, 600, 25)
+        g.tool.do("dirty", 0)
+        g.run("echo devices >/sys/power/pm_test; ! echo disk >/sys/power/state", 90)
+
+    paused(g, 0, work)
+    settle(g)
+    as_drawn(g, 25)
+    sleep_to(g, "devices")
+    as_drawn(g, 25)
 
 
 def dark(g):
@@ -160,6 +176,7 @@ def main():
                   ("hibernation, devices", frozen("devices")),
                   ("hibernation, all but the image", frozen("core")),
                   ("hibernation to a disk, resume in another QEMU", real_image),
+                  ("no hibernation while the host is paused", stalled_sleep),
                   ("hibernation of a screen that is off", dark),
                   ("another size after hibernation", resized),
                   ("all unloads", ends))
