@@ -208,6 +208,13 @@ static int channel_enqueue(struct channel *ch, const struct channel_queued *q,
 	ch->queue_bytes += sizeof(*copy) + q->len;
 	ch->want_writable = true;
 	channel_wait_room(ch);
+	/*
+	 * pending_send_sz was written before the guest was shown what lies in front
+	 * of this packet. A guest that made room in between went by the older
+	 * write_index, and does not signal: look for room once more.
+	 */
+	if (!ch->active)
+		channel_activate(ch);
 	return 0;
 }
 

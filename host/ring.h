@@ -137,8 +137,9 @@ int hring_out_init(struct hring *r, void *base, uint32_t bytes);
  * @payload: padded to 8 bytes with zeroes
  *
  * Return: 0; -EAGAIN: no room, pending_send_sz tells the guest to signal when
- * there is (once it sees what is there: publish that); -EMSGSIZE: will never
- * fit; -EPROTO.
+ * there is (once it sees what is there: publish that, and then try once more,
+ * since a guest that made room in between went by the older write_index and does
+ * not signal); -EMSGSIZE: will never fit; -EPROTO.
  */
 int hring_out_put(struct hring *r, uint16_t type, uint16_t flags,
 		  uint64_t trans_id, const void *payload, size_t len);
