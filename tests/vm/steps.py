@@ -102,15 +102,11 @@ def takes_over(driver, unloads, begin):
 def paused(g, seconds, work):
     """The host does not run for so many seconds, and at least while work() does, which
     therefore waits for nothing of the host. Returns what work() returns."""
-    pid = g.host_pid()
     start = time.monotonic()
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with stopped(g):
         found = work()
         time.sleep(max(0, start + seconds - time.monotonic()))
-        return found
-    finally:
-        os.kill(pid, signal.SIGCONT)
+    return found
 
 
 def forget_files(g):
