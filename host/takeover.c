@@ -215,7 +215,7 @@ static void takeover_restore_device(struct bus *bus, struct device *dev)
 	dev->offer_again = s->offer_again;
 	dev->rescinds_late = s->rescinds_late;
 	if (!ops->restore && takeover_was_open(bus, dev))
-		ret = -ENOSYS;
+		ret = -ENOTSUP;
 	if (!ret)
 		ret = takeover_open_device(bus, dev);
 	if (!ret && ops->restore)

@@ -9,6 +9,7 @@
  * what it had in memory is never looked at again, and its files are closed.
  */
 #include <fcntl.h>
+#include <sanitizer/lsan_interface.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,9 +30,6 @@
 #define WRITES		12u
 #define MAX_DEATHS	400u
 #define PATIENCE_NS	60000000000ull
-
-/* What a worker had in memory is lost on purpose */
-void __lsan_disable(void);
 
 static struct fake_guest f;
 static struct fake_channel ch;
@@ -570,6 +568,7 @@ int main(void)
 {
 	int fd;
 
+	/* what a worker had in memory is lost on purpose */
 	__lsan_disable();
 	log_set_level("error");
 	strcpy(disk, "/var/tmp/synthhost-death-XXXXXX");

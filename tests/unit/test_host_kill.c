@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -32,8 +33,9 @@ static struct fake_channel ch;
 static struct fake_packet pkt;
 static uint64_t data;			/* gpa of DEPTH pages */
 static unsigned int wanted_kills = 20;
-static volatile unsigned int kills;
-static volatile bool enough;
+/* shared with the thread that kills */
+static atomic_uint kills;
+static atomic_bool enough;
 static char disk[64], disk_arg[128];
 
 /* --- who kills ----------------------------------------------------------------- */
