@@ -7,7 +7,7 @@
  * them to the guest later, several at once. What finds no room waits in the
  * channel's queue. The guest reads with its interrupt_mask set, as
  * hv_begin_read() and hv_end_read() do, and gives back the room of one packet or
- * of several at once. Memory is x86's (tso.h).
+ * of several at once. Memory is x86's (tso.inc).
  *
  * Code: host/ring.c: ring_out_reserve ring_out_room hring_out_put_headed
  * Code: host/ring.c: hring_out_publish hring_out_no_wait
@@ -32,7 +32,7 @@
  *	look at the room (the guest may have judged by a write_index from before)
  * Mutant: PLAIN_EVENT: the host sets an event flag by a load and a store
  */
-#include "tso.h"
+#include "tso.inc"
 
 #ifndef PACKETS
 #define PACKETS	4

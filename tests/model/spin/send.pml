@@ -4,7 +4,7 @@
  * sleeps while there is something to do: in each run all packets arrive.
  *
  * The guest waits for room with pending_send_sz; the host uses interrupt_mask and
- * need_kick. Memory is x86's (tso.h). What only weaker processors reorder is in
+ * need_kick. Memory is x86's (tso.inc). What only weaker processors reorder is in
  * ../litmus/.
  *
  * Code: channel/ring.c: ring_send_begin ring_send_commit ring_send_wait
@@ -32,7 +32,7 @@
  * Mutant: KICK_LOOK: the host does not look at the signals before it sleeps
  * Mutant: PLAIN_EVENT: the host sets an event flag by a load and a store
  */
-#include "tso.h"
+#include "tso.inc"
 
 #ifndef PACKETS
 #define PACKETS	4
