@@ -6,6 +6,7 @@ what it is about does not happen.
 """
 
 import base64
+import contextlib
 import hashlib
 import os
 import re
@@ -19,6 +20,19 @@ MB = 1 << 20
 BUSYBOX = "/run/vm/busybox"     # in each guest
 # make test LONG=1: each test as long as it deserves; else as short as makes sense
 LONG = os.environ.get("LONG") == "1"
+# seconds for which a host is stopped; the guest's bus notices that after 5
+PAUSES = (6, 12, 40, 90) if LONG else (12,)
+
+
+@contextlib.contextmanager
+def stopped(g):
+    """synthhost is stopped meanwhile, as when a host is paused."""
+    pid = g.host_pid()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def image(g, name, megabytes):
