@@ -17,7 +17,7 @@
  * Code: channel/ring.c: ring_recv_peek ring_recv_commit ring_recv_mask
  * Code: channel/ring.c: ring_recv_unmask
  * Code: channel/ring_api.c: ring_rx_next ring_rx_commit
- * Code: channel/connection.c: events_scan
+ * Code: channel/message.c: events_scan
  * Code: channel/ivshmem_post.c: ivshmem_signal_event ivshmem_kick
  *
  * Long: PACKETS=5

@@ -9,7 +9,7 @@
  *
  * Code: channel/ring.c: ring_send_begin ring_send_commit ring_send_wait
  * Code: channel/ring.c: ring_send_wait_end ring_send_room
- * Code: channel/connection.c: events_scan
+ * Code: channel/message.c: events_scan
  * Code: channel/ivshmem_post.c: ivshmem_signal_event ivshmem_kick
  * Code: host/ring.c: hring_in_init hring_in_ready hring_in_read hring_in_commit
  * Code: host/ring.c: hring_in_mask ring_in_avail
