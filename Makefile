@@ -31,16 +31,17 @@ GUEST_KERNEL := $(if $(filter 1,$(DEBUG_KERNEL)),debug,$(or $(KERNEL),distro))
 # The architecture of programs that run in guests; empty for this machine's. See
 # tests/guest/arch.mk.
 GUEST_ARCH := $(if $(findstring arm64,$(GUEST_KERNEL)),arm64)
-SOURCES = Kbuild channel include drivers tests/selftests/modules
+SOURCES = Kbuild VERSION channel include drivers tests/selftests/modules
 # Lists the sources below the current directory, without generated files.
 FIND_SOURCES = find $(SOURCES) -type f \( -name '*.[ch]' -o -name Kbuild \
-	-o -name Makefile \) ! -name '*.mod.c' ! -name config.h 2>/dev/null
+	-o -name flavour.mk -o -name VERSION -o -name Makefile \) \
+	! -name '*.mod.c' ! -name config.h 2>/dev/null
 
 -include host/host.mk
 -include tests/guest/guest.mk
 
-ifneq ($(filter-out own stock,$(BUS)),)
-$(error BUS is own or stock, not $(BUS))
+ifneq ($(filter-out own stock hv,$(BUS)),)
+$(error BUS is own, stock or hv, not $(BUS))
 endif
 
 # Variables of the command line that choose a compiler; compat/configure passes them
@@ -151,6 +152,10 @@ dkms-install:
 	packaging/dkms.sh install
 dkms-uninstall:
 	packaging/dkms.sh uninstall
+
+.PHONY: deb rpm
+deb rpm:
+	@packaging/$@.sh
 
 # ---- targets that boot guests ------------------------------------------------
 
@@ -279,6 +284,7 @@ distclean:
 help:
 	@echo "make                    modules for the running kernel, or KVER= or KDIR=;"
 	@echo "                        BUS=own (default): synth_vmbus.ko; BUS=stock: hv_vmbus.ko;"
+	@echo "                        BUS=hv: drivers alone, for the kernel's own VMBus;"
 	@echo "                        KERNEL=6.12, 6.1-rt, 6.12-arm64, newest...: for one of"
 	@echo "                        Debian's, which need not be installed"
 	@echo "make config-report      which forms of the kernel's interfaces it has"
@@ -287,6 +293,8 @@ help:
 	@echo "                        disks where initramfs-tools does, below DESTDIR= if"
 	@echo "                        that is given; uninstall"
 	@echo "make dkms-install       the same by DKMS; dkms-uninstall"
+	@echo "make deb                Debian packages in build/deb: synthio-dkms, synthio-host,"
+	@echo "                        synthio-tools; rpm: the same in build/rpm"
 	@echo "make demo               from nothing to a guest with a disk and a keyboard"
 	@echo "make test               all test suites; SUITE=unit|model|channel|block|net|"
 	@echo "                        input|video|hyperv|openvmm|package; LONG=1 adds soak;"

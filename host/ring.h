@@ -179,13 +179,23 @@ int hring_out_write(struct hring *r, uint16_t type, uint16_t flags,
 		    bool *signal);
 
 /**
- * hring_out_raw() - put bytes into the ring as they are, for tests of guests
+ * hring_out_put_raw() - put bytes into the ring as they are, for tests of guests
  * @len: a multiple of 8
  *
- * Return: as hring_out_write().
+ * Return: as hring_out_put().
  */
-int hring_out_raw(struct hring *r, const void *bytes, size_t len,
-		  bool *signal);
+int hring_out_put_raw(struct hring *r, const void *bytes, size_t len);
+
+/**
+ * hring_resume() - write our indices, where the worker before has stopped
+ * @base: of both rings, the guest's sending ring first
+ * @in: how far that was read
+ * @downstream: bytes from @base to the other ring
+ * @out: how far that was filled; what is before it lies there
+ *
+ * Before hring_in_init() and hring_out_init(), which go on from there.
+ */
+void hring_resume(void *base, uint32_t in, uint32_t downstream, uint32_t out);
 
 /**
  * hring_out_no_wait() - nothing is to be sent any more: clear pending_send_sz

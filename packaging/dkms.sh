@@ -3,22 +3,26 @@
 #
 # dkms.sh install: hand the sources to DKMS, build and install the modules for
 # the running kernel or KVER (with KDIR, if its headers lie elsewhere), and let
-# DKMS follow kernel updates from then on. The rules that name disks and the
-# hook that puts their driver into an initramfs, which DKMS knows nothing of, go
-# to /etc/udev/rules.d and /etc/initramfs-tools/hooks.
+# the modules follow kernel updates from then on. What DKMS knows nothing of goes to
+# /etc: the rules that name disks, the hook that puts their driver into an initramfs,
+# and the hooks that have the modules built for a new kernel (dkms-kernel.sh).
 # dkms.sh uninstall: take all of that back, every version of it.
+# dkms.sh sources DIR: copy what DKMS builds from to DIR, which takes no root.
 #
-# "make dkms-install" and "make dkms-uninstall" call this.
+# "make dkms-install" and "make dkms-uninstall" call this, and the packages.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
 conf=$top/dkms.conf
 name=$(sed -n 's/^PACKAGE_NAME="\(.*\)"/\1/p' "$conf")
-version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' "$conf")
+version=$(cat "$top/VERSION")
 kver=${KVER:-$(uname -r)}
 log=/var/lib/dkms/$name/$version/build/make.log
 rules=/etc/udev/rules.d/60-synth-blk.rules
 hook=/etc/initramfs-tools/hooks/synthio
+kernel_hooks="/etc/kernel/postinst.d/dkms-synthio
+	/etc/kernel/header_postinst.d/dkms-synthio"
+grub=/etc/default/grub.d/synthio.cfg
 
 die()
 {
@@ -41,7 +45,11 @@ uninstall()
 	for dir in "/usr/src/$name"-[0-9]*; do
 		[ ! -f "$dir/dkms.conf" ] || rm -r "$dir"
 	done
-	rm -f "$rules" "$hook"
+	# shellcheck disable=SC2086 # a list
+	rm -f "$rules" "$hook" "$grub" $kernel_hooks
+	rm -rf /var/lib/synthio/not-built
+	rmdir --ignore-fail-on-non-empty /var/lib/synthio /etc/default/grub.d \
+		/etc/kernel/header_postinst.d /etc/kernel/postinst.d 2>/dev/null || true
 	# what DKMS makes and leaves empty
 	for dir in /lib/modules/*/updates/dkms; do
 		rmdir -p --ignore-fail-on-non-empty "$dir" 2>/dev/null || true
@@ -52,11 +60,13 @@ uninstall()
 pack_sources()
 {
 	(cd "$top" &&
-	 find dkms.conf LICENSE Kbuild channel compat include drivers \
-		packaging/dkms.mk packaging/initramfs/refresh.sh -type f \
+	 find LICENSE VERSION Kbuild channel compat include drivers \
+		packaging/dkms.mk packaging/dkms-kernel.sh packaging/grub-default.sh \
+		packaging/initramfs/refresh.sh -type f \
 		\( -name '*.[ch]' -o -name Kbuild -o -name Makefile \
-		   -o -name configure -o -name kmake -o -name dkms.mk \
-		   -o -name dkms.conf -o -name LICENSE -o -name refresh.sh \) \
+		   -o -name flavour.mk -o -name configure -o -name kmake \
+		   -o -name dkms.mk -o -name '*.sh' -o -name LICENSE \
+		   -o -name VERSION \) \
 		! -name '*.mod.c' -print0 2>/dev/null |
 	 tar --null -T - --owner=0 --group=0 --mode=u+rwX,go=rX -cf -)
 }
@@ -64,7 +74,8 @@ pack_sources()
 # Copy the sources to the directory $1.
 copy_sources()
 {
-	mkdir -p "$1" && pack_sources | tar -C "$1" -xf -
+	mkdir -p "$1" && pack_sources | tar -C "$1" -xf - &&
+	sed "s/#MODULE_VERSION#/$version/" "$conf" >"$1/dkms.conf"
 }
 
 announce()
@@ -73,13 +84,14 @@ announce()
 		installing the sources of $name $version, $(($(pack_sources |
 			wc -c) / 1024)) KiB, to /usr/src/$name-$version;
 		DKMS builds them in /var/lib/dkms/$name, for $kver now and for
-		each kernel that is installed later, and puts these modules,
-		less than 1 MiB, into /lib/modules/RELEASE/updates/dkms:
-		  $(sed -n 's/^[[:space:]]*BUILT_MODULE_NAME.*="\(.*\)"/\1.ko/p' "$conf" |
-			tr '\n' ' ')
-		and the names of their disks come from $rules;
+		each kernel that is installed later, and puts the modules, less
+		than 2 MiB, into /lib/modules/RELEASE/updates/dkms;
+		the names of their disks come from $rules;
 		$hook
-		puts both into an initramfs when it is next made
+		puts both into an initramfs when it is next made;
+		hooks in /etc/kernel have the modules built for later kernels;
+		and $grub keeps a kernel that lacks
+		the root disk's driver from becoming the default
 	END
 }
 
@@ -91,13 +103,22 @@ add_and_install()
 	dkms build "$name/$version" -k "$kver" "$@" &&
 	dkms install "$name/$version" -k "$kver" "$@" &&
 	install -D -m 644 "$top/packaging/udev/${rules##*/}" "$rules" &&
+	install -D -m 644 "$top/packaging/grub/${grub##*/}" "$grub" &&
+	for kernel_hook in $kernel_hooks; do
+		install -D -m 755 "$top/packaging/kernel/dkms-synthio" \
+			"$kernel_hook" || return
+	done &&
 	install -D -m 755 "$top/packaging/initramfs/${hook##*/}" "$hook"
 }
 
+[ -n "$name" ] || die "$conf has no PACKAGE_NAME"
+[ -n "$version" ] || die "there is no version in $top/VERSION"
+if [ "${1-}" = sources ] && [ $# = 2 ]; then
+	copy_sources "$2"
+	exit
+fi
 [ "$(id -u)" = 0 ] || die "DKMS needs root"
 command -v dkms >/dev/null || die "dkms is not installed: apt-get install dkms"
-[ -n "$name" ] || die "$conf has no PACKAGE_NAME"
-[ -n "$version" ] || die "$conf has no PACKAGE_VERSION"
 
 case ${1-} in
 install)
@@ -110,5 +131,5 @@ install)
 uninstall)
 	uninstall ;;
 *)
-	die "usage: dkms.sh install|uninstall" ;;
+	die "usage: dkms.sh install|uninstall|sources DIR" ;;
 esac

@@ -10,14 +10,34 @@
 # with our modules is made when the owner says so. It ends well in any case:
 # the modules are installed.
 
-[ -n "${1-}" ] || exit 0
-[ -x /etc/initramfs-tools/hooks/synthio ] ||
-	[ -x /usr/share/initramfs-tools/hooks/synthio ] || exit 0
-command -v update-initramfs >/dev/null || exit 0
-[ -e "/boot/initrd.img-$1" ] || exit 0
+release=${1-}
+[ -n "$release" ] || exit 0
 
-# the hook asks modprobe, and DKMS does this only later
-depmod "$1"
-update-initramfs -u -k "$1" ||
-	echo "synthio: the initramfs of $1 is not up to date" >&2
+# any FILE...: one of them is there
+any()
+{
+	for file; do
+		[ ! -e "$file" ] || return 0
+	done
+	return 1
+}
+
+failed()
+{
+	echo "synthio: the initramfs of $release is not up to date" >&2
+}
+
+if any /etc/initramfs-tools/hooks/synthio /usr/share/initramfs-tools/hooks/synthio &&
+   command -v mkinitramfs >/dev/null && any "/boot/initrd.img-$release"; then
+	# the hook asks modprobe, and DKMS does this only later
+	depmod "$release"
+	update-initramfs -u -k "$release" || failed
+elif any /etc/dracut.conf.d/90-synthio.conf /usr/lib/dracut/dracut.conf.d/90-synthio.conf &&
+     command -v dracut >/dev/null; then
+	for image in "/boot/initrd.img-$release" "/boot/initramfs-$release.img"; do
+		[ -e "$image" ] || continue
+		depmod "$release"
+		dracut --force --quiet "$image" "$release" || failed
+	done
+fi
 exit 0

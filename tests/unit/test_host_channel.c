@@ -758,6 +758,7 @@ static const char *control(const char *line)
 
 	strcpy(copy, line);
 	control_run(&f.host.bus, copy, &out);
+	bus_settle(&f.host.bus);
 	snprintf(reply, sizeof(reply), "%s", text_str(&out));
 	text_free(&out);
 	return reply;

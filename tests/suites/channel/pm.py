@@ -17,7 +17,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../../vm"))
 # pylint: disable=wrong-import-position
 from guest import Guest     # noqa: E402
-from steps import MB, PAUSES, disk, disk_sum, file_sum, forget_files, image, \
+from steps import PAUSES, disk, disk_sum, file_sum, forget_files, image, \
     io_flows, nothing_leaked, random_image, sleep_idle, sleep_on_disk, \
     sleep_to, stopped, type_keys, wait_for     # noqa: E402
 from tap import Tap         # noqa: E402

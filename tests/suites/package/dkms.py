@@ -33,7 +33,8 @@ def inside(tap, out):
     with open(log, "w", encoding="utf-8") as err, subprocess.Popen(
             [CHROOT, "run", "--bind-ro", TOP, "--bind-ro", "/sys",
              "--bind", out, "--scratch", SYSTEM,
-             os.path.join(HERE, "dkms-inside.sh"), TOP, out],
+             os.path.join(HERE, "dkms-inside.sh"), TOP, out,
+             *(["long"] if os.environ.get("LONG") == "1" else [])],
             stdout=subprocess.PIPE, stderr=err, text=True) as proc:
         for line in proc.stdout:
             m = re.match(r"(not )?ok (.*)", line)
