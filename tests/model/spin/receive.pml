@@ -11,8 +11,9 @@
  *
  * Code: host/ring.c: ring_out_reserve ring_out_room hring_out_put_headed
  * Code: host/ring.c: hring_out_publish hring_out_no_wait
- * Code: host/channel.c: channel_write channel_enqueue channel_flush
- * Code: host/channel.c: channel_publish channel_poll channel_unmask
+ * Code: host/channel_out.c: channel_write channel_enqueue channel_flush
+ * Code: host/channel_out.c: channel_publish channel_settle
+ * Code: host/channel.c: channel_poll channel_unmask
  * Code: host/guest.c: guest_event guest_take_signals guest_prepare_sleep
  * Code: channel/ring.c: ring_recv_peek ring_recv_commit ring_recv_mask
  * Code: channel/ring.c: ring_recv_unmask

@@ -15,6 +15,7 @@
  * Code: host/ring.c: hring_in_mask ring_in_avail
  * Code: host/channel.c: channel_activate channel_receive channel_unmask
  * Code: host/channel.c: channel_signalled
+ * Code: host/channel_out.c: channel_settle
  * Code: host/guest.c: guest_event guest_take_signals guest_prepare_sleep
  * Code: host/guest.c: guest_end_sleep
  * Code: host/loop.c: loop_run loop_round loop_prepare_sleep
