@@ -21,7 +21,7 @@
  * Code: channel/gpadl.c: establish teardown gpadl_establish_ring
  * Code: channel/gpadl.c: vmbus_teardown_gpadl
  * Code: channel/request.c: request_start request_wait request_fail request_cancel
- * Code: channel/request.c: answer_matches answer_deliver
+ * Code: channel/request.c: answer_matches request_deliver
  * Code: channel/removal.c: mark_rescinded removal_mark_rescind removal_rescind
  * Code: channel/removal.c: dismiss_channel cut_off_channel removal_unloaded
  * Code: host/channel.c: channel_drain channel_shut

@@ -7,17 +7,18 @@
  * them to the guest later, several at once. What finds no room waits in the
  * channel's queue. The guest reads with its interrupt_mask set, as
  * hv_begin_read() and hv_end_read() do, and gives back the room of one packet or
- * of several at once. Memory is x86's (tso.h).
+ * of several at once. Memory is x86's (tso.inc).
  *
  * Code: host/ring.c: ring_out_reserve ring_out_room hring_out_put_headed
  * Code: host/ring.c: hring_out_publish hring_out_no_wait
- * Code: host/channel.c: channel_write channel_enqueue channel_flush
- * Code: host/channel.c: channel_publish channel_poll channel_unmask
+ * Code: host/channel_out.c: channel_write channel_enqueue channel_flush
+ * Code: host/channel_out.c: channel_publish channel_settle
+ * Code: host/channel.c: channel_poll channel_unmask
  * Code: host/guest.c: guest_event guest_take_signals guest_prepare_sleep
  * Code: channel/ring.c: ring_recv_peek ring_recv_commit ring_recv_mask
  * Code: channel/ring.c: ring_recv_unmask
  * Code: channel/ring_api.c: ring_rx_next ring_rx_commit
- * Code: channel/connection.c: events_scan
+ * Code: channel/message.c: events_scan
  * Code: channel/ivshmem_post.c: ivshmem_signal_event ivshmem_kick
  *
  * Long: PACKETS=5
@@ -32,7 +33,7 @@
  *	look at the room (the guest may have judged by a write_index from before)
  * Mutant: PLAIN_EVENT: the host sets an event flag by a load and a store
  */
-#include "tso.h"
+#include "tso.inc"
 
 #ifndef PACKETS
 #define PACKETS	4

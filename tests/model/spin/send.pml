@@ -4,17 +4,18 @@
  * sleeps while there is something to do: in each run all packets arrive.
  *
  * The guest waits for room with pending_send_sz; the host uses interrupt_mask and
- * need_kick. Memory is x86's (tso.h). What only weaker processors reorder is in
+ * need_kick. Memory is x86's (tso.inc). What only weaker processors reorder is in
  * ../litmus/.
  *
  * Code: channel/ring.c: ring_send_begin ring_send_commit ring_send_wait
  * Code: channel/ring.c: ring_send_wait_end ring_send_room
- * Code: channel/connection.c: events_scan
+ * Code: channel/message.c: events_scan
  * Code: channel/ivshmem_post.c: ivshmem_signal_event ivshmem_kick
  * Code: host/ring.c: hring_in_init hring_in_ready hring_in_read hring_in_commit
  * Code: host/ring.c: hring_in_mask ring_in_avail
  * Code: host/channel.c: channel_activate channel_receive channel_unmask
  * Code: host/channel.c: channel_signalled
+ * Code: host/channel_out.c: channel_settle
  * Code: host/guest.c: guest_event guest_take_signals guest_prepare_sleep
  * Code: host/guest.c: guest_end_sleep
  * Code: host/loop.c: loop_run loop_round loop_prepare_sleep
@@ -32,7 +33,7 @@
  * Mutant: KICK_LOOK: the host does not look at the signals before it sleeps
  * Mutant: PLAIN_EVENT: the host sets an event flag by a load and a store
  */
-#include "tso.h"
+#include "tso.inc"
 
 #ifndef PACKETS
 #define PACKETS	4

@@ -12,7 +12,17 @@
  * waits for the I/O of the one before, shows the committed indices, and begins the
  * requests of the log again. Indices are not wrapped here.
  *
- * Code: host/ring.c: hring_in_init hring_out_init hring_out_publish hring_in_commit
+ * Code: host/persist.c: persist_commit persist_birth persist_death persist_free
+ * Code: host/persist.c: persist_lives persist_current persist_undo persist_save
+ * Code: host/inflight.c: inflight_init inflight_read inflight_add inflight_end
+ * Code: host/inflight.c: inflight_unlink inflight_committed
+ * Code: host/state.c: bus_settle state_save_channel
+ * Code: host/channel.c: channel_take channel_repeat channel_resume
+ * Code: host/channel_out.c: channel_settle channel_completed
+ * Code: host/takeover.c: bus_take_over takeover_repeat takeover_open
+ * Code: host/ring.c: hring_resume hring_in_init hring_out_init
+ * Code: host/ring.c: hring_out_publish hring_in_commit
+ * Code: host/loop.c: loop_make_fence loop_settle
  *
  * Long: DEATHS=3
  *

@@ -51,7 +51,8 @@ class Model:
             shutil.copy(path, where)
         option = [f"-D{define}"] if define else []
         run(where, "spin", "-a", *option, self.name)
-        run(where, "gcc", "-O1", "-w", "-DSAFETY", "-o", "pan", "pan.c")
+        run(where, "gcc", "-O1", "-w", "-DSAFETY", "-DMEMLIM=8000",
+            "-o", "pan", "pan.c")
         out = run(where, "./pan", f"-m{DEPTH}", "-w22")
         assert "max search depth too small" not in out, out
         assert re.search(r"errors: \d", out), out
