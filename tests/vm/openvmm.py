@@ -124,7 +124,8 @@ class OpenVmm(Inner):
     """A guest of OpenVMM in an outer guest that is running.
 
     setup: a Setup; devices: more of OpenVMM's arguments; reset: what OpenVMM does
-    when the guest resets itself, "reset" or "exit". Others as Inner takes them.
+    when the guest resets itself or has reported a crash, "reset" or "exit". Others
+    as Inner takes them.
     """
 
     def __init__(self, outer, name, setup, devices=(), reset="exit",
@@ -145,13 +146,9 @@ class OpenVmm(Inner):
         self.start_qemu()
         self.wait_boot(100)
 
-    def write_initramfs(self):
-        """Writes the initramfs, with one for kexec in it if that is wanted."""
-        path = os.path.join(self.dir, "initramfs")
-        modules = [BUS, *THEIRS, *OTHERS]
-        if self.kexec:
-            begin_initramfs(path + ".second", self.kernel, (), modules).close()
-        c = begin_initramfs(path, self.kernel, (), modules)
+    def _initramfs(self, path):
+        """Begins an initramfs with what the tests call, returns it: all but kexec."""
+        c = begin_initramfs(path, self.kernel, (), [BUS, *THEIRS, *OTHERS])
         for name in PROGRAMS:
             # not busybox's, which is a link
             where = self.userland.path(self.userland.which(name))
@@ -162,6 +159,15 @@ class OpenVmm(Inner):
         c.tree("etc/mke2fs.conf", self.userland.path("/etc/mke2fs.conf"))
         c.regular("etc/udhcpc", b"#!/bin/sh\n[ \"$1\" != bound ] || "
                   b"ifconfig $interface $ip netmask $subnet\n", 0o755)
+        return c
+
+    def write_initramfs(self):
+        """Writes the initramfs; for kexec another one is in it, with the same
+        programs, because the next kernel's devices are tested with them."""
+        path = os.path.join(self.dir, "initramfs")
+        if self.kexec:
+            self._initramfs(path + ".second").close()
+        c = self._initramfs(path)
         if self.kexec:
             add_kexec(c, self.kernel, self.outer.nested, path + ".second")
         c.close()
@@ -181,7 +187,7 @@ class OpenVmm(Inner):
                 "--com1", "file=com1.log", "--com2", "listen=/run/com2",
                 "--guest-reset-action", self.reset,
                 "--guest-shutdown-action", "exit",
-                "--guest-crash-action", "exit",
+                "--guest-crash-action", self.reset,
                 "--vmbus-scsi", "id=s0,sub_channels=1",
                 "--disk", f"file:{image(DISK)},on=s0,lun=0",
                 "--disk", f"file:{image(LOCKED)},ro,on=s0,lun=1",
@@ -195,7 +201,8 @@ class OpenVmm(Inner):
         self._agent = self.outer.port(f"agent{self.slot}")
         self.started = True
         self.outer.run(
-            f"cd {self.there} && rm -f /run/repl /run/com2 && mkfifo /run/repl "
+            # each save and restore leaves it some files that stay open
+            f"ulimit -n 65536 && cd {self.there} && rm -f /run/repl /run/com2 && mkfifo /run/repl "
             # the console stays open as long as somebody may write to it
             "&& (setsid sleep 100000 >/run/repl & echo $! >/run/repl.pid) && "
             f"(setsid script -qfc {shlex.quote(shlex.join(argv))} /dev/null "

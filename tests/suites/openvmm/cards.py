@@ -43,7 +43,7 @@ def up(g):
     for name in found.values():
         g.run(f"/prog/ip link set {name} up")
     for name in found.values():
-        g.run(f"/prog/ip addr add {NEAR}/24 dev {name}")
+        g.run(f"/prog/ip addr replace {NEAR}/24 dev {name}")
         if g.sh(f"/prog/ping -n -q -c 1 -w 10 {FAR}", 30).rc == 0:
             g.notes["tap"] = name
             g.notes["own"] = next(x for x in found.values() if x != name)
@@ -126,7 +126,8 @@ def throughput(g):
     said = []
     for opts in ("", "-R", "-P 4", "-P 4 -R"):
         end = iperf(g, opts)
-        assert end["bytes"] > 1 << 20, (opts, end)
+        # how much is a matter of the emulated CPUs' speed
+        assert end["bytes"] > 1 << 16, (opts, end)
         said.append(f"{opts or 'TCP'}: {end['bits_per_second'] / 1e6:.0f} "
                     "Mbit/s")
     end = iperf(g, "-u -b 2M -l 1400")
