@@ -174,10 +174,12 @@ guest-ready:
 # tests/run skips a suite whose packages are missing, and runs the others.
 .PHONY: test
 test:
-ifeq ($(filter-out unit package,$(or $(SUITE),all)),)
+ifeq ($(SUITE),model)
+	@tests/vm/deps.sh model || true
+else ifeq ($(filter-out unit package,$(or $(SUITE),all)),)
 	@tests/vm/deps.sh build vm fresh || true
 else
-	@tests/vm/deps.sh test arm64 fresh || true
+	@tests/vm/deps.sh test arm64 fresh model || true
 	@[ -n "$$(tests/vm/deps.sh -m test $(filter arm64,$(GUEST_ARCH)))" ] || \
 		$(MAKE) guest-ready
 endif
@@ -294,8 +296,8 @@ help:
 	@echo "make deb                Debian packages in build/deb: synthio-dkms, synthio-host,"
 	@echo "                        synthio-tools; rpm: the same in build/rpm"
 	@echo "make demo               from nothing to a guest with a disk and a keyboard"
-	@echo "make test               all test suites; SUITE=unit|channel|block|net|input|"
-	@echo "                        video|hyperv|openvmm|package; LONG=1 adds soak;"
+	@echo "make test               all test suites; SUITE=unit|model|channel|block|net|"
+	@echo "                        input|video|hyperv|openvmm|package; LONG=1 adds soak;"
 	@echo "                        SUITE=openvmm OPENVMM=/path/to/openvmm [QEMU=]: on"
 	@echo "                        OpenVMM, another VMBus host (docs/hyperv.md);"
 	@echo "                        DEBUG_KERNEL=1: in a kernel with KASAN and lockdep;"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The bus: which driver takes which device, how devices come and go, and what
- * user space hears of it. Attributes are in sysfs.c.
+ * The bus: which driver binds to which device, adding and removing of devices, uevents,
+ * and hibernation of devices. Attributes of devices and channels are in sysfs.c.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -13,15 +13,28 @@
 #include "sysfs.h"
 #include "vmbus.h"
 
+/* Bits of bus_device.flags */
+enum {
+	BUS_DEVICE_GOING,	/* vmbus_device_unregister() was called */
+	BUS_DEVICE_RESUME_DUE,	/* suspended until the connection is there again */
+};
+
 /**
  * struct bus_device - an hv_device and what only the bus needs of it
  * @hv: what drivers see
- * @flags: bit 0: it is being unregistered
+ * @flags: see above
+ * @released: called when the last reference to the device is dropped
  */
 struct bus_device {
 	struct hv_device hv;
 	unsigned long flags;
+	void (*released)(struct vmbus_channel *channel);
 };
+
+static struct bus_device *to_bus_device(struct hv_device *hv)
+{
+	return container_of(hv, struct bus_device, hv);
+}
 
 /* An id that user space has added to a driver */
 struct dynamic_id {
@@ -29,11 +42,8 @@ struct dynamic_id {
 	struct hv_vmbus_device_id id;
 };
 
-/* A device that a driver was forced on need not be in its table */
+/* What a driver gets that driver_override has bound to a device not in its table */
 static const struct hv_vmbus_device_id no_id;
-
-/* channels directories and what is in them */
-static DEFINE_MUTEX(sysfs_mutex);
 
 static const struct hv_vmbus_device_id *find_dynamic(struct hv_driver *drv,
 						     const guid_t *guid)
@@ -74,7 +84,7 @@ static int bus_match(struct device *dev, compat_const_drv struct device_driver *
 	struct hv_driver *drv = compat_hv_drv((struct device_driver *)driver);
 	struct hv_device *hv = compat_hv_dev(dev);
 
-	/* each socket connection has a class of its own */
+	/* the class GUID of a socket connection names the socket, not a class */
 	if (is_hvsock_channel(hv->channel))
 		return drv->hvsock;
 	return find_id(drv, hv) != NULL;
@@ -104,6 +114,7 @@ static void bus_remove(struct device *dev)
 
 	if (drv->remove)
 		drv->remove(hv);
+	clear_bit(BUS_DEVICE_RESUME_DUE, &to_bus_device(hv)->flags);
 	channel_forget_driver(hv->channel);
 }
 
@@ -122,29 +133,75 @@ static int bus_uevent(compat_const_uevent_dev struct device *dev,
 }
 
 /*
- * Hibernation. The host keeps nothing across it, so drivers close their
- * channels, and the transport, which is the parent and comes after them, breaks
- * the connection. Suspend to idle has nothing of this: channels stay up, and
- * wake the guest.
+ * Hibernation. The host keeps nothing across it, so drivers close their channels, and
+ * the transport, which is the parent and is suspended after them, ends the connection.
+ * Suspend to idle does nothing of this: channels stay open, and wake the guest.
+ *
+ * If the host does not answer in the resume, the connection comes back later
+ * (connection.c), and devices are resumed then.
  */
 static int __maybe_unused bus_freeze(struct device *dev)
 {
+	struct hv_device *hv = compat_hv_dev(dev);
 	struct hv_driver *drv;
 
 	if (!dev->driver)
 		return 0;
+	/* it is suspended already */
+	if (test_bit(BUS_DEVICE_RESUME_DUE, &to_bus_device(hv)->flags))
+		return 0;
 	drv = compat_hv_drv(dev->driver);
-	return drv->suspend ? drv->suspend(compat_hv_dev(dev)) : -EOPNOTSUPP;
+	if (!drv->suspend)
+		return -EOPNOTSUPP;
+	if (host_state() != HOST_RESPONDS) {
+		dev_err(dev, "hibernation is refused: the host does not respond, and is needed to close the device's channels\n");
+		return -EAGAIN;
+	}
+	return drv->suspend(hv);
+}
+
+static int resume_if_due(struct device *dev)
+{
+	struct hv_device *hv = compat_hv_dev(dev);
+	struct hv_driver *drv;
+
+	if (!test_and_clear_bit(BUS_DEVICE_RESUME_DUE,
+				&to_bus_device(hv)->flags) ||
+	    !dev->driver)
+		return 0;
+	drv = compat_hv_drv(dev->driver);
+	return drv->resume ? drv->resume(hv) : -EOPNOTSUPP;
 }
 
 static int __maybe_unused bus_thaw(struct device *dev)
 {
-	struct hv_driver *drv;
-
 	if (!dev->driver)
 		return 0;
-	drv = compat_hv_drv(dev->driver);
-	return drv->resume ? drv->resume(compat_hv_dev(dev)) : -EOPNOTSUPP;
+	set_bit(BUS_DEVICE_RESUME_DUE,
+		&to_bus_device(compat_hv_dev(dev))->flags);
+	/*
+	 * Pairs with the state's change before bus_resume_devices(): either the new
+	 * state is seen here, or the flag is seen there.
+	 */
+	smp_mb__after_atomic();
+	if (host_state() != HOST_LOST &&
+	    (READ_ONCE(connection.state) == CONN_SUSPENDED ||
+	     READ_ONCE(connection.state) == CONN_RESUMING))
+		return 0;
+	return resume_if_due(dev);
+}
+
+static int resume_late(struct device *dev, void *unused)
+{
+	int ret;
+
+	device_lock(dev);
+	ret = resume_if_due(dev);
+	device_unlock(dev);
+	if (ret)
+		dev_err(dev, "the device does not work: its driver did not resume it (%d)\n",
+			ret);
+	return 0;
 }
 
 static const struct dev_pm_ops bus_pm = {
@@ -257,162 +314,19 @@ static struct bus_type vmbus_bus = {
 	compat_bus_driver_override
 };
 
-static void channel_kobj_release(struct kobject *kobj)
-{
-	struct vmbus_channel *vc = container_of(kobj, struct vmbus_channel,
-						kobj);
-
-	/* an interrupt may have found it by relid a moment ago */
-	kfree_rcu(to_channel(vc), vc.rcu);
-}
-
-static const struct kobj_type channel_ktype = {
-	.sysfs_ops = &sysfs_channel_ops,
-	.release = channel_kobj_release,
-};
-
-/**
- * bus_kobject_init() - start a channel's reference count
- * @channel: just allocated
- *
- * Context: any. From now on kobject_put() frees the channel.
- */
-void bus_kobject_init(struct vmbus_channel *channel)
-{
-	kobject_init(&channel->kobj, (struct kobj_type *)&channel_ktype);
-}
-
-/**
- * bus_add_channel() - show a channel below its device
- * @dev: the device
- * @channel: its primary channel or a sub-channel
- *
- * Context: process. Return: 0, -ENODEV if the device is going, or as
- *	kobject_add().
- */
-int bus_add_channel(struct hv_device *dev, struct vmbus_channel *channel)
-{
-	int ret = -ENODEV;
-
-	mutex_lock(&sysfs_mutex);
-	if (!dev->channels_kset)
-		goto out;
-	channel->kobj.kset = dev->channels_kset;
-	ret = kobject_add(&channel->kobj, NULL, "%u",
-			  channel->offermsg.child_relid);
-	if (ret) {
-		channel->kobj.kset = NULL;
-		goto out;
-	}
-	ret = sysfs_create_group(&channel->kobj, &sysfs_channel_group);
-	if (ret)
-		kobject_del(&channel->kobj);
-	else
-		kobject_uevent(&channel->kobj, KOBJ_ADD);
-out:
-	mutex_unlock(&sysfs_mutex);
-	return ret;
-}
-
-/**
- * bus_rename_channel() - show a channel under the relid that it has now
- * @channel: a primary channel that the host has offered again
- *
- * Before sub-channels are offered, since one may have the number that this one
- * had.
- *
- * Context: process, sleeps; not with channel_mutex held.
- */
-void bus_rename_channel(struct vmbus_channel *channel)
-{
-	char name[12];
-	int ret = 0;
-
-	snprintf(name, sizeof(name), "%u", channel->offermsg.child_relid);
-	mutex_lock(&sysfs_mutex);
-	if (channel->kobj.state_in_sysfs &&
-	    strcmp(name, kobject_name(&channel->kobj)))
-		ret = kobject_rename(&channel->kobj, name);
-	mutex_unlock(&sysfs_mutex);
-	if (ret)
-		pr_err("channel %s can't be renamed in sysfs (%d)\n", name,
-		       ret);
-}
-
-static void remove_channel_locked(struct vmbus_channel *channel)
-{
-	if (!channel->kobj.state_in_sysfs)
-		return;
-	/* waits for readers and writers of the attributes */
-	sysfs_remove_group(&channel->kobj, &sysfs_channel_group);
-	kobject_del(&channel->kobj);
-}
-
-/**
- * bus_remove_channel() - the mirror of bus_add_channel(); harmless if not added
- * @channel: any channel
- *
- * Context: process, sleeps; not with channel_mutex held, which attributes take.
- */
-void bus_remove_channel(struct vmbus_channel *channel)
-{
-	mutex_lock(&sysfs_mutex);
-	remove_channel_locked(channel);
-	mutex_unlock(&sysfs_mutex);
-}
-
-static void remove_channels_directory(struct hv_device *hv)
-{
-	struct vmbus_channel *sub;
-	struct kset *kset;
-	bool again;
-
-	mutex_lock(&sysfs_mutex);
-	kset = hv->channels_kset;
-	hv->channels_kset = NULL;
-	remove_channel_locked(hv->channel);
-	do {
-		again = false;
-		mutex_lock(&connection.channel_mutex);
-		list_for_each_entry(sub, &hv->channel->sc_list, sc_list) {
-			if (!sub->kobj.state_in_sysfs)
-				continue;
-			kobject_get(&sub->kobj);
-			again = true;
-			break;
-		}
-		mutex_unlock(&connection.channel_mutex);
-		if (again) {
-			remove_channel_locked(sub);
-			kobject_put(&sub->kobj);
-		}
-	} while (again);
-	mutex_unlock(&sysfs_mutex);
-
-	kset_unregister(kset);
-}
-
 /*
- * A device's directory exists, and no driver was asked yet: the one moment at
- * which the channels directory can be made so that drivers and udev find it.
+ * When this is called for a new device its directory exists, and neither a driver nor
+ * udev was told of the device: both find the channels directory.
  */
 static int device_notify(struct notifier_block *nb, unsigned long action,
 			 void *data)
 {
 	struct device *dev = data;
-	struct hv_device *hv = compat_hv_dev(dev);
-	int ret = 0;
+	int ret;
 
-	if (action == BUS_NOTIFY_BOUND_DRIVER &&
-	    hv->channel->device_id == HV_FB)
-		unload_behind_display();
 	if (action != BUS_NOTIFY_ADD_DEVICE)
 		return NOTIFY_DONE;
-	hv->channels_kset = kset_create_and_add("channels", NULL, &dev->kobj);
-	if (!hv->channels_kset)
-		ret = -ENOMEM;
-	else
-		ret = bus_add_channel(hv, hv->channel);
+	ret = sysfs_create_directory(compat_hv_dev(dev));
 	if (ret)
 		dev_err(dev, "no channel attributes (%d)\n", ret);
 	return NOTIFY_OK;
@@ -426,20 +340,22 @@ static void device_release(struct device *dev)
 {
 	struct hv_device *hv = compat_hv_dev(dev);
 
-	channel_device_released(hv->channel);
+	to_bus_device(hv)->released(hv->channel);
 	compat_free_override(hv);
-	kfree(container_of(hv, struct bus_device, hv));
+	kfree(to_bus_device(hv));
 }
 
 /**
- * bus_add_device() - make a device of a primary channel, and find its driver
+ * bus_add_device() - create the device of a primary channel, and find its driver
  * @channel: not released before the device is
+ * @released: called in process context when the last reference to the device is dropped
  *
  * Context: process, sleeps; probes.
- * Return: 0, or an error: then the channel has been released, unless it is
- *	-ENOMEM before there was a device; releasing it again does no harm.
+ * Return: 0, or an error: then @released has been called, unless there was no memory
+ *	for the device.
  */
-int bus_add_device(struct vmbus_channel *channel)
+int bus_add_device(struct vmbus_channel *channel,
+		   void (*released)(struct vmbus_channel *channel))
 {
 	struct bus_device *bd = kzalloc(sizeof(*bd), GFP_KERNEL);
 	struct device *dev;
@@ -448,6 +364,7 @@ int bus_add_device(struct vmbus_channel *channel)
 	if (!bd)
 		return -ENOMEM;
 	dev = &bd->hv.device;
+	bd->released = released;
 	bd->hv.channel = channel;
 	bd->hv.dev_type = channel->offermsg.offer.if_type;
 	bd->hv.dev_instance = channel->offermsg.offer.if_instance;
@@ -470,9 +387,9 @@ int bus_add_device(struct vmbus_channel *channel)
 	if (!ret)
 		ret = device_add(dev);
 	if (ret) {
-		/* no sub-channel joins it any more */
-		set_bit(0, &bd->flags);
-		remove_channels_directory(&bd->hv);
+		/* no sub-channel is added to it any more */
+		set_bit(BUS_DEVICE_GOING, &bd->flags);
+		sysfs_remove_directory(&bd->hv);
 		put_device(dev);
 	}
 	return ret;
@@ -480,29 +397,77 @@ int bus_add_device(struct vmbus_channel *channel)
 
 /**
  * vmbus_device_unregister() - remove a device; harmless the second time
- * @device_obj: the caller holds a reference, or knows that it is the first
+ * @device_obj: the caller holds a reference, or knows that this is the first call
  *
  * Context: process, sleeps; the driver's remove runs.
  */
 void vmbus_device_unregister(struct hv_device *device_obj)
 {
-	struct bus_device *bd = container_of(device_obj, struct bus_device, hv);
-
-	if (test_and_set_bit(0, &bd->flags))
+	if (test_and_set_bit(BUS_DEVICE_GOING,
+			     &to_bus_device(device_obj)->flags))
 		return;
-	remove_channels_directory(device_obj);
+	sysfs_remove_directory(device_obj);
 	device_unregister(&device_obj->device);
 }
 
 /**
  * bus_device_is_going() - whether vmbus_device_unregister() was called
- * @hv: any device of ours
+ * @hv: any device of this bus
  *
  * Context: any.
  */
 bool bus_device_is_going(struct hv_device *hv)
 {
-	return test_bit(0, &container_of(hv, struct bus_device, hv)->flags);
+	return test_bit(BUS_DEVICE_GOING, &to_bus_device(hv)->flags);
+}
+
+/**
+ * bus_get_device() - take a reference to the device of a primary channel
+ * @channel: the channel
+ *
+ * Context: channel_mutex held.
+ * Return: the device, or NULL if there is none or its last reference was dropped.
+ */
+struct hv_device *bus_get_device(struct vmbus_channel *channel)
+{
+	struct hv_device *hv = channel->device_obj;
+
+	return hv && kobject_get_unless_zero(&hv->device.kobj) ? hv : NULL;
+}
+
+/**
+ * bus_resume_devices() - resume devices that could not be, for want of a connection
+ *
+ * Context: process, sleeps; the connection's state is CONN_CONNECTED, or the host is
+ *	lost.
+ */
+void bus_resume_devices(void)
+{
+	/* pairs with the barrier in bus_thaw() */
+	smp_mb();
+	bus_for_each_dev(&vmbus_bus, NULL, NULL, resume_late);
+}
+
+/**
+ * bus_notify() - call a notifier block for events of the bus, BUS_NOTIFY_*
+ * @nb: stays registered until bus_stop_notifying()
+ *
+ * Context: process. Return: 0 or a negative errno.
+ */
+int bus_notify(struct notifier_block *nb)
+{
+	return bus_register_notifier(&vmbus_bus, nb);
+}
+
+/**
+ * bus_stop_notifying() - the mirror of bus_notify()
+ * @nb: the same
+ *
+ * Context: process, sleeps.
+ */
+void bus_stop_notifying(struct notifier_block *nb)
+{
+	bus_unregister_notifier(&vmbus_bus, nb);
 }
 
 /**
@@ -516,7 +481,7 @@ bool bus_device_is_going(struct hv_device *hv)
 int __vmbus_driver_register(struct hv_driver *hv_driver, struct module *owner,
 			    const char *mod_name)
 {
-	/* before what its probes say: who is at work on the bus from now on */
+	/* before the messages of its probes, so that the log names the driver first */
 	pr_info("new driver %s\n", hv_driver->name);
 	hv_driver->driver.name = hv_driver->name;
 	hv_driver->driver.owner = owner;
@@ -542,8 +507,8 @@ void vmbus_driver_unregister(struct hv_driver *hv_driver)
 /**
  * bus_init() - register the bus
  *
- * The default build makes way for the kernel's own VMBus: on a hypervisor that
- * brings one it is called synth_vmbus.
+ * The default build calls it synth_vmbus where the kernel's own VMBus may register the
+ * name vmbus.
  *
  * Context: process. Return: 0 or an error.
  */

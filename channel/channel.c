@@ -1,232 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Channels: open and close, interrupts and signals, request ids, and the
- * choice of the CPU that the host interrupts.
+ * Rings, and opening and closing of channels.
  *
- * While a channel is open the host reads and writes its ring pages. They go
- * back to the kernel only after the host has confirmed the teardown of their
- * GPADL, or has rescinded the channel, which ends its access too. Otherwise
- * they are leaked, and the log says so.
+ * While a channel is open the host reads and writes its ring pages. They are freed only
+ * after the host has confirmed the teardown of their GPADL, or has rescinded the channel,
+ * which ends its access, too. Otherwise they are leaked, and the log says so.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/bottom_half.h>
-#include <linux/interrupt.h>
 #include <linux/module.h>
-#include <linux/slab.h>
-#include <linux/timekeeping.h>
-#include <asm/sync_bitops.h>
-
-#include <synthio/handover.h>
 
 #include "ring_api.h"
 #include "trace.h"
 #include "vmbus.h"
-
-/* how long a tasklet may go on before it lets others run */
-#define EVENT_JIFFIES	2
-
-/**
- * channel_interrupt() - the host says that the incoming ring has something
- * @vc: found by its relid, under rcu_read_lock()
- *
- * Context: hard interrupt normally, or with bottom halves disabled. With
- *	PREEMPT_RT always the latter, and never the former: sched_lock sleeps,
- *	and what callbacks do under it may disable bottom halves.
- */
-void channel_interrupt(struct vmbus_channel *vc)
-{
-	struct channel *ch = to_channel(vc);
-	void (*callback)(void *context);
-	unsigned long flags;
-
-	/*
-	 * The lock keeps the ring mapped: vmbus_reset_channel_cb() takes the
-	 * callback away under it before anybody unmaps.
-	 */
-	spin_lock_irqsave(&vc->sched_lock, flags);
-	callback = vc->onchannel_callback;
-	if (!callback)
-		goto out;
-
-	vc->interrupts++;
-	ch->last_interrupt = ktime_get_mono_fast_ns();
-	trace_synth_interrupt(vc);
-
-	switch (vc->callback_mode) {
-	case HV_CALL_ISR:
-		callback(vc->channel_callback_context);
-		break;
-	case HV_CALL_BATCHED:
-		hv_begin_read(&vc->inbound);
-		fallthrough;
-	case HV_CALL_DIRECT:
-		tasklet_schedule(&vc->callback_event);
-	}
-out:
-	spin_unlock_irqrestore(&vc->sched_lock, flags);
-}
-
-/**
- * channel_event() - tasklet of the batched and direct call modes
- * @data: the vmbus_channel
- *
- * In batched mode the host's interrupts are masked on entry. They are unmasked
- * when the ring is empty, and the ring is looked at once more then, since the
- * host may have written before it could see the mask go.
- *
- * Context: softirq.
- */
-void channel_event(unsigned long data)
-{
-	struct vmbus_channel *vc = (void *)data;
-	unsigned long limit = jiffies + EVENT_JIFFIES;
-
-	do {
-		void (*callback)(void *context) =
-			READ_ONCE(vc->onchannel_callback);
-
-		if (!callback)
-			return;
-		callback(vc->channel_callback_context);
-		if (vc->callback_mode != HV_CALL_BATCHED)
-			return;
-		if (!hv_end_read(&vc->inbound))
-			return;
-		hv_begin_read(&vc->inbound);
-	} while (time_before(jiffies, limit));
-
-	tasklet_schedule(&vc->callback_event);
-}
-
-/**
- * channel_look() - call a channel's driver as if the host had interrupted
- * @vc: open, or it does nothing
- *
- * Context: process.
- */
-void channel_look(struct vmbus_channel *vc)
-{
-	if (READ_ONCE(vc->state) != CHANNEL_OPENED_STATE)
-		return;
-	/* what a callback raises runs at the end of this, as behind an interrupt */
-	local_bh_disable();
-	rcu_read_lock();
-	channel_interrupt(vc);
-	rcu_read_unlock();
-	local_bh_enable();
-}
-
-/**
- * vmbus_reset_channel_cb() - after this the driver's callback runs no more
- * @channel: open or not
- *
- * Context: process; not from the callback.
- */
-void vmbus_reset_channel_cb(struct vmbus_channel *channel)
-{
-	unsigned long flags;
-
-	/* waits for a running tasklet */
-	tasklet_disable(&channel->callback_event);
-	spin_lock_irqsave(&channel->sched_lock, flags);
-	channel->onchannel_callback = NULL;
-	spin_unlock_irqrestore(&channel->sched_lock, flags);
-	WRITE_ONCE(channel->sc_creation_callback, NULL);
-	/* one that was scheduled finds no callback; the next open needs it */
-	tasklet_enable(&channel->callback_event);
-}
-
-static void forget_driver(struct vmbus_channel *vc)
-{
-	vmbus_reset_channel_cb(vc);
-	synthio_set_channel(vc, 0, HV_CALL_BATCHED, NULL);
-}
-
-/**
- * channel_forget_driver() - leave nothing of a driver in a device's channels
- * @primary: before probe, or after remove or a probe that failed
- *
- * A driver sets what it needs and takes the rest for granted: what the one before
- * has left would be a callback into a module that may have gone.
- *
- * Context: process, sleeps; the device is locked.
- */
-void channel_forget_driver(struct vmbus_channel *primary)
-{
-	struct vmbus_channel *sub;
-
-	mutex_lock(&connection.channel_mutex);
-	forget_driver(primary);
-	list_for_each_entry(sub, &primary->sc_list, sc_list)
-		forget_driver(sub);
-	mutex_unlock(&connection.channel_mutex);
-}
-
-/**
- * vmbus_set_event() - signal the host, at once
- * @channel: an open channel
- *
- * Context: any.
- */
-void vmbus_set_event(struct vmbus_channel *channel)
-{
-	u32 relid = channel->offermsg.child_relid;
-	struct transport *t;
-
-	trace_synth_signal(channel);
-	channel->sig_events++;
-	to_channel(channel)->last_signal = ktime_get_mono_fast_ns();
-	/* nobody listens any more, and after a suspend it has no number */
-	if (READ_ONCE(channel->rescind) || relid >= MAX_RELIDS)
-		return;
-
-	/* connection_detach() waits for whoever has seen the transport here */
-	rcu_read_lock();
-	t = READ_ONCE(connection.transport);
-	if (t) {
-		/* hosts without dedicated interrupts look for the channel here */
-		if (!channel->is_dedicated_interrupt)
-			sync_set_bit(relid, connection.int_page +
-				     HV_HYP_PAGE_SIZE / 2);
-		t->ops->signal_event(t, channel->sig_event);
-	}
-	rcu_read_unlock();
-}
-
-/**
- * vmbus_setevent() - signal the host in the way that the channel prefers
- * @channel: an open channel
- *
- * A host may have allocated a monitor: then a bit in a page suffices, which
- * the hypervisor polls, unless the driver wants low latency.
- *
- * Context: any.
- */
-void vmbus_setevent(struct vmbus_channel *channel)
-{
-	struct monitor_page *page = connection.monitor_pages[1];
-	u32 relid = channel->offermsg.child_relid;
-
-	if (!channel->offermsg.monitor_allocated || channel->low_latency ||
-	    channel->monitor_grp >= ARRAY_SIZE(page->trigger_group)) {
-		vmbus_set_event(channel);
-		return;
-	}
-	if (READ_ONCE(channel->rescind) || relid >= MAX_RELIDS)
-		return;
-	trace_synth_signal(channel);
-	to_channel(channel)->last_signal = ktime_get_mono_fast_ns();
-	sync_set_bit(relid, connection.int_page + HV_HYP_PAGE_SIZE / 2);
-	/*
-	 * Outside of x86 the operation has no order of its own: the host must
-	 * not see the trigger and then no bit, nor a ring from before both.
-	 */
-	virt_mb__before_atomic();
-	sync_set_bit(channel->monitor_bit,
-		     (unsigned long *)
-		     &page->trigger_group[channel->monitor_grp].pending);
-}
 
 /**
  * vmbus_alloc_ring() - allocate the pages of both rings
@@ -293,42 +79,10 @@ void vmbus_free_ring(struct vmbus_channel *channel)
 	channel->ringbuffer_page = NULL;
 }
 
-static int requestor_alloc(struct vmbus_requestor *r, u32 size)
-{
-	u32 i;
-
-	r->req_arr = kcalloc(size, sizeof(*r->req_arr), GFP_KERNEL);
-	r->req_bitmap = bitmap_zalloc(size, GFP_KERNEL);
-	if (!r->req_arr || !r->req_bitmap) {
-		kfree(r->req_arr);
-		bitmap_free(r->req_bitmap);
-		r->req_arr = NULL;
-		r->req_bitmap = NULL;
-		return -ENOMEM;
-	}
-	/* a free slot holds the index of the next one: a list in the array */
-	for (i = 0; i < size; i++)
-		r->req_arr[i] = i + 1 < size ? i + 1 : U64_MAX;
-	r->size = size;
-	r->next_request_id = 0;
-	spin_lock_init(&r->req_lock);
-	return 0;
-}
-
-static void requestor_free(struct vmbus_requestor *r)
-{
-	kfree(r->req_arr);
-	bitmap_free(r->req_bitmap);
-	r->req_arr = NULL;
-	r->req_bitmap = NULL;
-	r->size = 0;
-}
-
-static void set_channel_state(struct vmbus_channel *vc,
-			      enum vmbus_channel_state state)
+static void set_state(struct vmbus_channel *vc, enum vmbus_channel_state state)
 {
 	mutex_lock(&connection.channel_mutex);
-	WRITE_ONCE(vc->state, state);
+	channel_set_state(vc, state);
 	mutex_unlock(&connection.channel_mutex);
 }
 
@@ -338,13 +92,13 @@ static int post_close(struct vmbus_channel *vc)
 
 	msg->header.msgtype = CHANNELMSG_CLOSECHANNEL;
 	msg->child_relid = vc->offermsg.child_relid;
-	return connection_post(msg, sizeof(*msg), POST_WAIT);
+	return host_post(msg, sizeof(*msg), POST_WAIT);
 }
 
 /*
- * The host's part of the way down, after a failed or a successful open. A
- * rescind has done all of it. If something can't be confirmed the pages are
- * marked as lost.
+ * Has the host end its access to the ring, after a failed or a successful open. A rescind
+ * has ended it already. If the host does not confirm that, the ring's pages are marked as
+ * lost.
  */
 static int let_go_of_ring(struct vmbus_channel *vc, bool close)
 {
@@ -384,15 +138,15 @@ static int post_open(struct vmbus_channel *vc, const void *userdata,
 		memcpy(msg.userdata, userdata, userdatalen);
 
 	request_start(&req, CHANNELMSG_OPENCHANNEL_RESULT, vc, 0);
-	ret = connection_post(&msg, sizeof(msg), POST_WAIT);
+	ret = host_post(&msg, sizeof(msg), POST_WAIT);
 	if (ret) {
 		request_cancel(&req);
 		return ret;
 	}
-	ret = request_wait(&req);
+	ret = request_wait(&req, true);
 	if (!ret && !req.response.open.status)
 		return 0;
-	/* silence is no refusal */
+	/* without an answer the host may have opened it */
 	*maybe_open = ret && !vc->rescind;
 	return ret ?: -EAGAIN;
 }
@@ -408,7 +162,7 @@ static int channel_open(struct vmbus_channel *vc, const void *userdata,
 
 	if (userdatalen > MAX_USER_DEFINED_BYTES)
 		return -EINVAL;
-	/* a ring that the host still has can't be opened a second time */
+	/* the host still has the ring from an earlier open */
 	if (to_channel(vc)->ring_lost)
 		return -EBUSY;
 	if (!connection.transport || vc->rescind ||
@@ -416,11 +170,11 @@ static int channel_open(struct vmbus_channel *vc, const void *userdata,
 		return -ENODEV;
 
 	mutex_lock(&connection.channel_mutex);
-	if (vc->state != CHANNEL_OPEN_STATE) {
+	if (!channel_is_closed(vc)) {
 		mutex_unlock(&connection.channel_mutex);
 		return -EINVAL;
 	}
-	WRITE_ONCE(vc->state, CHANNEL_OPENING_STATE);
+	channel_set_state(vc, CHANNEL_CHANGING);
 	mutex_unlock(&connection.channel_mutex);
 
 	if (vc->rqstor_size) {
@@ -442,7 +196,7 @@ static int channel_open(struct vmbus_channel *vc, const void *userdata,
 	if (ret)
 		goto err_unmap_in;
 
-	/* the host may interrupt before its answer is here */
+	/* the host may interrupt before its answer to the open arrives */
 	vc->channel_callback_context = context;
 	spin_lock_irq(&vc->sched_lock);
 	vc->onchannel_callback = callback;
@@ -453,11 +207,12 @@ static int channel_open(struct vmbus_channel *vc, const void *userdata,
 		goto err_callback;
 
 	/*
-	 * A rescind that the worker comes to from now on wakes the driver. One that
-	 * it came to before has not, as the channel was not open.
+	 * removal_rescind() calls the driver of a channel that is open. If it has
+	 * run before, the driver was not called, and learns of the rescind here.
 	 */
-	set_channel_state(vc, CHANNEL_OPENED_STATE);
+	set_state(vc, CHANNEL_OPEN);
 	if (READ_ONCE(vc->rescind)) {
+		set_state(vc, CHANNEL_CHANGING);
 		ret = -ENODEV;
 		goto err_callback;
 	}
@@ -474,7 +229,7 @@ err_unmap_out:
 err_requestor:
 	requestor_free(&vc->requestor);
 err_state:
-	set_channel_state(vc, CHANNEL_OPEN_STATE);
+	set_state(vc, CHANNEL_CLOSED);
 	trace_synth_open(vc, ret);
 	return ret;
 }
@@ -533,25 +288,22 @@ static int channel_close(struct vmbus_channel *vc)
 
 	vmbus_reset_channel_cb(vc);
 
-	/*
-	 * Hosts answer a modify-channel for an open channel only: whoever waits for
-	 * that has had it before, and nobody asks any more after this
-	 */
-	mutex_lock(&connection.modify_mutex);
+	/* no modify-channel is sent for a channel that is not open */
+	cpu_lock_modify(vc);
 	mutex_lock(&connection.channel_mutex);
-	if (vc->state != CHANNEL_OPENED_STATE) {
+	if (!channel_is_open(vc)) {
 		mutex_unlock(&connection.channel_mutex);
 		mutex_unlock(&connection.modify_mutex);
 		return -EINVAL;
 	}
-	/* a rescind that comes now must not release it under our hands */
-	WRITE_ONCE(vc->state, CHANNEL_OPENING_STATE);
+	/* not yet CHANNEL_CLOSED: a rescind releases a closed sub-channel */
+	channel_set_state(vc, CHANNEL_CHANGING);
 	mutex_unlock(&connection.channel_mutex);
 	mutex_unlock(&connection.modify_mutex);
 
 	ret = let_go_of_ring(vc, true);
 	requestor_free(&vc->requestor);
-	set_channel_state(vc, CHANNEL_OPEN_STATE);
+	set_state(vc, CHANNEL_CLOSED);
 	trace_synth_close(vc, ret);
 	return ret;
 }
@@ -574,7 +326,7 @@ static struct vmbus_channel *next_unswept(struct vmbus_channel *primary)
 	return found;
 }
 
-/* Returns 0, or an error if the host does not let go of one of them */
+/* Returns 0, or an error if the host does not let go of a sub-channel's ring */
 static int close_subchannels(struct vmbus_channel *primary)
 {
 	struct vmbus_channel *sub;
@@ -586,7 +338,7 @@ static int close_subchannels(struct vmbus_channel *primary)
 	mutex_unlock(&connection.channel_mutex);
 
 	while ((sub = next_unswept(primary))) {
-		/* it may just be opening in the driver's callback */
+		/* the driver's sub-channel callback may be opening it */
 		flush_work(&sub->add_channel_work);
 		ret = channel_close(sub);
 		if (ret != -EINVAL) {
@@ -619,7 +371,7 @@ int vmbus_disconnect_ring(struct vmbus_channel *channel)
 
 	if (channel->primary_channel)
 		return -EINVAL;
-	/* no new ones from here on */
+	/* no new sub-channel is opened from here on */
 	WRITE_ONCE(channel->sc_creation_callback, NULL);
 	err = close_subchannels(channel);
 	ret = channel_close(channel);
@@ -636,25 +388,4 @@ void vmbus_close(struct vmbus_channel *channel)
 {
 	if (vmbus_disconnect_ring(channel) != -EINVAL)
 		vmbus_free_ring(channel);
-}
-
-/**
- * vmbus_send_tl_connect_request() - a socket in the guest wants to connect
- * @shv_guest_servie_id: the guest's end
- * @shv_host_servie_id: the service on the host
- *
- * The answer is an offer, or nothing.
- *
- * Context: process. Return: as connection_post().
- */
-int vmbus_send_tl_connect_request(const guid_t *shv_guest_servie_id,
-				  const guid_t *shv_host_servie_id)
-{
-	struct vmbus_channel_tl_connect_request msg = {
-		.header.msgtype = CHANNELMSG_TL_CONNECT_REQUEST,
-		.guest_endpoint_id = *shv_guest_servie_id,
-		.host_service_id = *shv_host_servie_id,
-	};
-
-	return connection_post(&msg, sizeof(msg), POST_WAIT);
 }

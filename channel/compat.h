@@ -84,7 +84,7 @@ static inline int compat_match_override(struct hv_device *hv,
 #define compat_kmsg_detail	enum kmsg_dump_reason
 #endif
 
-/* Only drivers of the kernel's need it; ours unloads late enough by itself */
+/* Only the kernel's own drivers call it; unload.c unloads late enough without it */
 #if defined(HAVE_SKIP_UNLOAD_YES) && !defined(SYNTHIO_OWN_NAMES)
 #define COMPAT_SKIP_UNLOAD 1
 #endif
@@ -156,8 +156,8 @@ static inline bool compat_hv_root(void)
 
 /*
  * Up to 6.3 the kernel's own VMBus drives the ACPI device itself, since then
- * its platform device. Ours drives the same one, so that the driver core gives
- * it to one of both only, whichever comes first.
+ * its platform device. This one binds to the same device, so that the driver core
+ * gives it to one of both only, whichever is first.
  */
 #ifdef HAVE_VMBUS_DEVICE_ACPI
 #define compat_vmbus_acpi(dev)		to_acpi_device(dev)

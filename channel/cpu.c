@@ -18,9 +18,11 @@
 #include "trace.h"
 #include "vmbus.h"
 
-/* How long a host may take to see that a channel has moved, if it does not tell */
+/* How often a close looks whether the answer to a modify-channel has arrived */
+#define MODIFY_POLL_MS		10
+/* How long to wait until a host that does not answer modify-channel has handled it */
 #define MOVE_DELAY_MS		20
-/* After that much it has, and signals no CPU that is offline */
+/* How long such a host may go on signalling the CPU that a channel has left */
 #define LATE_LOOK_MS		1000
 
 static bool device_uses(struct vmbus_channel *vc, unsigned int cpu)
@@ -63,7 +65,7 @@ static unsigned int best_cpu(struct vmbus_channel *vc, unsigned int except)
 			best = cpu;
 		}
 	}
-	/* all that are left are isolated: better one of those than none */
+	/* only isolated CPUs are left: one of them then */
 	if (best >= nr_cpu_ids)
 		best = except < nr_cpu_ids ?
 		       cpumask_any_but(cpu_online_mask, except) :
@@ -80,7 +82,7 @@ static unsigned int best_cpu(struct vmbus_channel *vc, unsigned int except)
  */
 void cpu_set(struct vmbus_channel *vc, unsigned int cpu)
 {
-	if (to_channel(vc)->released)
+	if (to_channel(vc)->life == LIFE_RELEASED)
 		return;
 	if (channel_is_perf(vc)) {
 		connection.cpu_channels[vc->target_cpu]--;
@@ -118,20 +120,82 @@ void cpu_release(struct vmbus_channel *vc)
 		connection.cpu_channels[vc->target_cpu]--;
 }
 
+/*
+ * The last modify-channel, until its answer has arrived: a host accepts only one at a
+ * time, and may disconnect a guest that sends another. The request outlives the task
+ * that gave up waiting for it. Under modify_mutex.
+ */
+static struct request modify_request;
+static bool modify_outstanding;
+
+static void modify_end(void)
+{
+	request_cancel(&modify_request);
+	modify_outstanding = false;
+}
+
+/* Returns 0 if the answer has arrived and the host has done it */
+static int modify_wait(void)
+{
+	int ret = host_wait(&modify_request.done, host_timeout, false);
+
+	if (ret == -ETIMEDOUT)
+		pr_err("the host did not answer a modify-channel in %u s (relid %u)\n",
+		       host_timeout, modify_request.relid);
+	if (ret == -ETIMEDOUT || ret == -EAGAIN)
+		return ret;
+	modify_end();
+	if (ret || modify_request.error)
+		return ret ?: modify_request.error;
+	return modify_request.response.modify.status ? -EAGAIN : 0;
+}
+
+/**
+ * cpu_lock_modify() - take modify_mutex when no modify-channel of a channel is under way
+ * @vc: a channel that is to be closed: hosts answer for an open channel only
+ *
+ * Context: process, sleeps until the answer has arrived, but only for host_timeout in
+ *	which the host is not stalled.
+ */
+void cpu_lock_modify(struct vmbus_channel *vc)
+{
+	u64 limit = (u64)host_timeout * MSEC_PER_SEC, waited = 0;
+
+	for (;;) {
+		mutex_lock(&connection.modify_mutex);
+		if (!modify_outstanding || modify_request.channel != vc)
+			return;
+		if (completion_done(&modify_request.done) ||
+		    host_state() == HOST_LOST || waited >= limit) {
+			modify_end();
+			return;
+		}
+		/*
+		 * Other tasks may hold the CPU hotplug lock while they wait for the
+		 * mutex, and may use the completion again once they have it: so it is
+		 * not waited for here
+		 */
+		mutex_unlock(&connection.modify_mutex);
+		msleep(MODIFY_POLL_MS);
+		waited += host_counted(MODIFY_POLL_MS);
+	}
+}
+
 /**
  * vmbus_send_modifychannel() - have the host interrupt another processor
  * @channel: an open channel
  * @target_vp: virtual processor index
  *
- * From version 5.3 on the host answers, and wants one request at a time.
- * Before that nothing says when the old processor hears no more.
+ * From version 5.3 on the host answers, and accepts one request at a time. Before that
+ * nothing says when the host has stopped to interrupt the old processor.
  *
- * Callers hold the CPU hotplug lock, which others wait for, so this does not wait for
- * a host that is stalled. It may interrupt the other processor later all the same.
+ * Callers hold the CPU hotplug lock, which other tasks wait for, so this does not wait
+ * for a host that is stalled. The host may interrupt the other processor later all the
+ * same.
  *
  * Context: process, sleeps for a bounded time.
  * Return: 0, -EIO if the channel is not open or the version has no such
- *	message, -EAGAIN if the host refuses or is stalled, or as connection_post() and
+ *	message, -EAGAIN if the host refuses or is stalled, or as host_post() and
  *	request_wait().
  */
 int vmbus_send_modifychannel(struct vmbus_channel *channel, u32 target_vp)
@@ -141,30 +205,32 @@ int vmbus_send_modifychannel(struct vmbus_channel *channel, u32 target_vp)
 		.target_vp = target_vp,
 	};
 	bool answered = vmbus_proto_version >= VERSION_WIN10_V5_3;
-	struct request req;
 	int ret;
 
 	if (vmbus_proto_version < VERSION_WIN10_V4_1)
 		return -EIO;
 
-	/* a close waits for it, so the channel stays open until it is released */
+	/* a close takes the mutex, so the channel stays open while it is held */
 	mutex_lock(&connection.modify_mutex);
-	if (READ_ONCE(channel->state) != CHANNEL_OPENED_STATE) {
+	if (!channel_is_open(channel)) {
 		ret = -EIO;
 		goto out;
 	}
+	if (modify_outstanding) {
+		ret = modify_wait();
+		if (modify_outstanding)
+			goto out;
+	}
 	msg.child_relid = channel->offermsg.child_relid;
 	if (answered)
-		request_start(&req, CHANNELMSG_MODIFYCHANNEL_RESPONSE, channel,
-			      0);
-	ret = connection_post(&msg, sizeof(msg), POST_RESPONSIVE);
-	if (answered && ret) {
-		request_cancel(&req);
-	} else if (answered) {
-		ret = request_wait_responsive(&req);
-		if (!ret && req.response.modify.status)
-			ret = -EAGAIN;
-	}
+		request_start(&modify_request, CHANNELMSG_MODIFYCHANNEL_RESPONSE,
+			      channel, 0);
+	modify_outstanding = answered;
+	ret = host_post(&msg, sizeof(msg), POST_RESPONSIVE);
+	if (answered && ret)
+		modify_end();
+	else if (answered)
+		ret = modify_wait();
 out:
 	mutex_unlock(&connection.modify_mutex);
 	trace_synth_modify(channel, target_vp, ret);
@@ -198,7 +264,7 @@ int channel_move(struct vmbus_channel *vc, unsigned int cpu)
 	to_channel(vc)->maybe_on = nr_cpu_ids;
 	cpu_set(vc, cpu);
 	if (vc->change_target_cpu_callback &&
-	    vc->state == CHANNEL_OPENED_STATE)
+	    channel_is_open(vc))
 		vc->change_target_cpu_callback(vc, old, cpu);
 	mutex_unlock(&connection.channel_mutex);
 	return 0;
@@ -210,7 +276,7 @@ int channel_move(struct vmbus_channel *vc, unsigned int cpu)
  */
 static bool interrupts_on(struct vmbus_channel *vc, unsigned int cpu)
 {
-	if (vc->state == CHANNEL_OPEN_STATE) {
+	if (channel_is_closed(vc)) {
 		to_channel(vc)->maybe_on = nr_cpu_ids;
 		if (vc->target_cpu == cpu)
 			cpu_set(vc, best_cpu(vc, cpu));
@@ -244,7 +310,7 @@ static struct vmbus_channel *open_channel_on(unsigned int cpu)
  * cpu_reassign() - a channel comes back from hibernation
  * @vc: closed
  *
- * It keeps its CPU, unless that has not come back.
+ * It keeps its CPU, unless that is still offline.
  *
  * Context: channel_mutex and the CPU hotplug lock held.
  */
@@ -264,14 +330,15 @@ static int cpu_going_offline(unsigned int cpu)
 	int ret = 0;
 
 	/*
-	 * Hibernation: all channels are closed, and the CPU comes back before
-	 * they do. They would all end up on the one CPU that stays.
+	 * Hibernation: all channels are closed, and the CPU comes back before they
+	 * are opened. If they were moved, all of them would end up on the one CPU
+	 * that stays online.
 	 */
 	if (READ_ONCE(connection.state) == CONN_SUSPENDED)
 		return 0;
 
 	if (cpu == connection.connect_cpu && t && t->connect_cpu_stays &&
-	    READ_ONCE(connection.state) == CONN_CONNECTED) {
+	    connection_takes_offers()) {
 		pr_notice("CPU %u stays online: the host sends its messages there\n",
 			  cpu);
 		return -EBUSY;
@@ -287,7 +354,7 @@ static int cpu_going_offline(unsigned int cpu)
 		/* closed or rescinded meanwhile, or the host is lost */
 		if (ret && (READ_ONCE(vc->rescind) ||
 			    host_state() == HOST_LOST ||
-			    READ_ONCE(vc->state) == CHANNEL_OPEN_STATE)) {
+			    channel_is_closed(vc))) {
 			mutex_lock(&connection.channel_mutex);
 			to_channel(vc)->maybe_on = nr_cpu_ids;
 			cpu_set(vc, target);
@@ -303,15 +370,15 @@ static int cpu_going_offline(unsigned int cpu)
 		kobject_put(&vc->kobj);
 	}
 	/*
-	 * Older hosts don't say when they have done it, and signal the old CPU
-	 * until then
+	 * Hosts before 5.3 do not answer modify-channel, and signal the old CPU until
+	 * they have handled it
 	 */
 	if (moved && !ret && vmbus_proto_version < VERSION_WIN10_V5_3)
 		msleep(MOVE_DELAY_MS);
 	return ret;
 }
 
-/* Look at those that have left a CPU, or any CPU for nr_cpu_ids */
+/* Call the driver of a channel that has left a CPU, or any CPU for nr_cpu_ids */
 static void look_again(struct vmbus_channel *vc, unsigned int cpu)
 {
 	unsigned int left = to_channel(vc)->left;
@@ -345,14 +412,14 @@ void connection_cpu_gone(struct transport *t, unsigned int cpu)
 	if (READ_ONCE(connection.transport) != t)
 		return;
 	look_at_moved(cpu);
-	/* a slow host may still have signalled there after that */
+	/* a slow host may have signalled the offline CPU after that */
 	if (vmbus_proto_version < VERSION_WIN10_V5_3)
 		mod_delayed_work(connection.sub_wq, &late_look_work,
 				 msecs_to_jiffies(LATE_LOOK_MS));
 }
 
 /**
- * cpu_hotplug_start() - hear of CPUs that go from now on
+ * cpu_hotplug_start() - move channels away from CPUs that go offline
  *
  * Context: process. Return: 0 or an error of the CPU hotplug core.
  */
@@ -379,4 +446,9 @@ void cpu_hotplug_stop(void)
 		cpuhp_remove_state_nocalls(connection.cpuhp_state);
 	connection.cpuhp_state = 0;
 	cancel_delayed_work_sync(&late_look_work);
+	/* the next connection is not asked for the answer */
+	mutex_lock(&connection.modify_mutex);
+	if (modify_outstanding)
+		modify_end();
+	mutex_unlock(&connection.modify_mutex);
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * /sys/kernel/debug/synth_vmbus/: why does nothing move?
+ * /sys/kernel/debug/synth_vmbus/, for finding out why I/O has stopped.
  *
- * "connection" tells about the host, "channels" has a block for each channel:
- * what lies in its rings, who has masked interrupts, who waits for room, and
- * when either side was last heard of.
+ * "connection" describes the host and the connection to it. "channels" has a block for
+ * each channel: its state, how full its rings are, which side has masked interrupts or
+ * waits for room, and when each side signalled last.
  */
 #include <linux/debugfs.h>
 #include <linux/seq_file.h>
@@ -67,12 +67,6 @@ static void show_ring(struct seq_file *s, const char *name,
 
 static void show_channel(struct seq_file *s, struct vmbus_channel *vc)
 {
-	static const char * const states[] = {
-		[CHANNEL_OFFER_STATE]	= "offered",
-		[CHANNEL_OPENING_STATE]	= "opening",
-		[CHANNEL_OPEN_STATE]	= "closed",
-		[CHANNEL_OPENED_STATE]	= "open",
-	};
 	static const char * const modes[] = {
 		[HV_CALL_BATCHED]	= "batched",
 		[HV_CALL_DIRECT]	= "direct",
@@ -80,10 +74,13 @@ static void show_channel(struct seq_file *s, struct vmbus_channel *vc)
 	};
 	struct channel *ch = to_channel(vc);
 
-	seq_printf(s, "channel %u %pUl sub-channel %u: %s%s\n",
+	seq_printf(s, "channel %u %pUl sub-channel %u: %s, %s%s%s\n",
 		   vc->offermsg.child_relid, &vc->offermsg.offer.if_instance,
-		   vc->offermsg.offer.sub_channel_index, states[vc->state],
-		   vc->rescind ? ", rescinded" : "");
+		   vc->offermsg.offer.sub_channel_index, channel_state_name(vc),
+		   channel_life_name(ch),
+		   vc->rescind && ch->life == LIFE_OFFERED ?
+		   ", rescind received" : "",
+		   ch->ring_lost ? ", ring lost" : "");
 	seq_printf(s, "  cpu %u, call mode %s, connection id %u, GPADLs %d\n",
 		   vc->target_cpu, modes[vc->callback_mode],
 		   vc->offermsg.connection_id, atomic_read(&ch->gpadls));

@@ -95,7 +95,7 @@ static int post_pages(struct vmbus_channel *channel, u32 handle,
 	n = min_t(u32, pages, HEADER_PFNS);
 	for (i = 0; i < n; i++)
 		msg.header.range[0].pfn_array[i] = area_pfn(a, i);
-	ret = connection_post(&msg, sizeof(msg.header) +
+	ret = host_post(&msg, sizeof(msg.header) +
 			      sizeof(struct gpa_range) + n * sizeof(u64), POST_WAIT);
 	*header_sent = !ret;
 
@@ -106,7 +106,7 @@ static int post_pages(struct vmbus_channel *channel, u32 handle,
 		n = min_t(u32, pages - done, BODY_PFNS);
 		for (i = 0; i < n; i++)
 			msg.body.pfn[i] = area_pfn(a, done + i);
-		ret = connection_post(&msg, sizeof(msg.body) + n * sizeof(u64),
+		ret = host_post(&msg, sizeof(msg.body) + n * sizeof(u64),
 				      POST_WAIT);
 	}
 	return ret;
@@ -125,20 +125,20 @@ static int teardown(struct vmbus_channel *channel, u32 handle)
 	/* a rescind has ended the host's access */
 	if (channel->rescind)
 		return 0;
-	/* nor can a channel that the bus has cut off be asked about */
+	/* without a relid the host can't be asked about the channel */
 	if (channel->offermsg.child_relid == INVALID_RELID)
 		return -ENODEV;
 
 	request_start(&req, CHANNELMSG_GPADL_TORNDOWN, channel, handle);
-	ret = connection_post(&msg, sizeof(msg), POST_WAIT);
+	ret = host_post(&msg, sizeof(msg), POST_WAIT);
 	if (ret)
 		request_cancel(&req);
 	else
-		ret = request_wait(&req);
+		ret = request_wait(&req, true);
 	return READ_ONCE(channel->rescind) ? 0 : ret;
 }
 
-/* @lost: the host may have the pages, and does not give them back */
+/* @lost: the host may use the pages, and did not confirm that it does not */
 static int establish(struct vmbus_channel *channel, const struct area *a,
 		     struct vmbus_gpadl *gpadl, bool *lost)
 {
@@ -162,7 +162,7 @@ static int establish(struct vmbus_channel *channel, const struct area *a,
 	if (ret)
 		request_cancel(&req);
 	else
-		ret = request_wait(&req);
+		ret = request_wait(&req, true);
 
 	if (!ret && req.response.gpadl_created.creation_status) {
 		pr_err("the host refuses a GPADL of %u bytes (status 0x%x)\n",
@@ -185,7 +185,7 @@ static int establish(struct vmbus_channel *channel, const struct area *a,
 
 /**
  * gpadl_establish_ring() - show both rings to the host
- * @channel: whose rings; marked with ring_lost if the host may keep them
+ * @channel: has rings; marked with ring_lost if the host may keep them
  * @gpadl: filled in
  *
  * Context: process, sleeps for a bounded time.
@@ -230,7 +230,7 @@ static void pin_for_ever(struct vmbus_channel *channel, void *buffer, u32 size)
 		struct page *page = pfn_to_page(virt_to_hvpfn(at) /
 						NR_HV_HYP_PAGES_IN_PAGE);
 
-		/* the tail of a plain high-order allocation can't be held */
+		/* a tail page of a plain high-order allocation has no reference count */
 		if (page_count(page))
 			get_page(page);
 		else
@@ -246,7 +246,7 @@ static void pin_for_ever(struct vmbus_channel *channel, void *buffer, u32 size)
 
 /**
  * vmbus_establish_gpadl() - show a buffer to the host
- * @channel: whose device may use it
+ * @channel: of the device that may use it
  * @kbuffer: page aligned; of vmalloc(), or of whole pages
  * @size: bytes, at most 8190 pages of 4 KiB
  * @gpadl: filled in, for the device's own messages and for the teardown
@@ -272,7 +272,7 @@ int vmbus_establish_gpadl(struct vmbus_channel *channel, void *kbuffer,
 }
 
 /**
- * vmbus_teardown_gpadl() - take a buffer back
+ * vmbus_teardown_gpadl() - have the host end its access to a buffer
  * @channel: that it was established for
  * @gpadl: of vmbus_establish_gpadl(); its handle is 0 afterwards
  *

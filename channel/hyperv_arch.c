@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What the Hyper-V transport does in another way on each architecture: which
- * interrupt the SynIC raises and who takes it, and whether there is a SynIC.
+ * What differs between architectures in the Hyper-V transport: which interrupt the
+ * SynIC raises, its handler, and whether there is a SynIC.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -46,7 +46,7 @@ void hyperv_irq_off(void)
 
 bool hyperv_auto_eoi(void)
 {
-	/* whoever handles the vector signals its end by the same rule */
+	/* the kernel's handler of the vector signals its end by the same rule */
 	return !(ms_hyperv.hints & HV_DEPRECATING_AEOI_RECOMMENDED);
 }
 
@@ -55,8 +55,8 @@ bool hyperv_has_synic(void)
 	u32 low, high;
 
 	/*
-	 * Not by the privilege bit, which some hosts forget. Reading is the
-	 * question that can't go wrong.
+	 * The privilege bit is not checked, since some hosts don't set it. A read of
+	 * the register shows whether it exists.
 	 */
 	return !rdmsr_safe(HV_X64_MSR_SCONTROL, &low, &high);
 }
@@ -76,7 +76,7 @@ static struct {
 	bool found;
 } ppi;
 
-/* what a percpu interrupt is told apart by; nobody reads it */
+/* request_percpu_irq() needs a percpu cookie; its value is not used */
 static DEFINE_PER_CPU(u8, ppi_token);
 
 static irqreturn_t ppi_interrupt(int irq, void *token)
@@ -113,14 +113,14 @@ int hyperv_irq_setup(struct acpi_device *adev, void (*handler)(void))
 	ppi.irq = acpi_register_gsi(&adev->dev, ppi.gsi, ppi.trigger,
 				    ppi.polarity);
 	if (ppi.irq <= 0) {
-		dev_err(&adev->dev, "interrupt %u can't be had: %d\n", ppi.gsi,
+		dev_err(&adev->dev, "interrupt %u can't be registered: %d\n", ppi.gsi,
 			ppi.irq);
 		return ppi.irq ?: -ENXIO;
 	}
 	ret = request_percpu_irq(ppi.irq, ppi_interrupt, "synth_hyperv",
 				 &ppi_token);
 	if (ret) {
-		dev_err(&adev->dev, "interrupt %u is taken: %d\n", ppi.gsi, ret);
+		dev_err(&adev->dev, "interrupt %u can't be requested: %d\n", ppi.gsi, ret);
 		acpi_unregister_gsi(ppi.gsi);
 	}
 	return ret;

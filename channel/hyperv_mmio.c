@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * MMIO windows on Hyper-V: which addresses are free for virtual devices is said
- * in _CRS of the VMBus device, or of a device above it (a module device, or the
- * root of PCI where there is one).
+ * MMIO windows on Hyper-V: the addresses that virtual devices may use are in _CRS of
+ * the VMBus device, or of a device above it (a module device, or the PCI root where
+ * there is one).
  *
- * The aperture spans all of them; what lies between two windows, and where the
- * firmware has its framebuffer, is taken out of it.
+ * The aperture spans all windows. The gaps between them, and the firmware's framebuffer,
+ * are reserved in it.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -16,12 +16,12 @@
 #include "compat.h"
 #include "transport_hyperv.h"
 
-#define HYPERV_LOWEST		SZ_1M		/* below it lies the PC */
+#define HYPERV_LOWEST		SZ_1M		/* below are legacy devices */
 #define HYPERV_TPM		0xfed40000ULL	/* a virtual TPM, in no _CRS */
-#define HYPERV_FB_MIN		SZ_8M		/* firmware is modest about its size */
+#define HYPERV_FB_MIN		SZ_8M		/* firmware may report less */
 #define HYPERV_FB_MAX		SZ_128M		/* of the largest modes */
 
-/* Windows stay in order, and those that touch are one */
+/* Keeps windows in order, and merges those that touch */
 static void add_window(struct hyperv_mmio *m, u64 start, u64 end)
 {
 	unsigned int i, merged;
@@ -29,7 +29,7 @@ static void add_window(struct hyperv_mmio *m, u64 start, u64 end)
 	for (i = 0; i < m->nr; i++)
 		if (start <= m->windows[i].end + 1)
 			break;
-	/* i: the first one that does not end before this one begins */
+	/* i: the first window that does not end before the new one begins */
 	for (merged = i; merged < m->nr; merged++) {
 		if (m->windows[merged].start > end + 1)
 			break;
@@ -73,7 +73,7 @@ static acpi_status look_at(struct acpi_resource *res, void *context)
 	return AE_OK;
 }
 
-/* Where the firmware draws: a PCI function, or what UEFI has said */
+/* Where the firmware's framebuffer is: a PCI function's BAR, or as UEFI reports */
 static bool firmware_framebuffer(const struct hyperv_mmio *m, u64 *start,
 				 u64 *size)
 {
@@ -85,8 +85,9 @@ static bool firmware_framebuffer(const struct hyperv_mmio *m, u64 *start,
 		*size = max_t(u64, compat_screen_info()->lfb_size,
 			      HYPERV_FB_MIN);
 		/*
-		 * A kernel after kexec is not told; the host has it where the low
-		 * window begins, and room behind it for larger modes
+		 * A kernel after kexec does not get the address. The framebuffer is
+		 * at the start of the low window, with room behind it for larger
+		 * modes
 		 */
 		if (low && low < SZ_4G && (!*start || *start >= low)) {
 			if (!*start)

@@ -12,7 +12,7 @@
 
 #include "vmbus.h"
 
-/* The first of ours, newest first, that the host has too */
+/* Finds the first version in @ours, newest first, that the host has as well */
 static bool pick_version(const int *ours, int count,
 			 const struct ic_version *theirs, u16 their_count,
 			 struct ic_version *picked)

@@ -38,7 +38,7 @@
  * @task: the thread; NULL as long as the CPU never was online, when it has no
  *	channels and messages don't come there
  * @worker: of the thread
- * @work: one look
+ * @work: one scan of the pages
  */
 struct cpu_thread {
 	unsigned int cpu;
@@ -67,7 +67,7 @@ static void thread_look(struct kthread_work *work)
 	rcu_read_lock();
 	t = READ_ONCE(connection.transport);
 	if (t)
-		connection_scan(t, th->cpu);
+		message_scan(t, th->cpu);
 	rcu_read_unlock();
 	local_bh_enable();
 }
@@ -91,7 +91,7 @@ static int thread_online(unsigned int cpu)
 	kthread_bind(task, cpu);
 	sched_set_fifo(task);
 	wake_up_process(task);
-	/* whoever finds it finds the worker set up */
+	/* thread_of() finds the worker initialised */
 	smp_store_release(&th->task, task);
 	return 0;
 }
@@ -127,7 +127,7 @@ void connection_interrupt(struct transport *t, unsigned int cpu)
 	if (!IS_ENABLED(CONFIG_PREEMPT_RT)) {
 		/* for lockdep, which knows what a hard interrupt may on RT */
 		lockdep_hardirq_threaded();
-		connection_scan(t, cpu);
+		message_scan(t, cpu);
 		return;
 	}
 	th = thread_of(cpu);
@@ -144,7 +144,7 @@ void connection_drain(struct transport *t, unsigned int cpu)
 		/* what callbacks raise runs here, when bottom halves may again */
 		local_bh_disable();
 		local_irq_disable();
-		connection_scan(t, cpu);
+		message_scan(t, cpu);
 		local_irq_enable();
 		local_bh_enable();
 		return;
@@ -157,7 +157,7 @@ void connection_drain(struct transport *t, unsigned int cpu)
 }
 
 /**
- * interrupt_init() - be ready for transports that interrupt
+ * interrupt_init() - create the threads that handle interrupts with PREEMPT_RT
  *
  * Context: process, sleeps. Return: 0 or a negative errno.
  */

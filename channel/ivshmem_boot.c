@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The bootstrap page of the shared-memory transport: what the host says of
- * itself, commands and their answers, and whether the host is alive.
+ * The bootstrap page of the shared-memory transport: the host's properties, commands and
+ * their answers. And the heartbeat, which shows whether the host responds.
  */
 #include <linux/delay.h>
 #include <linux/io.h>
@@ -53,20 +53,22 @@ static int ivshmem_status_error(struct ivshmem *iv, u32 status)
 }
 
 /*
- * A host that is attached and has no heartbeat is stalled. Then DETACH is waited for
- * until it goes on, or as long as a stall may last: without the answer the pages that it
- * may write are lost. There is no heartbeat before an ATTACH is answered.
+ * How much longer a command is waited for: as long as a stall may last, if the host is
+ * stalled. Its heartbeat has not changed then since it was @beat.
  */
-static unsigned int ivshmem_more_ms(struct ivshmem *iv, u32 command, u32 beat)
+static unsigned int ivshmem_more_ms(struct ivshmem *iv, u32 beat)
 {
-	if (command != SYNTHIO_CMD_DETACH || host_state() == HOST_LOST ||
+	if (host_state() == HOST_LOST ||
 	    READ_ONCE(iv->control->heartbeat) != beat)
 		return 0;
 	return host_stall_limit() * MSEC_PER_SEC;
 }
 
-/* Give a command, and wait for its answer for a bounded time */
-static int ivshmem_command(struct ivshmem *iv, u32 command)
+/*
+ * Gives a command, and waits for its answer for a bounded time. @outlast: longer if the
+ * host is stalled, which only shows if it was attached before.
+ */
+static int ivshmem_command(struct ivshmem *iv, u32 command, bool outlast)
 {
 	unsigned int ms = host_state() == HOST_LOST ? IVSHMEM_COMMAND_LOST_MS :
 						      IVSHMEM_COMMAND_MS;
@@ -77,9 +79,9 @@ static int ivshmem_command(struct ivshmem *iv, u32 command)
 
 	mutex_lock(&iv->command_lock);
 	/*
-	 * The count goes on from where the host is. A command that it has not
-	 * answered yet, ours or that of the kernel before us, is not to be
-	 * taken for this one.
+	 * The count goes on from the host's. If a command, of this kernel or of the
+	 * one before it, is not answered yet, its answer must not be taken for the
+	 * one to this command.
 	 */
 	seq = readl(&iv->boot->ack_seq) + 1;
 	if (seq == readl(&iv->boot->command_seq))
@@ -97,16 +99,18 @@ static int ivshmem_command(struct ivshmem *iv, u32 command)
 
 	end = jiffies + msecs_to_jiffies(ms);
 	while (readl(&iv->boot->ack_seq) != seq) {
-		if (time_after(jiffies, end) && !more) {
-			more = ivshmem_more_ms(iv, command, beat);
+		if (time_after(jiffies, end) && outlast && !more) {
+			more = ivshmem_more_ms(iv, beat);
 			end += msecs_to_jiffies(more);
 			ms += more;
 		}
 		if (time_after(jiffies, end)) {
 			mutex_unlock(&iv->command_lock);
-			dev_err(&iv->pdev->dev,
-				"host does not answer command %u within %u ms\n",
-				command, ms);
+			/* said once, however often ATTACH is repeated */
+			if (!iv->gone)
+				dev_err(&iv->pdev->dev,
+					"host does not answer command %u within %u ms\n",
+					command, ms);
 			return -ETIMEDOUT;
 		}
 		usleep_range(1000, 2000);
@@ -222,8 +226,8 @@ int ivshmem_attach(struct ivshmem *iv)
 	writeq(virt_to_phys(iv->post), &boot->post_gpa);
 	writeq(virt_to_phys(iv->signal), &boot->signal_gpa);
 
-	ret = ivshmem_command(iv, SYNTHIO_CMD_ATTACH);
-	/* Unanswered, it may yet be obeyed: only a refusal leaves us alone */
+	ret = ivshmem_command(iv, SYNTHIO_CMD_ATTACH, false);
+	/* Without an answer the host may attach later: only a refusal excludes it */
 	if (ret && ret != -ETIMEDOUT)
 		return ret;
 	iv->exposed = true;
@@ -233,14 +237,15 @@ int ivshmem_attach(struct ivshmem *iv)
 	return 0;
 }
 
-int ivshmem_detach(struct ivshmem *iv)
+int ivshmem_detach(struct ivshmem *iv, bool outlast)
 {
+	bool was_attached = iv->attached;
 	int ret;
 
 	WRITE_ONCE(iv->attached, false);
 	if (!iv->exposed)
 		return 0;
-	ret = ivshmem_command(iv, SYNTHIO_CMD_DETACH);
+	ret = ivshmem_command(iv, SYNTHIO_CMD_DETACH, outlast && was_attached);
 	if (!ret) {
 		iv->exposed = false;
 		connection_released();
@@ -251,9 +256,8 @@ int ivshmem_detach(struct ivshmem *iv)
 /* The heartbeat */
 
 /*
- * Time that the guest did not get is not held against the host: only a second
- * after which this work ran when it should have counts. A guest that was
- * stopped, or starved by its host, misses those.
+ * Only a second after which this work ran in time counts as a missed heartbeat. A guest
+ * that was stopped itself, or got no CPU time from its host, runs it late.
  */
 static void ivshmem_watch(struct work_struct *work)
 {

@@ -34,15 +34,15 @@ bool ivshmem_vp_pending(const struct ivshmem_vp *vp)
 }
 
 /*
- * One at a time for each VP. Normally they are anyway, but while its CPU goes
- * offline or comes back, both it and the vector's CPU may have come here.
+ * Serialises the calls for a VP. Only its own CPU makes them normally, but while that
+ * goes offline or comes online, the vector's CPU may make one at the same time.
  */
 static void ivshmem_vp_interrupt(struct ivshmem_vp *vp)
 {
 	int turns;
 
 	if (atomic_fetch_inc(&vp->turns))
-		return;		/* whoever is at it looks once more */
+		return;		/* the CPU that runs the loop below does one more turn */
 	do {
 		turns = atomic_read(&vp->turns);
 		connection_interrupt(&vp->iv->t, vp->cpu);
@@ -54,8 +54,8 @@ static void ivshmem_vp_called(void *data)
 	struct ivshmem_vp *vp = data;
 
 	/*
-	 * Fully ordered, as is the exchange of whoever finds us called already
-	 * and goes away: what it had seen pending, we find below.
+	 * Fully ordered, as is the exchange in ivshmem_vp_forward(). If that finds
+	 * the call queued already, what it had seen pending is found below.
 	 */
 	atomic_xchg(&vp->called, 0);
 	if (READ_ONCE(vp->iv->live))
@@ -74,7 +74,7 @@ static void ivshmem_vp_forward(struct ivshmem_vp *vp)
 	ivshmem_vp_interrupt(vp);
 }
 
-/* PREEMPT_RT: threads look, each on its CPU, and one for each VP */
+/* PREEMPT_RT: there is a thread for each VP, on its CPU */
 static void ivshmem_vp_wake(struct ivshmem_vp *vp)
 {
 	if (ivshmem_vp_pending(vp))
@@ -104,7 +104,7 @@ static irqreturn_t ivshmem_interrupt(int irq, void *data)
 	return IRQ_HANDLED;
 }
 
-/* A CPU that comes back gets its vector back: nobody else would move it */
+/* Gives a CPU that comes online its vector back, which the kernel has moved away */
 static int ivshmem_cpu_online(unsigned int cpu)
 {
 	struct ivshmem *iv;

@@ -10,7 +10,7 @@
 
 #include "transport_ivshmem.h"
 
-/* How long a poster is waited for that may never go on, microseconds */
+/* How long to wait for a poster that may be stopped for good, microseconds */
 #define IVSHMEM_OOPS_US		10000
 
 void ivshmem_ring(struct ivshmem *iv, u32 vector)
@@ -20,15 +20,15 @@ void ivshmem_ring(struct ivshmem *iv, u32 vector)
 }
 
 /*
- * What the host shall see has been written. The barrier pairs with the one
- * between need_kick = 1 and the host's last look at its work: without it our
- * read could pass our write, the host's read its own, and the host would
- * sleep on work that nobody tells it of. virt_mb(), because the other side is
- * not one of this kernel's CPUs: smp_mb() is patched out where there is one.
+ * Rings the host if it sleeps; called after what the host is to see was written. The
+ * barrier pairs with the one between need_kick = 1 and the host's last check for work:
+ * without both, each side could execute its read before its write, and the host would
+ * sleep although there is work. virt_mb() is used because the other side is not one of
+ * this kernel's CPUs: smp_mb() is patched out on a guest with one CPU.
  */
 static void ivshmem_kick(struct ivshmem *iv, u32 vector)
 {
-	/* see above: stops the lost wake-up */
+	/* see above: prevents the lost wake-up */
 	virt_mb();
 	if (READ_ONCE(iv->control->need_kick[vector]))
 		ivshmem_ring(iv, vector);
@@ -47,9 +47,9 @@ void ivshmem_signal_event(struct transport *t, u32 connection_id)
 	}
 	this_cpu_inc(iv->stats->signals);
 	/*
-	 * Pairs with the host's exchange of the word: whoever takes the bit sees
-	 * what it tells of. Outside of x86 the operation has no order of its
-	 * own, and the host would look at a ring from before the signal.
+	 * Pairs with the host's exchange of the word: a host that takes the bit sees
+	 * the ring as it was when the bit was set. Outside of x86 the atomic
+	 * operation alone does not order memory.
 	 */
 	virt_mb__before_atomic();
 	sync_set_bit(connection_id, iv->signal);
@@ -62,7 +62,7 @@ void ivshmem_end_of_message(struct transport *t, unsigned int cpu)
 
 	if (!READ_ONCE(iv->attached))
 		return;
-	/* Any CPU counts here, only the guest does: an ordinary atomic will do */
+	/* only the guest writes the counter, so an ordinary atomic suffices */
 	atomic_inc((atomic_t *)&iv->control->eom);
 	ivshmem_kick(iv, 0);
 }
@@ -103,10 +103,10 @@ static int ivshmem_put(struct ivshmem *iv, u32 connection_id, u32 type,
 }
 
 /*
- * After an oops the holder of the lock may be this very CPU, and after a panic
- * one that stands still for good. The lock is then waited for a while and
- * done without: a slot is only announced when it is complete, so what an
- * interrupted poster left behind is at worst written over.
+ * After an oops the holder of the lock may be this very CPU, and after a panic one that
+ * was stopped. The lock is then waited for only for a while, and the message is posted
+ * without it after that: a slot is announced only when it is complete, so at worst the
+ * incomplete message of an interrupted poster is overwritten.
  */
 static int ivshmem_put_after_oops(struct ivshmem *iv, u32 connection_id,
 				  u32 type, const void *payload, size_t len)
@@ -156,7 +156,7 @@ int ivshmem_post_message(struct transport *t, u32 connection_id,
 		this_cpu_inc(iv->stats->posts_full);
 	else
 		this_cpu_inc(iv->stats->posts);
-	/* Also when it is full: nothing is lost by asking twice */
+	/* also when the queue is full: the host may not have noticed the messages */
 	ivshmem_kick(iv, 0);
 	return ret;
 }

@@ -16,19 +16,19 @@ static int __init channel_init(void)
 	ret = connection_alloc();
 	if (ret)
 		return ret;
-	ret = unload_init();
-	if (ret)
-		goto err_connection;
 	ret = interrupt_init();
 	if (ret)
-		goto err_unload;
+		goto err_connection;
 	ret = bus_init();
 	if (ret)
 		goto err_interrupt;
+	ret = unload_init();
+	if (ret)
+		goto err_bus;
 	debugfs_init();
 	ret = transport_ivshmem_init();
 	if (ret)
-		goto err_bus;
+		goto err_unload;
 	/* second, so that a shared-memory device wins where there are both */
 	ret = transport_hyperv_init();
 	if (ret)
@@ -37,13 +37,13 @@ static int __init channel_init(void)
 
 err_ivshmem:
 	transport_ivshmem_exit();
-err_bus:
+err_unload:
 	debugfs_exit();
+	unload_exit();
+err_bus:
 	bus_exit();
 err_interrupt:
 	interrupt_exit();
-err_unload:
-	unload_exit();
 err_connection:
 	connection_free();
 	host_state_exit();
@@ -55,9 +55,9 @@ static void __exit channel_exit(void)
 	transport_hyperv_exit();
 	transport_ivshmem_exit();
 	debugfs_exit();
+	unload_exit();
 	bus_exit();
 	interrupt_exit();
-	unload_exit();
 	connection_free();
 	host_state_exit();
 }

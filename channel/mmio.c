@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * MMIO windows for drivers, such as a framebuffer, out of what the transport
- * has as aperture.
- */
+/* MMIO windows for drivers, such as a framebuffer, from the transport's aperture. */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/ioport.h>
@@ -11,13 +8,13 @@
 
 #include "vmbus.h"
 
-/* the children of the aperture, which two drivers may change at once */
+/* protects the children of the aperture */
 static DEFINE_MUTEX(mmio_mutex);
 
 /*
- * Claim a window twice: in the aperture, and in the kernel's map of all memory,
- * where what else lies there, such as an I/O APIC or the framebuffer that a
- * driver draws on, stands in the way.
+ * Claims a window twice: in the aperture, and in the kernel's map of all memory, which
+ * also has other things at these addresses, such as an I/O APIC or a framebuffer that
+ * another driver uses.
  */
 static int claim(struct resource *root, struct resource **new, const char *name,
 		 resource_size_t min, resource_size_t max, resource_size_t size,
@@ -42,15 +39,14 @@ static int claim(struct resource *root, struct resource **new, const char *name,
 }
 
 /**
- * vmbus_allocate_mmio() - get a window
+ * vmbus_allocate_mmio() - allocate a window
  * @new: where its resource goes
- * @device_obj: whose it will be
+ * @device_obj: the device that it is for
  * @min: lowest address
  * @max: highest address of its last byte
  * @size: bytes
  * @align: of its start, a power of two
- * @fb_overlap_ok: it may, and had best, lie where the firmware has its
- *	framebuffer
+ * @fb_overlap_ok: it may overlap the firmware's framebuffer, which is tried first
  *
  * Context: process. Return: 0, -ENXIO if nothing fits, -ENOMEM, -ENODEV.
  */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Names of the default build. It is included ahead of every file (see Kbuild),
- * so that <linux/hyperv.h> declares, our files define, and device drivers
- * call, the client API under names of our own. synth_vmbus.ko can then be
+ * so that <linux/hyperv.h> declares, the channel defines, and device drivers call
+ * the client API under names that begin with synth_. synth_vmbus.ko can then be
  * loaded beside a VMBus that the kernel has built in. BUS=stock leaves this
  * header out.
  */

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How channels and their devices go: when the host rescinds them, when the
- * connection ends, and over hibernation.
+ * Removal of channels and their devices: after a rescind, at the end of the connection,
+ * and over hibernation.
  *
- * A rescind ends the host's access to a channel. The bus may also end one by itself
- * whose ring the host still has (struct channel, dismissed): its owner closes it as
- * after a rescind, but then the host is asked to let go of the ring, and if it
- * can't be asked any more the ring is lost, unless it has confirmed an UNLOAD.
+ * A rescind ends the host's access to a channel. The bus may also dismiss a channel whose
+ * ring the host still has (LIFE_DISMISSED). Its driver closes it as after a rescind, but
+ * then the host is asked to let go of the ring. If it can't be asked any more the ring is
+ * lost, unless the host has confirmed an UNLOAD.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -15,32 +15,21 @@
 
 #include "vmbus.h"
 
-/* how long to wait for whoever still holds a device that was unregistered */
+/* how long to wait until the last reference to an unregistered device is dropped */
 #define REMOVE_WAIT_MS	10000
-
-/*
- * A channel's device, with a reference; NULL if it has none, or if its last
- * reference has just gone. Called with channel_mutex held.
- */
-static struct hv_device *get_channel_device(struct vmbus_channel *vc)
-{
-	struct hv_device *hv = vc->device_obj;
-
-	return hv && kobject_get_unless_zero(&hv->device.kobj) ? hv : NULL;
-}
 
 static void remove_primary(struct vmbus_channel *vc)
 {
 	struct hv_device *hv;
 
 	mutex_lock(&connection.channel_mutex);
-	hv = get_channel_device(vc);
+	hv = bus_get_device(vc);
 	mutex_unlock(&connection.channel_mutex);
 	if (!hv)
 		return;
 
 	if (vc->chn_rescind_callback) {
-		/* its owner unregisters the device, in its own time */
+		/* the driver that has set it unregisters the device itself */
 		vc->chn_rescind_callback(vc);
 	} else {
 		dev_info(&hv->device, "the host has removed the device\n");
@@ -65,18 +54,18 @@ static void sub_remove_work(struct work_struct *work)
 	struct vmbus_channel *vc = &ch->vc;
 
 	flush_work(&vc->add_channel_work);
-	/* an open one is released by the driver's close of the primary */
-	if (READ_ONCE(vc->state) == CHANNEL_OPEN_STATE)
+	/* one that is open is released when the driver closes the primary channel */
+	if (channel_is_closed(vc))
 		channel_release(vc);
 	kobject_put(&vc->kobj);
 }
 
 /**
- * removal_init() - set a new channel's work up
+ * removal_init() - initialise the work item of a new channel
  * @ch: the channel
  * @sub: it is a sub-channel
  *
- * Lock checking tells the two apart by where they are initialised: see works_init().
+ * lockdep has to distinguish the two: see works_init().
  *
  * Context: any.
  */
@@ -97,20 +86,20 @@ static void queue_remove(struct vmbus_channel *vc)
 		kobject_put(&vc->kobj);
 }
 
-/* The host has ended its access to a channel: nobody waits for it any more */
+/* The host has ended its access to a channel: ends all waits on its behalf */
 static void mark_rescinded(struct vmbus_channel *vc)
 {
-	/* pairs with request_start(): it sees the flag, or we its request */
+	/* pairs with request_start(): it sees the flag, or its request is found here */
 	WRITE_ONCE(vc->rescind, true);
 	request_fail(vc, -ENODEV);
 }
 
 /**
- * removal_mark_rescind() - a rescind was received, and waits for its turn
+ * removal_mark_rescind() - note that a rescind was received, and is queued
  * @msg: the message, of any length
  *
- * An offer that is before it in the queue waits for CPU hotplug, which may wait for
- * the host's answer about this very channel.
+ * An offer that is queued before it waits for CPU hotplug, which may wait for the host's
+ * answer to a request of this very channel.
  *
  * Context: any.
  */
@@ -129,45 +118,39 @@ void removal_mark_rescind(const struct rx_message *msg)
 	rcu_read_unlock();
 }
 
-/* Called with channel_mutex held */
-static void begin_removal(struct vmbus_channel *vc)
-{
-	struct channel *ch = to_channel(vc);
-
-	if (ch->removing)
-		return;
-	ch->removing = true;
-	queue_remove(vc);
-}
-
 /**
- * removal_rescind() - the host has rescinded a channel
- * @vc: any, again is harmless
+ * removal_rescind() - handle the host's rescind of a channel
+ * @vc: any channel; the second call does nothing
  *
  * Context: process, channel_mutex held.
  */
 void removal_rescind(struct vmbus_channel *vc)
 {
 	struct channel *ch = to_channel(vc);
+	enum channel_life was = ch->life;
 
-	if (ch->rescind_taken)
+	if (was == LIFE_RESCINDED)
 		return;
-	ch->rescind_taken = true;
+	channel_set_life(ch, LIFE_RESCINDED);
 	mark_rescinded(vc);
 	complete_all(&vc->rescind_event);
-	/* what the host completed before it went is still in the ring */
+	/* packets that the host wrote before the rescind are still in the ring */
 	channel_look(vc);
-	begin_removal(vc);
+	/* after LIFE_DISMISSED the removal has begun already */
+	if (was == LIFE_OFFERED)
+		queue_remove(vc);
 }
 
 /* Called with channel_mutex held */
 static void dismiss_channel(struct vmbus_channel *vc)
 {
-	WRITE_ONCE(to_channel(vc)->dismissed, true);
-	begin_removal(vc);
+	if (to_channel(vc)->life != LIFE_OFFERED)
+		return;
+	channel_set_life(to_channel(vc), LIFE_DISMISSED);
+	queue_remove(vc);
 }
 
-/* Nothing is sent for it any more. Called with channel_mutex held */
+/* Takes the relid away, so that no message names the channel. channel_mutex is held */
 static void cut_off_channel(struct vmbus_channel *vc)
 {
 	u32 relid = vc->offermsg.child_relid;
@@ -178,11 +161,12 @@ static void cut_off_channel(struct vmbus_channel *vc)
 }
 
 /**
- * removal_unloaded() - the host was told UNLOAD
+ * removal_unloaded() - note that the host was told UNLOAD
  * @confirmed: it has let go of everything
  *
- * Which has then ended its access to what was dismissed and is still open, too, as
- * a rescind would have. Else whoever closes such a channel leaves its ring behind.
+ * A confirmed UNLOAD has ended the host's access also to channels that were dismissed
+ * and are still open, as a rescind would have. Without it the rings of such channels are
+ * lost when they are closed.
  *
  * Context: process.
  */
@@ -194,7 +178,7 @@ void removal_unloaded(bool confirmed)
 		return;
 	mutex_lock(&connection.channel_mutex);
 	list_for_each_entry(vc, &connection.channels, listentry) {
-		if (!to_channel(vc)->dismissed)
+		if (to_channel(vc)->life != LIFE_DISMISSED)
 			continue;
 		mark_rescinded(vc);
 		list_for_each_entry(sub, &vc->sc_list, sc_list)
@@ -210,15 +194,15 @@ static struct hv_device *first_device(void)
 
 	mutex_lock(&connection.channel_mutex);
 	list_for_each_entry(vc, &connection.channels, listentry) {
-		/* one that a rescind is removing goes by itself */
+		/* the work item of a rescind is removing it */
 		if (!vc->device_obj || bus_device_is_going(vc->device_obj))
 			continue;
-		/* whoever opened it sees it go, and unregisters it */
+		/* the driver that has set the callback unregisters the device */
 		if (vc->chn_rescind_callback) {
 			dismiss_channel(vc);
 			continue;
 		}
-		hv = get_channel_device(vc);
+		hv = bus_get_device(vc);
 		if (hv)
 			break;
 	}
@@ -227,10 +211,9 @@ static struct hv_device *first_device(void)
 }
 
 /**
- * removal_all() - unregister all devices, wait a while for their end
+ * removal_all() - unregister all devices, and wait a while until they are released
  *
- * Context: process, sleeps; connection.state is not CONN_CONNECTED any more,
- *	so no new ones come.
+ * Context: process, sleeps; no offers are accepted any more.
  */
 void removal_all(void)
 {
@@ -245,21 +228,21 @@ void removal_all(void)
 	flush_workqueue(connection.device_wq);
 
 	/*
-	 * Somebody in this kernel may hold a device for as long as he likes: a
-	 * file system that is still mounted does, when the PCI function is
-	 * unbound or pulled out. Its channel is cut off from the host then, and
-	 * goes with the device. The module stays until all have gone.
+	 * A reference to a device may be held for any length of time: by a file
+	 * system that is still mounted, when the PCI function is unbound or pulled
+	 * out. Its channel is then cut off from the host, and is released with the
+	 * device. The module stays until all devices are released.
 	 */
 	while (atomic_read(&connection.nr_channels) && ms < REMOVE_WAIT_MS) {
 		msleep(20);
 		ms += 20;
 	}
 	mutex_lock(&connection.channel_mutex);
-	offers_drop_deferred();
 	list_for_each_entry(vc, &connection.channels, listentry) {
-		pr_warn("device %pUl is still in use\n",
+		pr_warn("device %pUl is still in use: the module stays until it is not\n",
 			&vc->offermsg.offer.if_instance);
-		WRITE_ONCE(to_channel(vc)->dismissed, true);
+		if (to_channel(vc)->life == LIFE_OFFERED)
+			channel_set_life(to_channel(vc), LIFE_DISMISSED);
 		cut_off_channel(vc);
 		list_for_each_entry(sub, &vc->sc_list, sc_list)
 			cut_off_channel(sub);
@@ -304,22 +287,22 @@ static struct vmbus_channel *primary_with_subchannels(void)
 }
 
 /**
- * channel_device_released() - the last reference to a device has gone
+ * removal_device_released() - release the channels of a device that was released
  * @vc: its primary channel
  *
  * Context: process, sleeps.
  */
-void channel_device_released(struct vmbus_channel *vc)
+void removal_device_released(struct vmbus_channel *vc)
 {
 	release_subchannels(vc);
 	channel_release(vc);
 }
 
 /**
- * removal_suspend() - forget relids and sub-channels, keep devices
+ * removal_suspend() - take relids away, release sub-channels, keep devices
  *
- * The drivers have suspended and closed their channels. Socket connections do
- * not live through hibernation: they go.
+ * The drivers have suspended and closed their channels. Socket connections can't be
+ * resumed after hibernation, and are removed.
  *
  * Context: process. Return: 0, or -EBUSY if a channel is still open.
  */
@@ -333,9 +316,10 @@ int removal_suspend(void)
 
 	mutex_lock(&connection.channel_mutex);
 	list_for_each_entry(vc, &connection.channels, listentry) {
-		if (is_hvsock_channel(vc) || vc->state == CHANNEL_OPEN_STATE)
+		if (is_hvsock_channel(vc) || channel_is_closed(vc))
 			continue;
-		pr_err("channel %u is still open\n", vc->offermsg.child_relid);
+		pr_err("channel %u is still open: no hibernation\n",
+		       vc->offermsg.child_relid);
 		ret = -EBUSY;
 	}
 	if (!ret)
@@ -352,17 +336,35 @@ int removal_suspend(void)
 	}
 
 	mutex_lock(&connection.channel_mutex);
-	offers_drop_deferred();
 	list_for_each_entry(vc, &connection.channels, listentry)
 		cut_off_channel(vc);
 	mutex_unlock(&connection.channel_mutex);
 	return 0;
 }
 
+/* With a reference */
+static struct vmbus_channel *channel_to_rename(void)
+{
+	struct vmbus_channel *vc, *found = NULL;
+
+	mutex_lock(&connection.channel_mutex);
+	list_for_each_entry(vc, &connection.channels, listentry) {
+		if (!to_channel(vc)->rename_due)
+			continue;
+		to_channel(vc)->rename_due = false;
+		kobject_get(&vc->kobj);
+		found = vc;
+		break;
+	}
+	mutex_unlock(&connection.channel_mutex);
+	return found;
+}
+
 /**
- * removal_resume_done() - the host has offered all that it still has
+ * removal_resume_done() - remove devices that the host has not offered again
  *
- * Devices that it did not offer again are removed, once tasks are thawed.
+ * Called when it has sent all its offers. Devices are removed once tasks are thawed.
+ * Channels that were offered again are renamed in sysfs.
  *
  * Context: process.
  */
@@ -373,51 +375,16 @@ void removal_resume_done(void)
 	mutex_lock(&connection.channel_mutex);
 	list_for_each_entry(vc, &connection.channels, listentry) {
 		if (vc->offermsg.child_relid != INVALID_RELID || vc->rescind ||
-		    to_channel(vc)->dismissed)
+		    to_channel(vc)->life != LIFE_OFFERED)
 			continue;
-		pr_warn("device %pUl did not come back\n",
+		pr_warn("device %pUl did not come back after hibernation: it is removed\n",
 			&vc->offermsg.offer.if_instance);
 		removal_rescind(vc);
 	}
-	list_for_each_entry(vc, &connection.channels, listentry) {
-		if (vc->rescind)
-			continue;
-		/* it stays listed: device_wq, which removes, is frozen */
-		mutex_unlock(&connection.channel_mutex);
-		bus_rename_channel(vc);
-		mutex_lock(&connection.channel_mutex);
-	}
 	mutex_unlock(&connection.channel_mutex);
-}
 
-/**
- * vmbus_hvsock_device_unregister() - a socket connection is closed
- * @channel: of the connection; the host rescinds it when both ends are closed
- *
- * Context: process, sleeps for a bounded time.
- */
-void vmbus_hvsock_device_unregister(struct vmbus_channel *channel)
-{
-	struct hv_device *hv;
-	unsigned int ms = 0;
-
-	if (WARN_ON_ONCE(!is_hvsock_channel(channel)))
-		return;
-	while (ms < 30000) {
-		if (READ_ONCE(channel->probe_done) &&
-		    (READ_ONCE(channel->rescind) ||
-		     READ_ONCE(to_channel(channel)->dismissed)))
-			break;
-		if (host_state() == HOST_LOST)
-			break;
-		usleep_range(1000, 2000);
-		ms += host_counted(1);
+	while ((vc = channel_to_rename())) {
+		sysfs_rename_channel(vc);
+		kobject_put(&vc->kobj);
 	}
-	mutex_lock(&connection.channel_mutex);
-	hv = get_channel_device(channel);
-	mutex_unlock(&connection.channel_mutex);
-	if (!hv)
-		return;
-	vmbus_device_unregister(hv);
-	put_device(&hv->device);
 }

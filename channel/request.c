@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Requests to the host, and what answers them.
+ * Requests to the host, and matching of the answers.
  *
- * Answers are matched and completed in interrupt context, so that somebody who
- * waits is woken whatever the workers do.
+ * Answers are matched and completed in interrupt context, so that a task that waits for
+ * one is woken also while the work queues are busy.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -17,11 +17,11 @@ MODULE_PARM_DESC(host_timeout,
 		 "Seconds to wait for the host's answer to a request (default 30)");
 
 /**
- * request_start() - register for an answer before the question is sent
- * @req: lives until request_wait() or request_cancel() has returned
+ * request_start() - register for an answer, before the request is posted
+ * @req: stays valid until request_wait() or request_cancel() has returned
  * @answer: CHANNELMSG_* of the answer
- * @channel: whose request this is: its relid must match, and its rescind ends
- *	the wait. NULL for a request of the connection itself
+ * @channel: of the request: its relid must match, and its rescind ends the
+ *	wait. NULL for a request of the connection itself
  * @gpadl: for answers about GPADLs: the handle
  *
  * Context: any.
@@ -42,7 +42,7 @@ void request_start(struct request *req, u32 answer,
 	list_add_tail(&req->node, &connection.requests);
 	/*
 	 * The rescind handler sets the flag, then walks the list under the
-	 * lock: it finds this request, or we find the flag.
+	 * lock: either it finds this request, or the flag is seen here.
 	 */
 	if (channel && channel->rescind)
 		req->error = -ENODEV;
@@ -50,7 +50,7 @@ void request_start(struct request *req, u32 answer,
 }
 
 /**
- * request_cancel() - nobody asks any more
+ * request_cancel() - stop waiting for an answer
  * @req: after request_start()
  *
  * Context: any. Afterwards no answer is written into @req.
@@ -64,7 +64,19 @@ void request_cancel(struct request *req)
 	spin_unlock_irqrestore(&connection.request_lock, flags);
 }
 
-static int wait_for_answer(struct request *req, bool outlast)
+/**
+ * request_wait() - wait for the answer, for a bounded time
+ * @req: after request_start(), and after the request was posted
+ * @outlast: wait on while the host is stalled: that time does not count, and the answer
+ *	comes when the host goes on. Without it the host may still do later what was
+ *	asked
+ *
+ * Context: process, sleeps; as host_wait().
+ * Return: 0 with the answer in @req->response; -ENODEV if the channel was rescinded or
+ *	the host is lost, -ETIMEDOUT, -EAGAIN if the host is stalled and @outlast is
+ *	false.
+ */
+int request_wait(struct request *req, bool outlast)
 {
 	int ret = 0;
 
@@ -85,39 +97,8 @@ static int wait_for_answer(struct request *req, bool outlast)
 }
 
 /**
- * request_wait() - wait for the answer, for a bounded time
- * @req: after request_start(), and after the question was sent
- *
- * Time in which the host is stalled does not count: the answer comes when the host
- * goes on.
- *
- * Context: process, sleeps; as host_wait(). Return: 0 with the answer in
- *	@req->response; -ENODEV if the channel was rescinded or the host is lost,
- *	-ETIMEDOUT.
- */
-int request_wait(struct request *req)
-{
-	return wait_for_answer(req, true);
-}
-
-/**
- * request_wait_responsive() - request_wait() that gives up when the host stalls
- * @req: after request_start(), and after the question was sent. The host may still do
- *	what was asked, later
- *
- * For a caller that holds what others need, such as the CPU hotplug lock.
- *
- * Context: process, sleeps. Return: as request_wait(), or -EAGAIN if the host is
- *	stalled.
- */
-int request_wait_responsive(struct request *req)
-{
-	return wait_for_answer(req, false);
-}
-
-/**
  * request_fail() - end waits for answers that will not come
- * @channel: whose; its rescind flag is set already. NULL: all of them
+ * @channel: whose requests; its rescind flag is set already. NULL: all requests
  * @error: what they return
  *
  * Context: any.
@@ -186,13 +167,13 @@ static bool answer_matches(const struct request *req, const void *msg)
 }
 
 /**
- * answer_deliver() - hand an answer to whoever asked
- * @msg: of the host's
+ * request_deliver() - complete the request that a message answers
+ * @msg: from the host
  * @type: CHANNELMSG_* of an answer
  *
  * Context: any.
  */
-void answer_deliver(const struct rx_message *msg, u32 type)
+void request_deliver(const struct rx_message *msg, u32 type)
 {
 	struct request *req;
 	unsigned long flags;
@@ -217,6 +198,6 @@ void answer_deliver(const struct rx_message *msg, u32 type)
 	spin_unlock_irqrestore(&connection.request_lock, flags);
 
 	if (!found)
-		pr_warn_ratelimited("message %u from the host answers nothing that was asked\n",
+		pr_warn_ratelimited("message %u from the host answers no request\n",
 				    type);
 }

@@ -24,19 +24,19 @@
  * ring is the host: the mask in there is never written here.
  *
  * Room. A sender that finds no room for a packet of n bytes (trailer included)
- * writes n to pending_send_sz, looks again, and sleeps. Whoever frees space
- * looks at pending_send_sz after that, and signals if its own commit took the
- * free space from "not more than n" to "more than n". (Exactly n free is not
- * enough, as the packet would fill the ring. A receiver that signalled at n
- * would wake the sender in vain, and then see no crossing any more.) The
+ * writes n to pending_send_sz, checks for room again, and sleeps. The receiver
+ * reads pending_send_sz after it has freed space, and signals if its own commit
+ * took the free space from "not more than n" to "more than n". (Exactly n free
+ * bytes are not enough, as the packet would fill the ring. A receiver that
+ * signalled at n would wake the sender in vain, and not signal at n + 1.) The
  * interrupt mask does not matter for this signal. Both sides do so only if
  * feature bit 0 is set; a sender that can't rely on it polls.
  *
  * Trust
  * =====
  * The other side can write any word of the ring at any time. Its index is read
- * once for each decision, checked (in range, a multiple of 8), then used. Our
- * own index is kept in private memory (struct ring, pos). Descriptors are
+ * once for each decision, checked (in range, a multiple of 8), then used. This
+ * side's own index is kept in private memory (struct ring, pos). Descriptors are
  * copied out once, and only the copy is checked and used. Payload that was not
  * copied out is not looked at.
  *
@@ -61,8 +61,8 @@
  *      sleeps on a packet.
  *   D  sender: pending_send_sz, then read_index   (full, ring_send_wait)
  *      receiver: read_index, then pending_send_sz (full, ring_recv_commit)
- *      Without it the receiver sees nobody waiting while the sender sees no
- *      room: the sender sleeps on an empty ring.
+ *      Without it the receiver sees no sender that waits while the sender sees no
+ *      room: the sender sleeps although the ring is empty.
  *   E  sender: write_index, then pending_send_sz
  *                                             (full, ring_send_commit: any
  *                                              packet ahead of the one that
@@ -76,9 +76,9 @@
 #include "ring.h"
 
 /*
- * Most packets are short, and all of their parts whole words but for what a
- * driver sends last. For so little, setting up the processor's own copy costs
- * more than the copy; where the processor is emulated it goes byte by byte.
+ * Most packets are short, and all of their parts but the last consist of whole words.
+ * For so few bytes the start of the processor's string copy costs more than the copy,
+ * and emulated processors execute it byte by byte.
  */
 #define RING_COPY_WORDS		256u
 
@@ -135,7 +135,7 @@ static u32 ring_add(const struct ring *r, u32 at, u32 len)
 static int ring_send_room(const struct ring *r, u32 *room)
 {
 	/*
-	 * B: what we now overwrite was read before the receiver wrote its
+	 * B: the receiver had read what is overwritten now before it wrote its
 	 * index.
 	 */
 	u32 rd = virt_load_acquire(&r->ctl->read_index);
@@ -168,7 +168,7 @@ int ring_send_begin(struct ring *r, const struct ring_iov *iov, u32 n)
 	ret = ring_send_room(r, &room);
 	if (ret)
 		return ret;
-	/* all of it would make a full ring look empty */
+	/* a ring that is filled to the last byte looks empty */
 	if (room <= len + RING_TRAILER)
 		return -EAGAIN;
 
@@ -186,7 +186,7 @@ int ring_send_begin(struct ring *r, const struct ring_iov *iov, u32 n)
 
 void ring_send_set_id(struct ring *r, u64 trans_id)
 {
-	/* written, never read back: the other side sees the page */
+	/* the ring is written, and never read back: the other side may change it */
 	ring_copy_in(r, ring_add(r, r->pos, offsetof(struct ring_desc, trans_id)),
 		     &trans_id, sizeof(trans_id));
 }
@@ -196,14 +196,14 @@ bool ring_send_commit(struct ring *r, u32 len)
 	u32 old = r->pos;
 
 	r->pos = ring_add(r, old, len + RING_TRAILER);
-	/* A: whoever sees the index sees the packet */
+	/* A: a receiver that sees the index sees the packet */
 	virt_store_release(&r->ctl->write_index, r->pos);
 
 	/*
-	 * C: the receiver writes read_index and its mask, and then looks at
-	 * write_index for the last time. We wrote write_index and now look at
-	 * both of these, in any order. If its look came too early to see our
-	 * packet, then we see an empty ring and no mask.
+	 * C: the receiver writes read_index and its mask, and then reads
+	 * write_index for the last time. This side wrote write_index and now reads
+	 * both of these, in any order. If the receiver read too early to see the
+	 * packet, then this side sees an empty ring and no mask.
 	 */
 	virt_mb();
 	if (READ_ONCE(r->ctl->interrupt_mask))
@@ -217,8 +217,8 @@ bool ring_send_wait(struct ring *r, u32 len)
 
 	WRITE_ONCE(r->ctl->pending_send_sz, len + RING_TRAILER);
 	/*
-	 * D: the receiver writes read_index and then looks at pending_send_sz.
-	 * One of us sees the other.
+	 * D: the receiver writes read_index and then reads pending_send_sz. At least
+	 * one side sees the other's write.
 	 */
 	virt_mb();
 	if (ring_send_room(r, &room) || room > len + RING_TRAILER) {
@@ -275,11 +275,11 @@ bool ring_recv_commit(struct ring *r)
 	virt_store_release(&r->ctl->read_index, r->pos);
 
 	/*
-	 * D: the sender writes pending_send_sz and then looks at read_index. We
-	 * wrote read_index and now look at pending_send_sz. One of us sees the
-	 * other. C: it also keeps read_index ahead of the mask and of the last
-	 * look at write_index before we sleep, and so stands here even where
-	 * the feature bit is not set.
+	 * D: the sender writes pending_send_sz and then reads read_index. This side
+	 * wrote read_index and now reads pending_send_sz: at least one side sees the
+	 * other's write. C: the barrier also orders read_index before the mask and
+	 * before the last read of write_index, and so is needed even if the feature
+	 * bit is not set.
 	 */
 	virt_mb();
 	if (!(READ_ONCE(r->ctl->feature_bits) & RING_FEAT_PENDING))
@@ -289,15 +289,15 @@ bool ring_recv_commit(struct ring *r)
 		return false;
 
 	/*
-	 * E: the sender had written all of its packets before it came to wait.
-	 * An older write_index would show more room than it saw.
+	 * E: the sender had written all of its packets before it began to wait. An
+	 * older write_index would show more room than the sender saw.
 	 */
 	virt_rmb();
 	wr = READ_ONCE(r->ctl->write_index);
 	if (!ring_index_ok(r, wr))
 		return false;
 	room = r->size - ring_used(r, r->pos, wr);
-	/* a bad old index: take it that all of the room is new */
+	/* if the old index is bad, all of the room counts as freed now */
 	freed = ring_index_ok(r, old) ? ring_used(r, old, r->pos) : room;
 	if (freed > room)
 		freed = room;
@@ -307,7 +307,7 @@ bool ring_recv_commit(struct ring *r)
 
 bool ring_recv_discard(struct ring *r)
 {
-	/* no barrier: no packet is read up to here */
+	/* no barrier is needed, since no packet is read */
 	u32 wr = READ_ONCE(r->ctl->write_index);
 
 	if (!ring_index_ok(r, wr)) {
@@ -322,7 +322,7 @@ void ring_recv_mask(struct ring *r)
 {
 	/*
 	 * No barrier: a sender that sees the mask late signals once more than
-	 * needed, which an awake receiver does not mind.
+	 * necessary, which does no harm to a receiver that is awake.
 	 */
 	WRITE_ONCE(r->ctl->interrupt_mask, 1);
 }
@@ -331,8 +331,8 @@ bool ring_recv_unmask(struct ring *r)
 {
 	WRITE_ONCE(r->ctl->interrupt_mask, 0);
 	/*
-	 * C: the sender writes write_index and then looks at the mask. One of
-	 * us sees the other.
+	 * C: the sender writes write_index and then reads the mask. At least one
+	 * side sees the other's write.
 	 */
 	virt_mb();
 	/* the shared index, not pos: see ring_recv_discard() */

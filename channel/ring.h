@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Ring arithmetic and barriers. No kernel service and no kernel struct, so that
- * the same code is tested, fuzzed and raced in user space. The protocol is told
- * at the top of ring.c.
+ * the same code is tested, fuzzed and raced in user space. The protocol is
+ * described at the top of ring.c.
  *
  * Nothing here sleeps, locks or signals: the caller serialises the senders of a
  * ring, has at most one receiver for it, and signals when told to.
@@ -40,10 +40,10 @@ static_assert(sizeof(struct ring_ctl) == 68, "control words of a ring");
 
 /**
  * struct ring_desc - what each packet starts with
- * @type: not looked at here
+ * @type: not used here
  * @offset8: where the payload starts, in units of 8 bytes from the descriptor
  * @len8: length from the descriptor to the end of the payload, in 8 bytes
- * @flags: not looked at here
+ * @flags: not used here
  * @trans_id: transaction id
  *
  * Format: struct vmpacket_descriptor of <linux/hyperv.h>.
@@ -103,7 +103,7 @@ static inline bool ring_index_ok(const struct ring *r, u32 index)
 /* Sending; the caller holds off other senders from begin to commit */
 
 /**
- * ring_send_begin() - copy a packet behind what is published, unseen as yet
+ * ring_send_begin() - copy a packet into the ring, without publishing it
  * @r: the ring, as its sender
  * @iov: the packet's parts: the 16-byte descriptor first, padding last
  * @n: parts
@@ -196,17 +196,17 @@ bool ring_recv_commit(struct ring *r);
  * @r: the ring
  *
  * What is published is thrown away. If the sender's index itself is bad, only
- * the shared read index follows it and the private one stays: whoever compares
- * the two shared ones (as the inline functions of <linux/hyperv.h> do, in loops
+ * the shared read index follows it and the private one stays. Code that compares
+ * the two shared indices (as the inline functions of <linux/hyperv.h> do, in loops
  * of drivers that run until the ring is empty) then finds the ring empty, and
- * once the index is good again reading goes on.
+ * reading continues once the index is good again.
  *
  * Return: as ring_recv_commit().
  */
 bool ring_recv_discard(struct ring *r);
 
 /**
- * ring_recv_mask() - tell the sender that we are awake and read until empty
+ * ring_recv_mask() - tell the sender that the receiver is awake and reads until empty
  * @r: the ring, as its receiver
  */
 void ring_recv_mask(struct ring *r);

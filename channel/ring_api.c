@@ -4,20 +4,20 @@
  * ring.c, which has the protocol.
  *
  * The structs are those of <linux/hyperv.h>, because the API's inline functions
- * and the drivers look into them. What they don't say:
+ * and the drivers use their fields. Two things are done differently here:
  *
- *  - outbound.priv_read_index is not used by the API. Here it holds our own
- *    write index, so that the host can't change it;
+ *  - outbound.priv_read_index, which the API does not use, holds the private copy
+ *    of the write index, so that the host can't change it;
  *  - in front of inbound.pkt_buffer lies struct ring_rx.
  *
  * Drivers read until a ring is empty: foreach_vmbus_pkt() and hv_end_read(),
  * NAPI polling, vmbus_recvpacket() until it returns nothing. hv_end_read()
- * compares the two indices in the shared page; the functions here go by the
- * private one. A host that writes nonsense could make the two disagree, and a
- * tasklet or NAPI would run for ever, as one says "more" and the other "none".
- * So whenever "none" is said, the shared read index is made to say it, too, and
- * the ring is looked at once more after that: a driver in HV_CALL_DIRECT mode
- * is called again only for a signal, and the host signals only if it saw that
+ * compares the two indices in the shared page; the functions here use the
+ * private one. A host that writes a bad index could make the two disagree, and a
+ * tasklet or NAPI would run for ever, since one finds packets and the other none.
+ * So whenever no packet is found, the shared read index is set accordingly, and
+ * the ring is read once more after that: a driver in HV_CALL_DIRECT mode is
+ * called again only for a signal, and the host signals only if it saw that
  * index.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -50,8 +50,8 @@ static_assert(offsetof(struct ring_desc, trans_id) ==
 
 /*
  * How often in a row ring_read() says -ENOBUFS for the same packet. Some
- * drivers come back with a larger buffer; others never do, and would be called
- * for ever for a packet that they can't take.
+ * drivers call again with a larger buffer; others never do, and would be called
+ * for ever for a packet that they can't receive.
  */
 #define RING_MAX_NOBUFS		64
 
@@ -93,7 +93,7 @@ static void ring_begin(struct hv_ring_buffer_info *rbi,
 		       struct hv_ring_buffer *ring)
 {
 	memset(ring, 0, sizeof(*ring));
-	/* on the incoming ring, too: what the host then makes of it is its */
+	/* on the incoming ring, too, where the host may use it or not */
 	ring->feature_bits.value = RING_FEAT_PENDING;
 	rbi->priv_read_index = 0;
 }
@@ -145,7 +145,7 @@ int ring_map(struct hv_ring_buffer_info *rbi, struct page *pages, u32 page_cnt,
 	rbi->ring_datasize = rbi->ring_size - sizeof(*ring);
 	ring_begin(rbi, ring);
 
-	/* last: who looks without being called to (sysfs) sees all or nothing */
+	/* last: sysfs, which reads at any time, sees all fields or none */
 	mutex_lock(&rbi->ring_buffer_mutex);
 	rbi->ring_buffer = ring;
 	mutex_unlock(&rbi->ring_buffer_mutex);
@@ -280,7 +280,7 @@ static void ring_rx_commit(struct vmbus_channel *channel, struct ring *r)
  * Find the next packet that the driver can take: false: there is none. Packets
  * longer than the driver said are thrown away, and so is all that stands in the
  * ring if it is no packet at all. Such packets may have been answers, so a
- * driver may wait in vain then; but it is not led by what nobody checked.
+ * driver may wait in vain then, but it does not act on what was not checked.
  */
 static bool ring_rx_next(struct vmbus_channel *channel, struct ring *r,
 			 struct ring_desc *desc)
@@ -454,9 +454,9 @@ int ring_read(struct vmbus_channel *channel, void *buffer, u32 buflen,
 		ring_rx_commit(channel, &r);
 
 		/*
-		 * A packet without payload reads as "no packet": a driver that
-		 * reads until empty would stop ahead of the next one, which no
-		 * signal announces any more.
+		 * To a driver a length of 0 means that there is no packet. It would
+		 * stop reading before the packets behind this one, for which no
+		 * signal comes any more.
 		 */
 		if (len)
 			return ret;
@@ -501,10 +501,10 @@ int hv_ringbuffer_get_debuginfo(struct hv_ring_buffer_info *ring_info,
 }
 
 /**
- * hv_ringbuffer_spinlock_busy() - whether somebody is sending just now
+ * hv_ringbuffer_spinlock_busy() - whether a packet is being sent
  * @channel: an opened channel
  *
- * For panic, where whoever holds the lock will never give it back.
+ * For use in a panic, where a CPU that holds the lock does not release it any more.
  *
  * Context: any.
  */

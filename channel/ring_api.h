@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The ring functions that only the channel core calls. Those of the client API
- * (hv_pkt_iter_first() and its relatives, hv_ringbuffer_get_debuginfo(),
+ * (hv_pkt_iter_first() and related functions, hv_ringbuffer_get_debuginfo(),
  * hv_ringbuffer_spinlock_busy()) are declared in <linux/hyperv.h> and live in
  * ring_api.c too.
  */
@@ -37,7 +37,7 @@ int ring_map(struct hv_ring_buffer_info *rbi, struct page *pages, u32 page_cnt,
 
 /**
  * ring_unmap() - the mirror of ring_map(); harmless when not mapped
- * @rbi: one direction. Nobody may be inside a ring function
+ * @rbi: one direction. No ring function may be running
  *
  * Context: process, sleeps.
  */

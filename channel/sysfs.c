@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Attributes of devices and channels, as Documentation/ABI/stable/
- * sysfs-bus-vmbus describes them, and those beside them that lsvmbus and udev
- * rules in the field have come to read.
+ * Attributes and directories of devices and channels, as the kernel's
+ * Documentation/ABI/stable/sysfs-bus-vmbus describes them, and attributes that lsvmbus
+ * and udev rules in the field read besides.
  */
 #include <linux/cpu.h>
 #include <linux/mutex.h>
@@ -221,7 +221,7 @@ static ssize_t cpu_channel_store(struct vmbus_channel *vc, const char *buf,
 	t = READ_ONCE(connection.transport);
 	if (!t || !cpu_online(cpu) || !t->ops->cpu_usable(t, cpu))
 		ret = -EINVAL;
-	else if (READ_ONCE(vc->state) != CHANNEL_OPENED_STATE)
+	else if (!channel_is_open(vc))
 		ret = -EIO;
 	else if (cpu != vc->target_cpu && channel_move(vc, cpu))
 		ret = host_state() == HOST_STALLED ? -EAGAIN : -EIO;
@@ -384,7 +384,7 @@ int hv_remove_ring_sysfs(struct vmbus_channel *channel)
 	int ret;
 
 	channel->ring_sysfs_visible = false;
-	/* returns when nobody is in ring_mmap() any more */
+	/* returns when ring_mmap() is not running any more */
 	ret = ring_update(channel);
 	channel->mmap_ring_buffer = NULL;
 	return ret;
@@ -413,3 +413,164 @@ const struct sysfs_ops sysfs_channel_ops = {
 	.show = channel_show,
 	.store = channel_store,
 };
+
+/* The directories channels/RELID below that of a device, and this mutex for them */
+static DEFINE_MUTEX(sysfs_mutex);
+
+static void channel_kobj_release(struct kobject *kobj)
+{
+	struct vmbus_channel *vc = container_of(kobj, struct vmbus_channel,
+						kobj);
+
+	/* an interrupt may have found the channel by its relid before the release */
+	kfree_rcu(to_channel(vc), vc.rcu);
+}
+
+static const struct kobj_type channel_ktype = {
+	.sysfs_ops = &sysfs_channel_ops,
+	.release = channel_kobj_release,
+};
+
+/**
+ * sysfs_channel_init() - initialise a channel's kobject
+ * @channel: just allocated
+ *
+ * Context: any. From now on kobject_put() frees the channel.
+ */
+void sysfs_channel_init(struct vmbus_channel *channel)
+{
+	kobject_init(&channel->kobj, (struct kobj_type *)&channel_ktype);
+}
+
+/**
+ * sysfs_add_channel() - show a channel below its device
+ * @dev: the device
+ * @channel: its primary channel or a sub-channel
+ *
+ * Context: process. Return: 0, -ENODEV if the device is going, or as
+ *	kobject_add().
+ */
+int sysfs_add_channel(struct hv_device *dev, struct vmbus_channel *channel)
+{
+	int ret = -ENODEV;
+
+	mutex_lock(&sysfs_mutex);
+	if (!dev->channels_kset)
+		goto out;
+	channel->kobj.kset = dev->channels_kset;
+	ret = kobject_add(&channel->kobj, NULL, "%u",
+			  channel->offermsg.child_relid);
+	if (ret) {
+		channel->kobj.kset = NULL;
+		goto out;
+	}
+	ret = sysfs_create_group(&channel->kobj, &sysfs_channel_group);
+	if (ret)
+		kobject_del(&channel->kobj);
+	else
+		kobject_uevent(&channel->kobj, KOBJ_ADD);
+out:
+	mutex_unlock(&sysfs_mutex);
+	return ret;
+}
+
+/**
+ * sysfs_rename_channel() - show a channel under the relid that it has now
+ * @channel: a primary channel that the host has offered again
+ *
+ * Before sub-channels are offered, since one may have the number that this one
+ * had.
+ *
+ * Context: process, sleeps; not with channel_mutex held.
+ */
+void sysfs_rename_channel(struct vmbus_channel *channel)
+{
+	char name[12];
+	int ret = 0;
+
+	snprintf(name, sizeof(name), "%u", channel->offermsg.child_relid);
+	mutex_lock(&sysfs_mutex);
+	if (channel->kobj.state_in_sysfs &&
+	    strcmp(name, kobject_name(&channel->kobj)))
+		ret = kobject_rename(&channel->kobj, name);
+	mutex_unlock(&sysfs_mutex);
+	if (ret)
+		pr_err("channel %s can't be renamed in sysfs (%d)\n", name,
+		       ret);
+}
+
+static void remove_channel_locked(struct vmbus_channel *channel)
+{
+	if (!channel->kobj.state_in_sysfs)
+		return;
+	/* waits for readers and writers of the attributes */
+	sysfs_remove_group(&channel->kobj, &sysfs_channel_group);
+	kobject_del(&channel->kobj);
+}
+
+/**
+ * sysfs_remove_channel() - the mirror of sysfs_add_channel(); harmless if not added
+ * @channel: any channel
+ *
+ * Context: process, sleeps; not with channel_mutex held, which attributes take.
+ */
+void sysfs_remove_channel(struct vmbus_channel *channel)
+{
+	mutex_lock(&sysfs_mutex);
+	remove_channel_locked(channel);
+	mutex_unlock(&sysfs_mutex);
+}
+
+/**
+ * sysfs_create_directory() - create the channels directory of a device
+ * @hv: its own directory exists
+ *
+ * The directory gets the primary channel.
+ *
+ * Context: process. Return: 0 or a negative errno.
+ */
+int sysfs_create_directory(struct hv_device *hv)
+{
+	hv->channels_kset = kset_create_and_add("channels", NULL,
+						&hv->device.kobj);
+	if (!hv->channels_kset)
+		return -ENOMEM;
+	return sysfs_add_channel(hv, hv->channel);
+}
+
+/**
+ * sysfs_remove_directory() - the mirror of sysfs_create_directory()
+ * @hv: no channel is added to it any more
+ *
+ * Context: process, sleeps; not with channel_mutex held, which attributes take.
+ */
+void sysfs_remove_directory(struct hv_device *hv)
+{
+	struct vmbus_channel *sub;
+	struct kset *kset;
+	bool again;
+
+	mutex_lock(&sysfs_mutex);
+	kset = hv->channels_kset;
+	hv->channels_kset = NULL;
+	remove_channel_locked(hv->channel);
+	do {
+		again = false;
+		mutex_lock(&connection.channel_mutex);
+		list_for_each_entry(sub, &hv->channel->sc_list, sc_list) {
+			if (!sub->kobj.state_in_sysfs)
+				continue;
+			kobject_get(&sub->kobj);
+			again = true;
+			break;
+		}
+		mutex_unlock(&connection.channel_mutex);
+		if (again) {
+			remove_channel_locked(sub);
+			kobject_put(&sub->kobj);
+		}
+	} while (again);
+	mutex_unlock(&sysfs_mutex);
+
+	kset_unregister(kset);
+}

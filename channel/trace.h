@@ -66,6 +66,41 @@ TRACE_EVENT(synth_host_state,
 	TP_printk("from=%u to=%u", __entry->from, __entry->to)
 );
 
+/* from, to: enum connection_state */
+TRACE_EVENT(synth_connection_state,
+	TP_PROTO(unsigned int from, unsigned int to),
+	TP_ARGS(from, to),
+	TP_STRUCT__entry(__field(unsigned int, from) __field(unsigned int, to)),
+	TP_fast_assign(__entry->from = from; __entry->to = to;),
+	TP_printk("from=%u to=%u", __entry->from, __entry->to)
+);
+
+DECLARE_EVENT_CLASS(synth_channel_change,
+	TP_PROTO(const struct vmbus_channel *channel, unsigned int from,
+		 unsigned int to),
+	TP_ARGS(channel, from, to),
+	TP_STRUCT__entry(__field(u32, relid) __field(unsigned int, from)
+			 __field(unsigned int, to)),
+	TP_fast_assign(__entry->relid = channel->offermsg.child_relid;
+		       __entry->from = from; __entry->to = to;),
+	TP_printk("relid=%u from=%u to=%u", __entry->relid, __entry->from,
+		  __entry->to)
+);
+
+/* from, to: enum vmbus_channel_state */
+DEFINE_EVENT(synth_channel_change, synth_channel_state,
+	TP_PROTO(const struct vmbus_channel *channel, unsigned int from,
+		 unsigned int to),
+	TP_ARGS(channel, from, to)
+);
+
+/* from, to: enum channel_life */
+DEFINE_EVENT(synth_channel_change, synth_channel_life,
+	TP_PROTO(const struct vmbus_channel *channel, unsigned int from,
+		 unsigned int to),
+	TP_ARGS(channel, from, to)
+);
+
 DECLARE_EVENT_CLASS(synth_channel_result,
 	TP_PROTO(const struct vmbus_channel *channel, int ret),
 	TP_ARGS(channel, ret),

@@ -26,13 +26,17 @@ struct transport;
 /**
  * struct transport_ops - what a transport does
  *
+ * @restart: Optional: at the start of each connection, and after each suspend: tell the
+ *	host what it has to know before messages. Process context, sleeps for seconds.
+ *	Returns 0, also if that was done before; -EAGAIN if the host does not answer:
+ *	then the call is repeated later; another error if that is of no use.
  * @post_message: Hand one message to the host. At most 240 bytes of payload.
  *	Any context, interrupts on or off, also after a panic. Returns 0,
  *	-EAGAIN if the host has no room just now (try again after a pause),
- *	-ENODEV if it has gone, -ENXIO if it knows no such connection id, -EINVAL for
+ *	-ENODEV if the transport is not attached, -ENXIO if it knows no such connection id, -EINVAL for
  *	what can't be sent.
- * @signal_event: Tell the host that the channel behind @connection_id has
- *	work. Any context. Never fails: a host that has gone hears nothing.
+ * @signal_event: Tell the host that the channel of @connection_id has work. Any
+ *	context. Without a host it does nothing.
  * @end_of_message: The message slot of @cpu was freed while another message
  *	was waiting for it. Any context, on any CPU.
  * @message_page: The SIMP-format page of @cpu; NULL if it has none.
@@ -44,6 +48,7 @@ struct transport;
  *	under way when connection_detach() has returned.
  */
 struct transport_ops {
+	int (*restart)(struct transport *t);
 	int (*post_message)(struct transport *t, u32 connection_id, u32 type,
 			    const void *payload, size_t len);
 	void (*signal_event)(struct transport *t, u32 connection_id);
@@ -63,8 +68,8 @@ struct transport_ops {
  * @aperture: root of the MMIO windows that drivers allocate from. Its children
  *	are the allocations, which are busy, and what the transport keeps out
  *	of them, which is not. aperture.end < aperture.start: there is none
- * @framebuffer: a child of @aperture that is for whoever says that it may have
- *	the firmware's framebuffer; no flags: there is none
+ * @framebuffer: a child of @aperture, the firmware's framebuffer, for allocations that
+ *	say that they may overlap it; no flags: there is none
  * @connect_cpu_stays: messages come in on the CPU of the contact for good: it
  *	can't go offline as long as the connection is there
  * @hibernates: the machine can, for all that the transport knows
@@ -87,8 +92,9 @@ struct transport {
  *	connection_detach() has returned
  *
  * Context: process, sleeps for seconds if the host is slow.
- * Return: 0, -EBUSY if another transport is in use, -ETIMEDOUT or -EPROTO if
- *	the host does not answer or speaks no version that we do.
+ * Return: 0, also if the transport's restart has said -EAGAIN: then the connection is
+ *	made as soon as the host answers. -EBUSY if another transport is in use; -ETIMEDOUT
+ *	or -EPROTO if the host does not answer, or there is no common version.
  */
 int connection_attach(struct transport *t);
 
@@ -107,16 +113,16 @@ const char *connection_in_use(void);
  * bounded time. Afterwards nothing here calls @t any more.
  *
  * Context: process, sleeps.
- * Return: true if the host confirmed: it touches none of our memory any more.
- *	False: keep what it may still write.
+ * Return: true if the host has confirmed that it uses none of this guest's memory any
+ *	more. False: keep what it may still write.
  */
 bool connection_detach(struct transport *t);
 
 /**
- * connection_released() - the host touches none of our memory any more
+ * connection_released() - the host has confirmed that it uses no memory of this guest
  *
- * For a transport that has ways of its own to have the host confirm that:
- * versions before 3.0 know no UNLOAD.
+ * For a transport that has a way of its own to have the host confirm that: versions
+ * before 3.0 have no UNLOAD.
  *
  * Context: any; nothing was sent since the last UNLOAD.
  */
@@ -131,11 +137,11 @@ void connection_released(void);
 void connection_shutdown(struct transport *t);
 
 /**
- * connection_crash() - the kernel ends here: unload, without anybody's help
+ * connection_crash() - unload the host in a crash, without other CPUs
  * @t: the attached transport
  *
- * For a transport that is told of a crash kernel's start, which panic
- * notifiers are not. The second call does nothing.
+ * For a transport that is called before a crash kernel starts, when panic notifiers
+ * may not be called. The second call does nothing.
  *
  * Context: any, interrupts off, other CPUs perhaps standing still; polls for a
  * bounded time.
@@ -163,35 +169,34 @@ void connection_host_stalled(struct transport *t, bool stalled);
 void connection_host_lost(struct transport *t);
 
 /**
- * connection_interrupt() - look at one CPU's message and event-flags pages
+ * connection_interrupt() - handle what is in one CPU's message and event-flags pages
  * @t: the attached transport
- * @cpu: whose pages. Normally the CPU that this runs on
+ * @cpu: the CPU of the pages; normally the one that this runs on
  *
  * With PREEMPT_RT this only wakes the thread that looks, on @cpu if that is
  * online, whichever CPU this runs on.
  *
- * Context: hard interrupt. Does nothing when nothing is there, so call it rather
- * once too often.
+ * Context: hard interrupt. A call when nothing is pending does no harm.
  */
 void connection_interrupt(struct transport *t, unsigned int cpu);
 
 /**
- * connection_drain() - the same, and it is done when this returns
+ * connection_drain() - connection_interrupt() that is done when it returns
  * @t: the attached transport
- * @cpu: whose pages; normally the CPU that this runs on. Its interrupts of @t are
- *	masked
+ * @cpu: the CPU of the pages; normally the one that this runs on. Its interrupts of @t
+ *	are masked
  *
  * Context: process, interrupts on; sleeps with PREEMPT_RT.
  */
 void connection_drain(struct transport *t, unsigned int cpu);
 
 /**
- * connection_cpu_gone() - no signal of the host's reaches a CPU any more
+ * connection_cpu_gone() - the host's signals don't reach a CPU any more
  * @t: the attached transport
  * @cpu: its channels have gone to other CPUs, and connection_drain() has returned
  *
- * Hosts drop what they signal to a CPU whose interrupt is masked, and older ones
- * don't say when they have taken notice of where a channel is now.
+ * Hosts drop signals to a CPU whose interrupt is masked, and older ones don't confirm
+ * that they have moved a channel.
  *
  * Context: process, sleeps; CPU hotplug lock held.
  */
@@ -201,15 +206,21 @@ void connection_cpu_gone(struct transport *t, unsigned int cpu);
  * connection_suspend() - suspend for hibernation, after the devices' suspend
  * @t: the attached transport
  *
- * Context: process. Return: 0 or -EBUSY (an offer came too late).
+ * Context: process.
+ * Return: 0; -EBUSY if a channel is open or another operation is under way; -EAGAIN if
+ *	the host is stalled. After an error the connection is there, or comes back as after
+ *	connection_resume().
  */
 int connection_suspend(struct transport *t);
 
 /**
  * connection_resume() - negotiate again and match offers to what exists
- * @t: the attached transport, after its restart
+ * @t: the attached transport
  *
- * Context: process. Return: 0, or what connection_attach() returns.
+ * If the host does not answer, that is repeated until it does. Devices are resumed then.
+ *
+ * Context: process. Return: 0, also if the host does not answer yet; or an error: then
+ *	there will be no connection.
  */
 int connection_resume(struct transport *t);
 

@@ -1,35 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The Hyper-V transport: messages and event flags through the SynIC, posts and
- * signals by hypercall (TLFS, chapters "Inter-Partition Communication" and
- * "Virtual Interrupt Controller"). The kernel does what belongs to the
- * hypervisor as a whole: hypercall page, virtual processor indices, the
- * interrupt vector.
+ * The Hyper-V transport: the VMBus device of ACPI, messages and signals by hypercall
+ * (TLFS, chapter "Inter-Partition Communication"), shutdown and hibernation. The kernel
+ * does what belongs to the hypervisor as a whole: hypercall page, virtual processor
+ * indices, the interrupt vector. The SynIC is in hyperv_synic.c.
  *
- * SynIC registers are a CPU's own: only that CPU writes them. Its SynIC is on
- * while the CPU is online and @live is set.
+ * What may still use the pages when they are to be freed:
  *
- * Who may still be inside, and when pages go:
+ *   the interrupt handler runs with interrupts off on a CPU whose SINT is not masked,
+ *   and end-of-message calls are queued for other CPUs. hyperv_stop() masks the SINT on
+ *   each CPU, then waits until each CPU has executed one more call: after that neither
+ *   runs. With PREEMPT_RT the handler only wakes a thread, which does not use the pages
+ *   any more when connection_detach() has returned.
  *
- *   the interrupt handler runs with interrupts off on a CPU whose SINT is not
- *   masked, and end-of-message calls are queued for other CPUs. hyperv_stop()
- *   masks the SINT on each CPU, then waits for each CPU to have taken one more
- *   interrupt: nobody is in either after that. With PREEMPT_RT the handler only
- *   wakes a thread, which is gone from the pages when connection_detach() has
- *   returned.
+ *   posts and signals come from the channel, which has none in flight when
+ *   connection_detach() has returned. @attached refuses those that a device still sends
+ *   after a shutdown.
  *
- *   posts and signals come from the channel, which has none in flight once
- *   connection_detach() has returned. @attached refuses those that a device
- *   still sends after a shutdown.
- *
- *   message and event pages are the hypervisor's as long as their register has
- *   the enable bit. Clearing it takes effect at once, whatever the host thinks.
+ *   message and event pages belong to the hypervisor while their register has the enable
+ *   bit. Clearing it takes effect at once, whatever state the host is in.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/acpi.h>
-#include <linux/cpu.h>
-#include <linux/cpuhotplug.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
 #include <linux/kernel.h>
@@ -47,77 +40,9 @@
 #include "transport_hyperv.h"
 
 #define HYPERV_DRIVER		"synth_hyperv"
-#define HYPERV_PAYLOAD		240
-#define HYPERV_SLOT_SIZE	256
 
-/* SynIC registers: what they share, and SINTx */
-#define SYNIC_ENABLE		BIT_ULL(0)	/* SCONTROL, SIMP, SIEFP */
-#define SYNIC_ADDRESS		GENMASK_ULL(63, 12)	/* SIMP, SIEFP */
-#define SINT_VECTOR		GENMASK_ULL(7, 0)
-#define SINT_MASKED		BIT_ULL(16)
-#define SINT_AUTO_EOI		BIT_ULL(17)
-#define SINT_POLLING		BIT_ULL(18)
-
-/* Input of HvCallPostMessage; it must not cross a page */
-struct hyperv_post {
-	u32 connection_id;
-	u32 reserved;
-	u32 message_type;
-	u32 payload_size;
-	u8 payload[HYPERV_PAYLOAD];
-};
-
-static_assert(sizeof(struct hyperv_post) == 256);
-
-/**
- * struct hyperv_cpu - one CPU's SynIC
- * @message: SIMP page
- * @event: SIEFP page
- * @post: input of a hypercall that posts; used with interrupts off
- * @eom: carries an end of message to the CPU, for who frees its slot elsewhere
- * @interrupts: counters, for debugfs
- * @posts: likewise
- * @posts_full: likewise
- * @signals: likewise
- * @eoms: likewise
- */
-struct hyperv_cpu {
-	void *message;
-	void *event;
-	struct hyperv_post *post;
-	call_single_data_t eom;
-	u64 interrupts;
-	u64 posts;
-	u64 posts_full;
-	u64 signals;
-	u64 eoms;
-};
-
-/**
- * struct hyperv - the transport's state
- * @t: what the channel sees
- * @attached: the host takes posts and signals
- * @live: each CPU that is online has its SynIC on
- * @cpuhp_state: CPU hotplug state
- * @cpus: per CPU
- * @mmio: windows
- */
-struct hyperv {
-	struct transport t;
-	bool attached;
-	bool live;
-	int cpuhp_state;
-	struct hyperv_cpu __percpu *cpus;
-	struct hyperv_mmio mmio;
-};
-
-/* The hypervisor is one, and so is the handler that the kernel keeps for us */
+/* There is one hypervisor, and the kernel has one handler for its interrupt */
 static struct hyperv *hyperv_instance;
-
-static struct hyperv *to_hyperv(struct transport *t)
-{
-	return container_of(t, struct hyperv, t);
-}
 
 /* Messages and signals */
 
@@ -135,8 +60,8 @@ static int hyperv_post_message(struct transport *t, u32 connection_id, u32 type,
 		return -ENODEV;
 
 	/*
-	 * The buffer is this CPU's. A panic that comes out of an NMI may find
-	 * a poster here, but that one does not go on.
+	 * The buffer belongs to this CPU. A panic from an NMI may interrupt a poster
+	 * here, which does not go on.
 	 */
 	local_irq_save(flags);
 	post = this_cpu_ptr(hv->cpus)->post;
@@ -181,14 +106,9 @@ static void hyperv_signal_event(struct transport *t, u32 connection_id)
 	hv_do_fast_hypercall8(HVCALL_SIGNAL_EVENT, connection_id);
 }
 
-static void hyperv_eom_here(void *unused)
-{
-	compat_synic_set(EOM, 0);
-}
-
 /*
- * The register is the CPU's own. One that stands still for good, after a panic,
- * never takes the call: a message that waits for its slot is lost.
+ * The register belongs to a CPU. One that was stopped by a panic does not execute the
+ * call: a message that waits for its slot is lost.
  */
 static void hyperv_end_of_message(struct transport *t, unsigned int cpu)
 {
@@ -196,11 +116,11 @@ static void hyperv_end_of_message(struct transport *t, unsigned int cpu)
 
 	this_cpu_inc(hv->cpus->eoms);
 	if (get_cpu() == cpu)
-		hyperv_eom_here(NULL);
+		hyperv_eom(NULL);
 	else
 		/*
-		 * Busy: one is queued there, and has not begun. Offline: that
-		 * CPU's SynIC is off.
+		 * -EBUSY: a call is queued and has not begun. -ENXIO: the CPU is
+		 * offline, and its SynIC is off.
 		 */
 		smp_call_function_single_async(cpu,
 					       &per_cpu_ptr(hv->cpus, cpu)->eom);
@@ -270,144 +190,12 @@ static const struct transport_ops hyperv_ops = {
 	.show		= hyperv_show,
 };
 
-/* SynIC */
-
-static void hyperv_mask_sint(void)
-{
-	u64 sint = compat_synic_get(SINT0 + TRANSPORT_SINT);
-
-	compat_synic_set(SINT0 + TRANSPORT_SINT, sint | SINT_MASKED);
-}
-
-/* On the CPU that it is for */
-static void hyperv_synic_on(struct hyperv *hv)
-{
-	struct hyperv_cpu *c = this_cpu_ptr(hv->cpus);
-	unsigned long flags;
-	u64 v;
-
-	local_irq_save(flags);
-	/* a kernel before this one, or firmware, may have left it on */
-	hyperv_mask_sint();
-
-	v = compat_synic_get(SIMP) & ~SYNIC_ADDRESS;
-	compat_synic_set(SIMP, v | virt_to_phys(c->message) | SYNIC_ENABLE);
-	v = compat_synic_get(SIEFP) & ~SYNIC_ADDRESS;
-	compat_synic_set(SIEFP, v | virt_to_phys(c->event) | SYNIC_ENABLE);
-	v = compat_synic_get(SCONTROL);
-	compat_synic_set(SCONTROL, v | SYNIC_ENABLE);
-
-	/*
-	 * The pages lie over ours, and show what was in them when they were
-	 * last on. Nothing of it is for us: nobody has our address yet.
-	 */
-	memset(c->message + TRANSPORT_SINT * HYPERV_SLOT_SIZE, 0,
-	       HYPERV_SLOT_SIZE);
-	memset(c->event + TRANSPORT_SINT * HYPERV_SLOT_SIZE, 0,
-	       HYPERV_SLOT_SIZE);
-	hyperv_eom_here(NULL);
-
-	v = compat_synic_get(SINT0 + TRANSPORT_SINT);
-	v &= ~(SINT_VECTOR | SINT_MASKED | SINT_AUTO_EOI | SINT_POLLING);
-	v |= hyperv_irq_vector();
-	if (hyperv_auto_eoi())
-		v |= SINT_AUTO_EOI;
-	hyperv_irq_on();
-	compat_synic_set(SINT0 + TRANSPORT_SINT, v);
-	local_irq_restore(flags);
-}
-
-/* On the CPU that it is for */
-static void hyperv_synic_off(void)
-{
-	unsigned long flags;
-	u64 v;
-
-	local_irq_save(flags);
-	hyperv_mask_sint();
-	v = compat_synic_get(SIMP);
-	compat_synic_set(SIMP, v & ~(SYNIC_ADDRESS | SYNIC_ENABLE));
-	v = compat_synic_get(SIEFP);
-	compat_synic_set(SIEFP, v & ~(SYNIC_ADDRESS | SYNIC_ENABLE));
-	v = compat_synic_get(SCONTROL);
-	compat_synic_set(SCONTROL, v & ~SYNIC_ENABLE);
-	hyperv_irq_off();
-	local_irq_restore(flags);
-}
-
-static void hyperv_on_here(void *hv)
-{
-	hyperv_synic_on(hv);
-}
-
-static void hyperv_off_here(void *unused)
-{
-	hyperv_synic_off();
-}
-
-/* All CPUs that are online, and those that come online from now on */
-static void hyperv_start(struct hyperv *hv)
-{
-	cpus_read_lock();
-	if (!hv->live) {
-		hv->live = true;
-		on_each_cpu(hyperv_on_here, hv, 1);
-	}
-	cpus_read_unlock();
-	WRITE_ONCE(hv->attached, true);
-}
-
-/*
- * The mirror of hyperv_start(). Each CPU takes two calls, one after the other, and
- * with no handler running: the second finds nothing left that
- * hyperv_end_of_message() has queued, which may be run behind the first.
- */
-static void hyperv_stop(struct hyperv *hv)
-{
-	WRITE_ONCE(hv->attached, false);
-	cpus_read_lock();
-	if (hv->live) {
-		hv->live = false;
-		on_each_cpu(hyperv_off_here, NULL, 1);
-	}
-	kick_all_cpus_sync();
-	cpus_read_unlock();
-}
-
-/* Both run on the CPU in question, with the hotplug lock held for writing */
-static int hyperv_cpu_online(unsigned int cpu)
-{
-	struct hyperv *hv = hyperv_instance;
-
-	if (hv->live)
-		hyperv_synic_on(hv);
-	return 0;
-}
-
-static int hyperv_cpu_offline(unsigned int cpu)
-{
-	struct hyperv *hv = hyperv_instance;
-
-	if (!hv->live)
-		return 0;
-	/*
-	 * Channels have gone to other CPUs before. What the host had sent here
-	 * until then is in the pages, which the register takes away.
-	 */
-	hyperv_mask_sint();
-	connection_drain(&hv->t, cpu);
-	hyperv_synic_off();
-	connection_cpu_gone(&hv->t, cpu);
-	return 0;
-}
-
 /* The end of this kernel */
 
 /*
- * Timers that interrupt by themselves are the kernel's, and need no VMBus; but
- * who stops them before another kernel starts is left to it. In the other mode
- * they interrupt through a SINT, and without the kernel's own VMBus nobody has
- * set them up.
+ * Timers in direct mode belong to the kernel and need no VMBus, but the VMBus driver has
+ * to stop them before another kernel starts. In the other mode they interrupt through a
+ * SINT, and only the kernel's own VMBus driver sets them up.
  */
 static bool hyperv_direct_timers(void)
 {
@@ -421,10 +209,7 @@ static void hyperv_kexec(void)
 		hv_stimer_global_cleanup();
 }
 
-/*
- * A crash kernel is about to start, on this CPU, and will not look at what
- * other CPUs had.
- */
+/* A crash kernel is about to start on this CPU, and does not reset other CPUs' SynICs */
 static void hyperv_crash(struct pt_regs *regs)
 {
 	struct hyperv *hv = READ_ONCE(hyperv_instance);
@@ -484,7 +269,7 @@ static struct hyperv *hyperv_alloc(struct device *dev)
 	for_each_possible_cpu(cpu) {
 		struct hyperv_cpu *c = per_cpu_ptr(hv->cpus, cpu);
 
-		INIT_CSD(&c->eom, hyperv_eom_here, NULL);
+		INIT_CSD(&c->eom, hyperv_eom, NULL);
 		c->message = hyperv_page(cpu);
 		c->event = hyperv_page(cpu);
 		c->post = hyperv_page(cpu);
@@ -498,7 +283,7 @@ static struct hyperv *hyperv_alloc(struct device *dev)
 
 /* The device */
 
-/* Whether the host can be spoken to from here, with the reason if not */
+/* Whether this transport can use the host; logs the reason if not */
 static int hyperv_check(struct device *dev)
 {
 	const char *other = connection_in_use();
@@ -512,10 +297,7 @@ static int hyperv_check(struct device *dev)
 		dev_err(dev, "this is Hyper-V's root partition: its SynIC is not ours\n");
 		return -ENODEV;
 	}
-	/*
-	 * Its driver does not give the host up when it is unbound, only when it
-	 * is unloaded
-	 */
+	/* the kernel's driver gives the host up when it is unloaded, not when unbound */
 	if (driver_find("vmbus", dev->bus)) {
 		dev_err(dev, "the Hyper-V host is left to the kernel's own VMBus, though that has let go of the device\n");
 		return -ENODEV;
@@ -548,13 +330,9 @@ static int hyperv_probe(struct device *dev)
 	ret = hyperv_irq_setup(compat_vmbus_acpi(dev), hyperv_interrupt);
 	if (ret)
 		goto err_free;
-	/* before the channel's own state, so that channels leave a CPU first */
-	ret = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN,
-					"synthio/hyperv:online",
-					hyperv_cpu_online, hyperv_cpu_offline);
-	if (ret < 0)
+	ret = hyperv_hotplug_init(hv);
+	if (ret)
 		goto err_handler;
-	hv->cpuhp_state = ret;
 	hyperv_start(hv);
 	hv_setup_kexec_handler(hyperv_kexec);
 	hv_setup_crash_handler(hyperv_crash);
@@ -568,7 +346,7 @@ err_stop:
 	hv_remove_crash_handler();
 	hv_remove_kexec_handler();
 	hyperv_stop(hv);
-	cpuhp_remove_state_nocalls(hv->cpuhp_state);
+	hyperv_hotplug_exit(hv);
 err_handler:
 	hyperv_irq_free();
 err_free:
@@ -585,13 +363,13 @@ static void hyperv_remove(struct device *dev)
 	hv_remove_crash_handler();
 	hv_remove_kexec_handler();
 	hyperv_stop(hv);
-	cpuhp_remove_state_nocalls(hv->cpuhp_state);
+	hyperv_hotplug_exit(hv);
 	hyperv_irq_free();
 	WRITE_ONCE(hyperv_instance, NULL);
 	hyperv_free(hv);
 }
 
-/* Reboot and kexec: the next kernel finds a host and SynICs at rest */
+/* Reboot and kexec: the host is unloaded and the SynICs are off for the next kernel */
 static void hyperv_shutdown(struct device *dev)
 {
 	struct hyperv *hv = hyperv_instance;
@@ -603,11 +381,11 @@ static void hyperv_shutdown(struct device *dev)
 }
 
 /*
- * Hibernation. Devices on the bus are our children: they have been suspended
- * before us and are resumed after us. The vector is not one of those that are
- * suspended, so the host is heard in the noirq phase. CPUs that go offline and
- * come back meanwhile stay without SynIC, as does the one that writes the
- * image. Suspend to idle and to RAM leave the connection as it is.
+ * Hibernation. The devices on the bus are children of this one: they are suspended before
+ * it and resumed after it. The interrupt vector is not suspended, so the host's answers
+ * arrive in the noirq phase. CPUs that go offline and come back meanwhile stay without
+ * SynIC, as does the one that writes the image. Suspend to idle and to RAM leave the
+ * connection as it is.
  */
 static int hyperv_resume(struct hyperv *hv)
 {
@@ -652,13 +430,13 @@ static const struct acpi_device_id hyperv_ids[] = {
 	{}
 };
 /*
- * No MODULE_DEVICE_TABLE: udev would load this module beside the kernel's own,
- * and chance decide which of both gets the device with the root disk behind it.
+ * No MODULE_DEVICE_TABLE: udev would load this module beside the kernel's own, and it
+ * would depend on the order which of them gets the device, and the root disk with it.
  */
 
 COMPAT_VMBUS_DRIVER(hyperv, HYPERV_DRIVER);
 
-/* Somebody else has the device: say so, since nothing happens then */
+/* Logs which other driver has the device, since this one then does nothing */
 static void hyperv_tell_owner(void)
 {
 	const struct acpi_device_id *id;

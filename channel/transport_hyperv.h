@@ -5,6 +5,8 @@
 
 #include <linux/acpi.h>
 #include <linux/ioport.h>
+#include <linux/percpu.h>
+#include <linux/smp.h>
 
 #include "transport.h"
 
@@ -25,6 +27,119 @@ struct hyperv_mmio {
 	struct resource gaps[HYPERV_WINDOWS - 1];
 };
 
+#define HYPERV_PAYLOAD	240
+
+/* Input of HvCallPostMessage; it must not cross a page */
+struct hyperv_post {
+	u32 connection_id;
+	u32 reserved;
+	u32 message_type;
+	u32 payload_size;
+	u8 payload[HYPERV_PAYLOAD];
+};
+
+static_assert(sizeof(struct hyperv_post) == 256);
+
+/**
+ * struct hyperv_cpu - one CPU's SynIC
+ * @message: SIMP page
+ * @event: SIEFP page
+ * @post: input of a hypercall that posts; used with interrupts off
+ * @eom: call to the CPU that its slot was freed on another CPU
+ * @interrupts: counters, for debugfs
+ * @posts: likewise
+ * @posts_full: likewise
+ * @signals: likewise
+ * @eoms: likewise
+ */
+struct hyperv_cpu {
+	void *message;
+	void *event;
+	struct hyperv_post *post;
+	call_single_data_t eom;
+	u64 interrupts;
+	u64 posts;
+	u64 posts_full;
+	u64 signals;
+	u64 eoms;
+};
+
+/**
+ * struct hyperv - the transport's state
+ * @t: what the channel sees
+ * @attached: the host takes posts and signals
+ * @live: each CPU that is online has its SynIC on
+ * @cpuhp_state: CPU hotplug state
+ * @cpus: per CPU
+ * @mmio: windows
+ */
+struct hyperv {
+	struct transport t;
+	bool attached;
+	bool live;
+	int cpuhp_state;
+	struct hyperv_cpu __percpu *cpus;
+	struct hyperv_mmio mmio;
+};
+
+static inline struct hyperv *to_hyperv(struct transport *t)
+{
+	return container_of(t, struct hyperv, t);
+}
+
+/* hyperv_synic.c */
+
+/**
+ * hyperv_eom() - tell this CPU's SynIC that its message slot is free
+ * @unused: for calls from other CPUs
+ *
+ * Context: any, on the CPU in question.
+ */
+void hyperv_eom(void *unused);
+
+/**
+ * hyperv_start() - enable the SynIC of all CPUs that are or come online
+ * @hv: the transport
+ *
+ * Context: process. Afterwards posts and signals are accepted.
+ */
+void hyperv_start(struct hyperv *hv);
+
+/**
+ * hyperv_stop() - the mirror of hyperv_start()
+ * @hv: the transport
+ *
+ * Afterwards no CPU is in the interrupt handler, and no end of message is queued.
+ *
+ * Context: process, sleeps.
+ */
+void hyperv_stop(struct hyperv *hv);
+
+/**
+ * hyperv_synic_off() - disable the SynIC of this CPU
+ *
+ * Context: any, on the CPU in question.
+ */
+void hyperv_synic_off(void);
+
+/**
+ * hyperv_hotplug_init() - have SynICs follow their CPUs
+ * @hv: the transport; there is only one
+ *
+ * Context: process. Return: 0 or a negative errno.
+ */
+int hyperv_hotplug_init(struct hyperv *hv);
+
+/**
+ * hyperv_hotplug_exit() - the mirror of hyperv_hotplug_init()
+ * @hv: the transport, after hyperv_stop()
+ *
+ * Context: process.
+ */
+void hyperv_hotplug_exit(struct hyperv *hv);
+
+/* hyperv_mmio.c */
+
 /**
  * hyperv_mmio_find() - make a transport's aperture of the device's windows
  * @m: zeroed; stays as long as @t, whose aperture has parts of it
@@ -36,12 +151,12 @@ struct hyperv_mmio {
 void hyperv_mmio_find(struct hyperv_mmio *m, struct transport *t,
 		      struct acpi_device *adev);
 
-/* hyperv_arch.c: what is not the same on each architecture */
+/* hyperv_arch.c: what differs between architectures */
 
 /**
  * hyperv_irq_setup() - take the interrupt that the SynIC raises
  * @adev: the VMBus device
- * @handler: called on the CPU whose SynIC it was, in hard interrupt context
+ * @handler: called in hard interrupt context on the CPU whose SynIC has interrupted
  *
  * Context: process. Return: 0, or a negative errno, with the reason in the log.
  */
@@ -62,7 +177,7 @@ void hyperv_irq_free(void);
 u8 hyperv_irq_vector(void);
 
 /**
- * hyperv_irq_on() - let it come to this CPU
+ * hyperv_irq_on() - enable the interrupt on this CPU
  *
  * Context: this CPU, interrupts off. hyperv_irq_off() is the mirror.
  */

@@ -4,11 +4,11 @@
  * peer speaks VMBus. docs/ivshmem-transport.md is the protocol, and
  * <synthio/ivshmem.h> its formats.
  *
- * Who may still be inside, and when pages go:
+ * What may still use the pages when they are to be freed:
  *
  *   interrupt handlers and their cross-calls look at @live first. It is cleared,
  *   then ivshmem_free_irqs() frees the interrupts, waits for the last cross-call,
- *   and then for a grace period: nobody is in connection_interrupt() after that.
+ *   and then for a grace period: connection_interrupt() does not run after that.
  *   With PREEMPT_RT that only wakes threads, which are gone from the pages when
  *   connection_detach() has returned.
  *
@@ -53,7 +53,7 @@ static u32 ivshmem_cpu_to_vp(struct transport *t, unsigned int cpu)
 	struct ivshmem *iv = to_ivshmem(t);
 	struct ivshmem_vp *vp = ivshmem_vp(iv, cpu);
 
-	/* A CPU that the host can't interrupt is served by the first one */
+	/* for a CPU that the host can't interrupt, the first VP is interrupted */
 	return vp ? vp - iv->vps : 0;
 }
 
@@ -62,29 +62,38 @@ static bool ivshmem_cpu_usable(struct transport *t, unsigned int cpu)
 	return ivshmem_vp(to_ivshmem(t), cpu) && cpu_online(cpu);
 }
 
-/* Set up again what the host forgot while the guest was hibernated */
-static int ivshmem_restart(struct ivshmem *iv)
+/* ATTACH: before the first message, and again after hibernation */
+static int ivshmem_restart(struct transport *t)
 {
+	struct ivshmem *iv = to_ivshmem(t);
 	int ret;
 
 	if (iv->attached)
 		return 0;
-	WRITE_ONCE(iv->gone, false);
 	ret = ivshmem_attach(iv);
+	if (ret == -ETIMEDOUT) {
+		WRITE_ONCE(iv->gone, true);
+		connection_host_stalled(t, true);
+		return -EAGAIN;
+	}
 	if (ret)
 		return ret;
+	WRITE_ONCE(iv->gone, false);
+	connection_host_stalled(t, false);
 	WRITE_ONCE(iv->live, true);
+	/* before the first message, so that a host that stalls now is noticed */
 	ivshmem_watch_start(iv);
 	return 0;
 }
 
-/* Afterwards the host neither reads nor writes our pages */
+/* If it succeeds the host neither reads nor writes the pages any more */
 static int ivshmem_quiesce(struct ivshmem *iv)
 {
 	int ret;
 
 	ivshmem_watch_stop(iv);
-	ret = ivshmem_detach(iv);
+	/* the system's suspend has a limit of its own: it does not wait for long */
+	ret = ivshmem_detach(iv, false);
 	WRITE_ONCE(iv->live, false);
 	return ret;
 }
@@ -132,6 +141,7 @@ static void ivshmem_show(struct transport *t, struct seq_file *m)
 }
 
 static const struct transport_ops ivshmem_ops = {
+	.restart	= ivshmem_restart,
 	.post_message	= ivshmem_post_message,
 	.signal_event	= ivshmem_signal_event,
 	.end_of_message	= ivshmem_end_of_message,
@@ -234,7 +244,7 @@ static void ivshmem_free_pages(struct ivshmem *iv)
 {
 	unsigned int i;
 
-	/* These the host only reads */
+	/* The host only reads these */
 	for (i = 0; i < COOKIES; i++)
 		free_page((unsigned long)iv->cookies[i]);
 	free_page((unsigned long)iv->post);
@@ -284,7 +294,7 @@ static int ivshmem_map(struct ivshmem *iv)
 		return -ENOMEM;
 	if (!ivshmem_has_magic(iv)) {
 		iounmap(iv->boot);
-		return -ENODEV;		/* somebody else's, and no news */
+		return -ENODEV;		/* another use of ivshmem: no message */
 	}
 	iv->regs = pci_iomap_range(pdev, IVSHMEM_BAR_REGS, 0,
 				   IVSHMEM_REGS_SIZE);
@@ -302,8 +312,8 @@ static void ivshmem_unmap(struct ivshmem *iv)
 }
 
 /*
- * Of BAR 2 only the bootstrap is claimed: what is allocated from the aperture
- * is claimed by whoever uses it.
+ * Only the bootstrap page of BAR 2 is claimed. What is allocated from the aperture is
+ * claimed by the driver that allocates it.
  */
 static int ivshmem_request_regions(struct ivshmem *iv)
 {
@@ -361,26 +371,19 @@ static int ivshmem_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		dev_err(&pdev->dev, "only one such device can be used, and one is\n");
 		goto err_irqs;
 	}
-	ret = ivshmem_attach(iv);
-	if (ret)
-		goto err_detach;
 	pci_set_drvdata(pdev, iv);
 
-	WRITE_ONCE(iv->live, true);
-	/* already now: a host that dies must not hold up a probe */
-	ivshmem_watch_start(iv);
 	ret = connection_attach(&iv->t);
 	if (ret) {
 		dev_err(&pdev->dev, "no connection to the host: %d\n", ret);
-		goto err_watch;
+		goto err_detach;
 	}
 	return 0;
 
-err_watch:
-	ivshmem_watch_stop(iv);
 err_detach:
+	ivshmem_watch_stop(iv);
 	WRITE_ONCE(iv->live, false);
-	ivshmem_detach(iv);
+	ivshmem_detach(iv, false);
 	ivshmem_unpublish();
 err_irqs:
 	ivshmem_free_irqs(iv);
@@ -405,8 +408,8 @@ static void ivshmem_remove(struct pci_dev *pdev)
 	unloaded = connection_detach(&iv->t);
 	ivshmem_watch_stop(iv);
 	WRITE_ONCE(iv->live, false);
-	/* DETACH is stronger than UNLOAD, which old versions do not know */
-	if (ivshmem_detach(iv) && !unloaded)
+	/* DETACH includes what UNLOAD does, which old versions do not have */
+	if (ivshmem_detach(iv, true) && !unloaded)
 		dev_warn(&pdev->dev, "host did not confirm the unload\n");
 	ivshmem_unpublish();
 	ivshmem_free_irqs(iv);
@@ -419,7 +422,7 @@ static void ivshmem_remove(struct pci_dev *pdev)
 }
 
 /*
- * Reboot and kexec. The next kernel may put anything where our pages are, so
+ * Reboot and kexec. The next kernel may use the memory of these pages for anything, so
  * the host must have let go of them before.
  */
 static void ivshmem_shutdown(struct pci_dev *pdev)
@@ -431,27 +434,23 @@ static void ivshmem_shutdown(struct pci_dev *pdev)
 	connection_shutdown(&iv->t);
 	ivshmem_watch_stop(iv);
 	WRITE_ONCE(iv->live, false);
-	ivshmem_detach(iv);
+	ivshmem_detach(iv, true);
 }
 
 /*
- * Hibernation. Devices on the bus are our children: they have been suspended
- * before us and are resumed after us, whichever phase that happens in, because
- * ours is the last one to be entered and the first one to be left. Interrupts
- * are not suspended (IRQF_NO_SUSPEND), so that the host is heard in it. Suspend
- * to idle and to RAM leave everything as it is.
+ * Hibernation. The devices on the bus are children of this one: they are suspended
+ * before it and resumed after it, in whichever phase of their own, because the noirq
+ * phase is entered last and left first. The interrupts are not suspended
+ * (IRQF_NO_SUSPEND), so that the host's answers arrive in that phase. Suspend to idle
+ * and to RAM leave the connection as it is.
  */
 static int ivshmem_resume(struct ivshmem *iv)
 {
-	int ret;
+	int ret = connection_resume(&iv->t);
 
-	ret = ivshmem_restart(iv);
-	if (!ret)
-		ret = connection_resume(&iv->t);
 	if (ret) {
 		dev_err(&iv->pdev->dev, "no connection after hibernation: %d\n",
 			ret);
-		WRITE_ONCE(iv->gone, true);
 		connection_host_lost(&iv->t);
 	}
 	return ret;
@@ -466,7 +465,7 @@ static int ivshmem_pm_freeze(struct device *dev)
 	if (ret)
 		return ret;
 	ret = ivshmem_quiesce(iv);
-	/* Who fails to freeze is not thawed either */
+	/* The core does not thaw a device that fails to freeze */
 	if (ret)
 		ivshmem_resume(iv);
 	return ret;

@@ -42,8 +42,8 @@ static_assert(COOKIES <= SYNTHIO_MAX_COOKIES);
  * @event: SIEFP-format page
  * @csd: carries an interrupt on to @cpu
  * @called: @csd is queued and has not begun to run
- * @turns: how many want connection_interrupt() for this VP; who makes it
- *	non-zero runs it for all of them
+ * @turns: how many CPUs want connection_interrupt() for this VP. The one that makes the
+ *	count non-zero runs it for all of them
  */
 struct ivshmem_vp {
 	struct ivshmem *iv;
@@ -77,12 +77,12 @@ struct ivshmem_stats {
  * @regs: BAR 0
  * @boot: first page of BAR 2
  * @command_lock: one command at a time
- * @attached: the host takes posts and signals
+ * @attached: the host accepts posts and signals
  * @live: interrupts are passed to the channel
- * @gone: the heartbeat watch has given the host up
- * @broken: the host wrote nonsense into the control page: trusted no more
- * @exposed: the host may write our pages: not so before the first ATTACH and
- *	after an answered DETACH
+ * @gone: the host does not respond: no heartbeat, or no answer to ATTACH
+ * @broken: the control page was inconsistent: nothing is posted any more
+ * @exposed: the host may write the pages: from the first ATTACH until a DETACH is
+ *	answered
  * @host_peer: its ivshmem id
  * @host_vectors: doorbell vectors that it listens on
  * @generation: the host's count of its workers, as it was read last
@@ -160,8 +160,7 @@ static inline struct ivshmem_vp *ivshmem_vp(struct ivshmem *iv, unsigned int cpu
 void ivshmem_ring(struct ivshmem *iv, u32 vector);
 
 /*
- * These are operations of the transport: see struct transport_ops for what each
- * of them owes.
+ * Operations of the transport, which struct transport_ops describes.
  */
 void ivshmem_signal_event(struct transport *t, u32 connection_id);
 void ivshmem_end_of_message(struct transport *t, unsigned int cpu);
@@ -225,7 +224,7 @@ int ivshmem_publish(struct ivshmem *iv);
 void ivshmem_unpublish(void);
 
 /**
- * ivshmem_hotplug_init() - hear of CPUs that come back
+ * ivshmem_hotplug_init() - give CPUs that come online their vectors
  *
  * Context: process. Return: 0, or a negative errno.
  */
@@ -260,13 +259,14 @@ int ivshmem_attach(struct ivshmem *iv);
 
 /**
  * ivshmem_detach() - have the host forget all pages
+ * @outlast: if the host is stalled, wait until it goes on, for host_stall_limit() at most
  *
  * After an error the host may still write them.
  *
- * Context: process, sleeps until the host answers, 5 s at most.
+ * Context: process, sleeps until the host answers, 5 s at most without @outlast.
  * Return: 0, also if it was not attached; or a negative errno.
  */
-int ivshmem_detach(struct ivshmem *iv);
+int ivshmem_detach(struct ivshmem *iv, bool outlast);
 
 /**
  * ivshmem_watch_init() - prepare the heartbeat watch

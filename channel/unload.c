@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * UNLOAD: the host lets go of all that it was shown. In an orderly way, for rmmod,
+ * UNLOAD: the host lets go of all memory that it was shown. In an orderly way, for rmmod,
  * hibernation, reboot and kexec; and in a panic.
  *
- * connection.unload says whether one is due. It is from the first initiate-contact
- * on, whatever the connection's state is; once it was posted only its answer is
- * waited for, by whoever comes.
+ * connection.unload says whether an UNLOAD is due. One is due from the first
+ * initiate-contact on, whatever the connection's state is. Once it was posted, every
+ * caller only waits for its answer.
  *
- * In a panic it comes after the panic notifiers, in the place of a kmsg dumper:
- * drm_panic is one as well, and its picture has to reach the host before. Dumpers
- * are called in the order of their registration, so ours is registered anew behind
- * each display.
+ * In a panic UNLOAD comes after the panic notifiers, from a kmsg dumper: drm_panic is
+ * a dumper as well, and its picture has to reach the host before. Dumpers are called in
+ * the order of their registration, so this one is registered anew after each display.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -28,10 +27,7 @@ module_param(unload_timeout, uint, 0644);
 MODULE_PARM_DESC(unload_timeout,
 		 "Seconds to wait for the host to write back and let go at unload, reboot and panic (default 100)");
 
-/*
- * Post it, unless somebody else has done so. Returns 0 if there is an answer to
- * wait for.
- */
+/* Posts UNLOAD if that was not done before. Returns 0 if there is an answer to wait for */
 static int unload_post(enum post_mode mode)
 {
 	struct vmbus_channel_message_header msg = {
@@ -44,47 +40,52 @@ static int unload_post(enum post_mode mode)
 	if (was == UNLOAD_NOT_DUE)
 		return -ENOTCONN;
 	/*
-	 * In a panic nobody goes on who was posting it. A second one does no harm;
-	 * none at all would.
+	 * In a panic a task that was posting it is stopped. A second UNLOAD does no
+	 * harm, and none at all would.
 	 */
 	if (was == UNLOAD_POSTED || (was == UNLOAD_POSTING && mode != POST_ATOMIC))
 		return 0;
 	reinit_completion(&connection.unloaded);
-	ret = connection_post(&msg, sizeof(msg), mode);
+	ret = host_post(&msg, sizeof(msg), mode);
 	atomic_set(&connection.unload, ret ? UNLOAD_DUE : UNLOAD_POSTED);
 	return ret;
 }
 
 /**
  * unload_host() - have the host let go of everything
+ * @outlast: wait on while the host is stalled
  *
- * It may first write back what it holds for us, which takes up to a minute on busy
- * hosts.
+ * The host may first write back cached data, which takes up to a minute on busy hosts.
  *
  * Context: process, sleeps for a bounded time: unload_timeout, and as long as the host
  *	is stalled.
- * Return: whether it has confirmed.
+ * Return: 0 if it has confirmed, -EAGAIN if it is stalled and @outlast is false, or
+ *	another error: then it may still use the memory.
  */
-bool unload_host(void)
+int unload_host(bool outlast)
 {
 	unsigned int waited;
-	int ret = -ETIMEDOUT;
+	int ret;
 
 	/* hosts before 8.1 know no UNLOAD, and no second connection */
-	if (vmbus_proto_version < VERSION_WIN8_1 || unload_post(POST_WAIT))
-		return false;
+	if (vmbus_proto_version < VERSION_WIN8_1)
+		return -EOPNOTSUPP;
+	ret = unload_post(outlast ? POST_WAIT : POST_RESPONSIVE);
+	if (ret)
+		return ret;
+	ret = -ETIMEDOUT;
 
 	for (waited = 0; waited < unload_timeout && ret == -ETIMEDOUT;
 	     waited += UNLOAD_NOTICE_S) {
 		if (waited)
 			pr_notice("waiting for the host to unload\n");
-		ret = host_wait(&connection.unloaded, UNLOAD_NOTICE_S, true);
+		ret = host_wait(&connection.unloaded, UNLOAD_NOTICE_S, outlast);
 	}
 	if (ret)
 		pr_err("the host did not confirm the unload (%d)\n", ret);
-	/* it has been waited for: whoever comes after this does not again */
+	/* the answer was waited for: the next caller does not wait again */
 	atomic_set(&connection.unload, UNLOAD_NOT_DUE);
-	return !ret;
+	return ret;
 }
 
 void connection_shutdown(struct transport *t)
@@ -100,26 +101,26 @@ void connection_shutdown(struct transport *t)
 	if (READ_ONCE(connection.transport) != t)
 		goto out;
 	/*
-	 * Whoever is at work on the connection holds up neither a reboot nor a
-	 * kexec. The next kernel may put anything where the host still writes, so
-	 * it is told in any case, and hears nothing of anybody else after that.
+	 * Another operation on the connection holds up neither a reboot nor a kexec.
+	 * The next kernel may use the memory that the host still writes to, so the
+	 * host is told in any case, and no other message is posted after that.
 	 */
 	WRITE_ONCE(connection.ending, true);
 	if (!locked) {
-		pr_warn("unloading in the middle of something else\n");
+		pr_warn("the host is unloaded while another operation on the connection is under way\n");
 		request_fail(NULL, -ESHUTDOWN);
 	}
-	WRITE_ONCE(connection.state, CONN_LEAVING);
-	unload_host();
+	connection_set_state(CONN_LEAVING);
+	unload_host(true);
 out:
 	if (locked)
 		mutex_unlock(&connection.state_mutex);
 }
 
 /*
- * Free one CPU's slot, and let the host know if it waits for that. Returns whether
- * the answer to UNLOAD was in it. Not with slot_take(): its locks may be held by a
- * CPU that stands still.
+ * Frees one CPU's slot, and lets the host know if it waits for that. Returns whether
+ * the answer to UNLOAD was in the slot. slot_take() is not used, since a CPU that was
+ * stopped may hold its locks.
  */
 static bool crash_take(struct transport *t, unsigned int cpu)
 {
@@ -147,11 +148,10 @@ static bool crash_take(struct transport *t, unsigned int cpu)
 }
 
 /*
- * Other CPUs stand still, perhaps with our locks held, and interrupts are off. Only
- * the slots are looked at, only for the answer to UNLOAD; what else is in them can't
- * be lost on a system that ends here. All of them are freed in each turn: what is
- * left in one would keep the kernel that comes next, also one that is not ours, from
- * ever hearing of its host.
+ * Other CPUs are stopped, perhaps with the bus' locks held, and interrupts are off. The
+ * slots are only searched for the answer to UNLOAD: other messages don't matter to a
+ * system that ends here. All slots are freed in each turn, since a message that is left
+ * in one would keep the next kernel, whatever bus driver that has, from receiving any.
  */
 static bool crash_poll(struct transport *t)
 {
@@ -167,15 +167,15 @@ static void crash_unload(struct transport *t)
 {
 	unsigned int ms;
 
-	/* the heartbeat is not looked at any more: nothing would end the wait early */
+	/* the heartbeat is not checked any more, so nothing would end the wait early */
 	if (host_state() != HOST_RESPONDS)
 		return;
 	WRITE_ONCE(connection.ending, true);
-	WRITE_ONCE(connection.state, CONN_LEAVING);
+	connection_set_state(CONN_LEAVING);
 	if (vmbus_proto_version < VERSION_WIN8_1 || unload_post(POST_ATOMIC))
 		return;
 	for (ms = 0; ms < unload_timeout * 1000; ms++) {
-		/* it may have been taken before all others stood still */
+		/* another CPU may have handled it before it was stopped */
 		if (crash_poll(t) || completion_done(&connection.unloaded)) {
 			pr_info("the host has unloaded\n");
 			goto out;
@@ -219,21 +219,22 @@ void vmbus_initiate_unload(bool crash)
 	if (crash)
 		unload_in_panic();
 	else
-		unload_host();
+		unload_host(true);
 }
 
 /**
- * vmbus_set_skip_unload() - a driver unloads in a panic, behind its picture
- * @skip: or no longer
+ * vmbus_set_skip_unload() - a display's driver unloads in a panic, after its picture
+ * @skip: whether it does
  *
- * Ours comes behind all pictures anyway, and then finds nothing left to do.
+ * Nothing needs to be done: the UNLOAD of this file comes after all pictures, and does
+ * nothing if the driver has unloaded.
  */
 void vmbus_set_skip_unload(bool skip)
 {
 }
 #endif
 
-/* Two, so that there is always one while they take turns */
+/* Two that take turns, so that one is always registered */
 static struct kmsg_dumper unload_dumpers[] = {
 	{ .dump = unload_dump, .max_reason = KMSG_DUMP_PANIC },
 	{ .dump = unload_dump, .max_reason = KMSG_DUMP_PANIC },
@@ -241,14 +242,8 @@ static struct kmsg_dumper unload_dumpers[] = {
 static unsigned int unload_dumper;
 static DEFINE_MUTEX(unload_dumper_mutex);
 
-/**
- * unload_behind_display() - a panic shows its picture before we unload
- *
- * A display has just got its driver, which may have registered with drm_panic.
- *
- * Context: process, sleeps.
- */
-void unload_behind_display(void)
+/* A display has got a driver, which may have registered with drm_panic */
+static void dump_after_display(void)
 {
 	unsigned int other;
 
@@ -261,22 +256,46 @@ void unload_behind_display(void)
 	mutex_unlock(&unload_dumper_mutex);
 }
 
+static int driver_bound(struct notifier_block *nb, unsigned long action,
+			void *data)
+{
+	struct device *dev = data;
+
+	if (action == BUS_NOTIFY_BOUND_DRIVER &&
+	    compat_hv_dev(dev)->channel->device_id == HV_FB)
+		dump_after_display();
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block bound_block = {
+	.notifier_call = driver_bound,
+};
+
 /**
  * unload_init() - be called in a panic
  *
- * Context: process. Return: 0 or a negative errno.
+ * Context: process, after bus_init(). Return: 0 or a negative errno.
  */
 int unload_init(void)
 {
-	return kmsg_dump_register(&unload_dumpers[unload_dumper]);
+	int ret;
+
+	ret = bus_notify(&bound_block);
+	if (ret)
+		return ret;
+	ret = kmsg_dump_register(&unload_dumpers[unload_dumper]);
+	if (ret)
+		bus_stop_notifying(&bound_block);
+	return ret;
 }
 
 /**
- * unload_exit() - the mirror of unload_init(), also of a failed one
+ * unload_exit() - the mirror of unload_init()
  *
  * Context: process.
  */
 void unload_exit(void)
 {
 	kmsg_dump_unregister(&unload_dumpers[unload_dumper]);
+	bus_stop_notifying(&bound_block);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The reference host has wire formats of its own, since user space can't
- * include <linux/hyperv.h>. Here, at build time, the two meet.
+ * Compares <synthio/vmbus.h> with <linux/hyperv.h> at build time. The reference host uses
+ * the former, since user space can't include the latter.
  */
 #include <linux/hyperv.h>
 
@@ -53,6 +53,6 @@ SAME_PLACE(vmbus_wire_version_response, msg_conn_id,
 	   vmbus_channel_version_response, msg_conn_id);
 SAME_PLACE(vmbus_wire_ring, pending_send_sz, hv_ring_buffer, pending_send_sz);
 SAME_PLACE(vmbus_wire_ring, feature_bits, hv_ring_buffer, feature_bits);
-/* the kernel fills a page of its own with it, of which 4 KiB are on the wire */
+/* the struct fills a page of the kernel, of which the host sees 4 KiB */
 static_assert(sizeof(struct hv_ring_buffer) ==
 	      PAGE_SIZE - HV_HYP_PAGE_SIZE + sizeof(struct vmbus_wire_ring));

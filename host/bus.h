@@ -9,6 +9,8 @@
 #include "device.h"
 #include "gpadl.h"
 #include "guest.h"
+#include "inflight.h"
+#include "persist.h"
 #include "profile.h"
 
 /**
@@ -23,6 +25,13 @@
  * @relid: channels by relid, from 1
  * @known: relids that were ever given out, to this guest or one before it
  * @next_relid: they go round, so that an old one means nothing for long
+ * @persist: what survives this worker
+ * @inflight: requests that are taken and not completed
+ * @settling: bus_settle() is at work
+ * @restoring: bus_take_over() reads what was committed: nothing is to be written
+ *	to areas of devices
+ * @restart: the program that is to take over when the loop has stopped; "": the
+ *	same; NULL: none is
  */
 struct bus {
 	struct loop *loop;
@@ -44,11 +53,17 @@ struct bus {
 	bool known[VMBUS_WIRE_MAX_RELIDS];
 	uint32_t next_relid;
 
+	struct persist *persist;
+	struct inflight inflight;
+	bool settling;
+	bool restoring;
+	char *restart;
 	struct loop_poller poller;
 };
 
 void bus_init(struct bus *bus, struct loop *loop, struct ram *ram,
-	      struct guest *guest, uint32_t max_version);
+	      struct guest *guest, struct persist *persist,
+	      uint32_t max_version);
 
 /**
  * bus_exit() - destroy all devices; the guest is gone already
@@ -73,6 +88,22 @@ void bus_signal(struct bus *bus, uint32_t connection_id);
  * unless guest->silent is set.
  */
 void bus_reset(struct bus *bus, const char *why);
+
+/**
+ * bus_settle() - commit what was done, then show it to the guest
+ *
+ * The loop's settle callback (loop_set_settle()). All that was done since the
+ * last time counts together, or, if the worker dies before, not at all.
+ */
+void bus_settle(struct bus *bus);
+
+/**
+ * bus_take_over() - go on where the worker before has stopped
+ * @err: the reason where it fails
+ *
+ * Return: 0; -EPROTO: the state is not of this program and these options.
+ */
+int bus_take_over(struct bus *bus, struct text *err);
 
 /**
  * bus_send() - a channel message to the guest
@@ -104,6 +135,12 @@ bool device_rescind_try(struct device *dev);
  * device_rescind_end() - rescind a device at once
  */
 void device_rescind_end(struct device *dev);
+
+/**
+ * device_resume() - at a takeover: what was under way
+ */
+void device_resume(struct device *dev, unsigned int subs_due, bool retiring,
+		   bool rescinding);
 
 /**
  * device_stop_subchannels() - those that were asked for do not come any more

@@ -7,20 +7,8 @@
 #include "channel.h"
 
 #define CHANNEL_BATCH		64	/* packets at a time, others wait too */
-#define CHANNEL_RETRY_MS	1
 #define CHANNEL_LOW_RELIDS	128
 #define CHANNEL_PACKET_MAX	(8u << 16)	/* len8 has 16 bits */
-
-struct channel_queued {
-	struct channel_queued *next;
-	uint64_t trans_id;
-	uint32_t head;		/* of @len: belongs to the descriptor */
-	uint32_t len;
-	uint16_t type;
-	uint16_t flags;
-	uint8_t raw;
-	uint8_t payload[];
-};
 
 struct device *channel_device(const struct channel *ch)
 {
@@ -70,7 +58,7 @@ void channel_event(struct channel *ch)
 	guest_event(ch->bus->guest, ch->target_vp, ch->relid);
 }
 
-static void channel_activate(struct channel *ch)
+void channel_activate(struct channel *ch)
 {
 	if (channel_gone(ch))
 		return;
@@ -94,240 +82,6 @@ void channel_resume(struct channel *ch)
 		return;
 	ch->paused = false;
 	channel_activate(ch);
-}
-
-/* Shows the guest what is in the ring */
-static void channel_publish(struct channel *ch)
-{
-	if (channel_gone(ch) || ch->stalled || ch->wrecked)
-		return;
-	if (ch->mod.held)
-		moderate_shown(&ch->mod, loop_now());
-	if (hring_out_publish(&ch->out))
-		channel_event(ch);
-}
-
-/* Try to put one packet into the ring: 0, -EAGAIN, or -ENODEV */
-static int channel_write(struct channel *ch, const struct channel_queued *q,
-			 const void *payload)
-{
-	bool signal = false;
-	int ret;
-
-	if (ch->stalled)
-		return -EAGAIN;
-	if (ch->wrecked)
-		return -ENODEV;
-	if (q->raw)
-		ret = hring_out_raw(&ch->out, payload, q->len, &signal);
-	else
-		ret = hring_out_put_headed(&ch->out, q->type, q->flags,
-					   q->trans_id, payload, q->head,
-					   (const char *)payload + q->head,
-					   q->len - q->head);
-	if (ret == -EAGAIN)
-		channel_publish(ch);	/* or it never makes room */
-	if (ret == -EPROTO) {
-		channel_error(ch, "%s", ch->out.why);
-		return -ENODEV;
-	}
-	if (ret == -EMSGSIZE) {
-		channel_error(ch, "its ring of %u bytes cannot take a packet of %u",
-			      ch->out.size, q->len);
-		return -ENODEV;
-	}
-	if (ret)
-		return ret;
-	ch->stats.packets_out++;
-	ch->stats.bytes_out += q->len;
-	if (signal)
-		channel_event(ch);
-	return 0;
-}
-
-static void channel_wait_room(struct channel *ch)
-{
-	if (!ch->stalled && !hring_guest_waits(&ch->in))
-		loop_set_timer(ch->bus->loop, &ch->retry, CHANNEL_RETRY_MS);
-}
-
-static void channel_retry(struct loop_timer *timer)
-{
-	struct channel *ch = container_of(timer, struct channel, retry);
-
-	channel_activate(ch);
-}
-
-static int channel_enqueue(struct channel *ch, const struct channel_queued *q,
-			   const void *payload)
-{
-	struct channel_queued *copy = malloc(sizeof(*copy) + q->len);
-
-	if (!copy)
-		return -ENOMEM;
-	*copy = *q;
-	copy->next = NULL;
-	if (q->len)
-		memcpy(copy->payload, payload, q->len);
-	*ch->queue_end = copy;
-	ch->queue_end = &copy->next;
-	ch->queue_bytes += sizeof(*copy) + q->len;
-	ch->want_writable = true;
-	channel_wait_room(ch);
-	return 0;
-}
-
-static int channel_put(struct channel *ch, struct channel_queued *q,
-		       const void *payload)
-{
-	int ret = -EAGAIN;
-
-	if (channel_gone(ch))
-		return -ENODEV;
-	if (!ch->queue)
-		ret = channel_write(ch, q, payload);
-	if (ret == -EAGAIN)
-		ret = channel_enqueue(ch, q, payload);
-	return ret;
-}
-
-static int channel_put_now(struct channel *ch, struct channel_queued *q,
-			   const void *payload)
-{
-	int ret = channel_put(ch, q, payload);
-
-	channel_publish(ch);
-	return ret;
-}
-
-static bool channel_flush(struct channel *ch)
-{
-	bool any = false;
-
-	while (ch->queue) {
-		struct channel_queued *q = ch->queue;
-		int ret = channel_write(ch, q, q->payload);
-
-		if (ret == -EAGAIN) {
-			channel_wait_room(ch);
-			return any;
-		}
-		ch->queue = q->next;
-		if (!ch->queue)
-			ch->queue_end = &ch->queue;
-		ch->queue_bytes -= sizeof(*q) + q->len;
-		free(q);
-		any = true;
-	}
-	if (any)
-		channel_publish(ch);
-	if (ch->want_writable && !channel_gone(ch)) {
-		ch->want_writable = false;
-		if (ch->dev->kind->ops->writable)
-			ch->dev->kind->ops->writable(ch->dev, ch);
-		any = true;
-	}
-	return any;
-}
-
-int channel_complete(struct channel *ch, uint64_t trans_id,
-		     const void *payload, size_t len)
-{
-	struct channel_queued q = {
-		.type = VMBUS_WIRE_PKT_COMPLETION,
-		.trans_id = trans_id,
-		.len = len,
-	};
-
-	return channel_put_now(ch, &q, payload);
-}
-
-int channel_complete_soon(struct channel *ch, uint64_t trans_id,
-			  const void *payload, size_t len,
-			  unsigned int pending)
-{
-	struct channel_queued q = {
-		.type = VMBUS_WIRE_PKT_COMPLETION,
-		.trans_id = trans_id,
-		.len = len,
-	};
-	int ret = channel_put(ch, &q, payload);
-
-	/* what is queued waits for room, not for this */
-	if (ret || ch->queue)
-		return ret;
-	moderate_completion(&ch->mod, loop_now(), pending);
-	/* The guest is likely to send more: it need not signal */
-	if (!ch->active)
-		channel_activate(ch);
-	return 0;
-}
-
-/* device.h knows nothing of moderate.h */
-_Static_assert(CHANNEL_MODERATE_AUTO == MODERATE_AUTO &&
-	       CHANNEL_MODERATE_STREAM == MODERATE_STREAM, "the same");
-
-void channel_moderate(struct channel *ch, uint64_t ns)
-{
-	moderate_init(&ch->mod, ns);
-}
-
-/* Shows what was completed, if it is due. True while there is something */
-static bool channel_show(struct channel *ch)
-{
-	if (!ch->mod.held)
-		return false;
-	if (hring_out_is_quiet(&ch->out) || moderate_due(&ch->mod, loop_now()))
-		channel_publish(ch);
-	return true;
-}
-
-int channel_send(struct channel *ch, uint64_t trans_id, const void *payload,
-		 size_t len, bool want_completion)
-{
-	struct channel_queued q = {
-		.type = VMBUS_WIRE_PKT_INBAND,
-		.flags = want_completion ? VMBUS_WIRE_PKT_WANT_COMPLETION : 0,
-		.trans_id = trans_id,
-		.len = len,
-	};
-	int ret;
-
-	if (ch->queue_bytes > CHANNEL_QUEUE_BYTES) {
-		ch->want_writable = true;
-		return -ENOBUFS;
-	}
-	ret = channel_put_now(ch, &q, payload);
-	if (!ret && want_completion)
-		ch->expected++;
-	return ret;
-}
-
-int channel_send_pages(struct channel *ch, uint64_t trans_id,
-		       const void *packet, size_t head, size_t len)
-{
-	struct channel_queued q = {
-		.type = VMBUS_WIRE_PKT_XFER_PAGES,
-		.flags = VMBUS_WIRE_PKT_WANT_COMPLETION,
-		.trans_id = trans_id,
-		.head = head,
-		.len = len,
-	};
-	int ret = channel_put(ch, &q, packet);
-
-	if (!ret)
-		ch->expected++;
-	return ret;
-}
-
-void channel_show_pages(struct channel *ch)
-{
-	channel_publish(ch);
-}
-
-bool channel_backlog(const struct channel *ch)
-{
-	return ch->queue || ch->stalled || ch->wrecked;
 }
 
 void *channel_map_gpadl(struct channel *ch, uint32_t handle, size_t *bytes)
@@ -354,45 +108,6 @@ void channel_unmap_gpadl(struct channel *ch, uint32_t handle, void *map,
 	ram_unmap_pages(map, ram_pages(0, bytes));
 	if (g)
 		g->mapped = false;
-}
-
-int channel_inject(struct channel *ch, unsigned int type, uint64_t trans_id,
-		   const void *payload, size_t len)
-{
-	struct channel_queued q = {
-		.type = type,
-		.trans_id = trans_id,
-		.len = len,
-	};
-
-	/* The guest may take it for a packet that it has to give back */
-	if (type == VMBUS_WIRE_PKT_XFER_PAGES)
-		ch->expected++;
-	return channel_put_now(ch, &q, payload);
-}
-
-int channel_raw(struct channel *ch, const void *bytes, size_t len)
-{
-	struct channel_queued q = { .raw = 1, .len = len };
-
-	/* Whatever it asks for, the guest may answer each 24 bytes of it */
-	ch->expected += len / (sizeof(struct vmbus_wire_packet) +
-			       VMBUS_WIRE_TRAILER);
-	return channel_put_now(ch, &q, bytes);
-}
-
-void channel_stall(struct channel *ch, bool stall)
-{
-	ch->stalled = stall;
-	if (!stall)
-		channel_activate(ch);
-}
-
-void channel_wreck(struct channel *ch, uint32_t index)
-{
-	ch->wrecked = true;
-	__atomic_store_n(&ch->out.ctl->write_index, index, __ATOMIC_RELEASE);
-	channel_event(ch);
 }
 
 struct iovec *channel_gpadl(struct channel *ch, uint32_t handle,
@@ -490,7 +205,32 @@ static void channel_deliver(struct channel *ch)
 static bool channel_may_receive(const struct channel *ch)
 {
 	return !channel_gone(ch) && !ch->paused &&
-	       ch->queue_bytes <= CHANNEL_QUEUE_BYTES;
+	       ch->queue_bytes <= CHANNEL_QUEUE_BYTES &&
+	       inflight_room(&ch->bus->inflight);
+}
+
+/* Give what is in @ch->buf to the device; log it if it is not completed at once */
+static void channel_take(struct channel *ch, uint32_t len)
+{
+	const struct vmbus_wire_packet *p = (const void *)ch->buf;
+	uint32_t relid = ch->relid;
+
+	ch->taking = p->flags & VMBUS_WIRE_PKT_WANT_COMPLETION;
+	ch->taken_id = p->trans_id;
+	channel_deliver(ch);
+	/* else it was completed, or never will be */
+	if (ch->taking && !channel_gone(ch) &&
+	    p->type != VMBUS_WIRE_PKT_COMPLETION)
+		inflight_add(&ch->bus->inflight, relid, p->trans_id, p, len);
+	ch->taking = false;
+	persist_point("packet-done");
+}
+
+void channel_repeat(struct channel *ch, const void *packet, uint32_t len)
+{
+	memcpy(ch->buf, packet, len);
+	/* it is in the log already, and its completion ends it there */
+	channel_deliver(ch);
 }
 
 /* What was read is not the guest's answer to something */
@@ -523,11 +263,9 @@ static bool channel_receive(struct channel *ch)
 			now = loop_now();
 		if (now && channel_is_request(ch))
 			moderate_arrival(&ch->mod, now);
-		channel_deliver(ch);
+		channel_take(ch, ret);
 		any = true;
 	}
-	if (!channel_gone(ch) && hring_in_commit(&ch->in))
-		channel_event(ch);
 	return any;
 }
 
@@ -636,9 +374,16 @@ static uint32_t channel_new_relid(struct bus *bus)
 
 struct channel *channel_create(struct device *dev, unsigned int index)
 {
+	uint32_t relid = channel_new_relid(dev->bus);
+
+	return relid ? channel_create_as(dev, index, relid) : NULL;
+}
+
+struct channel *channel_create_as(struct device *dev, unsigned int index,
+				  uint32_t relid)
+{
+	struct channel *ch = calloc(1, sizeof(*ch));
 	struct bus *bus = dev->bus;
-	uint32_t relid = channel_new_relid(bus);
-	struct channel *ch = relid ? calloc(1, sizeof(*ch)) : NULL;
 
 	if (!ch)
 		return NULL;
@@ -680,24 +425,29 @@ static void channel_unmap(struct channel *ch)
 }
 
 static int channel_map(struct channel *ch, struct gpadl *g,
-		       uint32_t downstream, const char **why)
+		       const char **why)
 {
-	uint32_t upstream_bytes = downstream * RAM_PAGE, bytes;
-	char *map;
-
-	map = ram_map_pages(ch->bus->ram, g->ranges[0].pfns, g->pages);
-	if (!map) {
+	ch->map = ram_map_pages(ch->bus->ram, g->ranges[0].pfns, g->pages);
+	if (!ch->map) {
 		*why = strerror(errno);
 		return errno == EPROTO ? -EIO : -errno;
 	}
-	ch->map = map;
 	ch->map_pages = g->pages;
+	return 0;
+}
+
+static int channel_init_rings(struct channel *ch, uint32_t downstream,
+			      const char **why)
+{
+	uint32_t upstream_bytes = downstream * RAM_PAGE, bytes;
+	char *map = ch->map;
+
 	if (hring_in_init(&ch->in, map, upstream_bytes)) {
 		*why = ch->in.why;
 		return -EPROTO;
 	}
 	if (hring_out_init(&ch->out, map + upstream_bytes,
-			   g->pages * RAM_PAGE - upstream_bytes)) {
+			   ch->map_pages * RAM_PAGE - upstream_bytes)) {
 		*why = ch->out.why;
 		return -EPROTO;
 	}
@@ -714,31 +464,32 @@ static int channel_map(struct channel *ch, struct gpadl *g,
 	return 0;
 }
 
-int channel_start(struct channel *ch, struct gpadl *g, uint32_t downstream,
-		  uint32_t target_vp, const char **why)
+/* Its rings are mapped; give it to its device */
+static int channel_begin(struct channel *ch, struct gpadl *g,
+			 uint32_t downstream, uint32_t target_vp,
+			 const char **why)
 {
 	const struct device_ops *ops = ch->dev->kind->ops;
-	int ret = channel_map(ch, g, downstream, why);
+	int ret = channel_init_rings(ch, downstream, why);
 
-	if (ret) {
-		channel_unmap(ch);
+	if (ret)
 		return ret;
-	}
 	memset(&ch->stats, 0, sizeof(ch->stats));
 	ch->target_vp = target_vp;
 	ch->paused = false;
 	ch->stalled = false;
 	ch->wrecked = false;
 	ch->want_writable = false;
+	ch->publish = false;
 	ch->expected = 0;
 	moderate_init(&ch->mod, 0);
 	ch->private = NULL;
+	ch->downstream = downstream;
 	ch->open = true;
 	ret = ops->open ? ops->open(ch->dev, ch) : 0;
 	if (ret) {
 		*why = strerror(-ret);
 		ch->open = false;
-		channel_unmap(ch);
 		return ret == -EPROTO ? -EIO : ret;
 	}
 	g->in_ring = true;
@@ -747,17 +498,51 @@ int channel_start(struct channel *ch, struct gpadl *g, uint32_t downstream,
 	return 0;
 }
 
+int channel_start(struct channel *ch, struct gpadl *g, uint32_t downstream,
+		  uint32_t target_vp, const char **why)
+{
+	int ret = channel_map(ch, g, why);
+
+	if (!ret)
+		ret = channel_begin(ch, g, downstream, target_vp, why);
+	if (ret)
+		channel_unmap(ch);
+	return ret;
+}
+
+int channel_go_on(struct channel *ch, struct gpadl *g,
+		  const struct persist_channel *state, const char **why)
+{
+	int ret = channel_map(ch, g, why);
+
+	if (!ret) {
+		hring_resume(ch->map, state->in, state->downstream * RAM_PAGE,
+			     state->out);
+		ret = channel_begin(ch, g, state->downstream, state->target_vp,
+				    why);
+	}
+	if (ret)
+		channel_unmap(ch);
+	return ret;
+}
+
 void channel_drain(struct channel *ch)
 {
-	if (ch->open && ch->dev->kind->ops->drain)
+	if (!ch->open)
+		return;
+	if (ch->dev->kind->ops->drain)
 		ch->dev->kind->ops->drain(ch->dev, ch);
 	channel_publish(ch);
+	/*
+	 * The guest sees these completions before it hears what the drain was
+	 * for. A guest that is silent sees nothing, so nothing is to be kept
+	 */
+	if (!ch->bus->guest->silent)
+		bus_settle(ch->bus);
 }
 
 void channel_shut(struct channel *ch)
 {
-	struct channel_queued *q;
-
 	if (!ch->open)
 		return;
 	channel_drain(ch);
@@ -769,12 +554,8 @@ void channel_shut(struct channel *ch)
 	}
 	if (ch->dev->kind->ops->close)
 		ch->dev->kind->ops->close(ch->dev, ch);
-	while ((q = ch->queue)) {
-		ch->queue = q->next;
-		free(q);
-	}
-	ch->queue_end = &ch->queue;
-	ch->queue_bytes = 0;
+	inflight_end_channel(&ch->bus->inflight, ch->relid);
+	channel_unqueue(ch);
 	loop_clear_timer(&ch->retry);
 	ch->ring_gpadl->in_ring = false;
 	ch->ring_gpadl = NULL;

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "control.h"
+#include "keeper.h"
 #include "kinds.h"
 #include "unixsock.h"
 
@@ -123,6 +124,23 @@ static int control_quit(struct bus *bus, int argc, char **argv,
 	return 0;
 }
 
+static int control_restart(struct bus *bus, int argc, char **argv,
+			   struct text *out)
+{
+	if (argc > 2)
+		return text_add(out, "takes nothing, or the path of a program");
+	if (!keeper_there())
+		return text_add(out, "there is no parent process that would start another worker (--single)");
+	if (argc == 2 && access(argv[1], X_OK))
+		return text_add(out, "%s: %s", argv[1], strerror(errno));
+	free(bus->restart);
+	bus->restart = argc == 2 ? realpath(argv[1], NULL) : strdup("");
+	if (!bus->restart)
+		return -errno;
+	loop_stop(bus->loop);
+	return 0;
+}
+
 static int control_help(struct bus *bus, int argc, char **argv,
 			struct text *out);
 
@@ -139,6 +157,9 @@ static const struct device_command control_commands[] = {
 	  "the kind of host to behave like, as in --like; what devices have told already stays",
 	  control_like },
 	{ "log", "LEVEL", "error, warn, info, debug or trace", control_log },
+	{ "restart", "[PROGRAM]",
+	  "let another worker take over, of another program if one is given: an update",
+	  control_restart },
 	{ "quit", "", "complete I/O and end", control_quit },
 	{ 0 }
 };
@@ -357,7 +378,7 @@ struct control *control_create(struct bus *bus, const char *path,
 			       struct text *err)
 {
 	struct control *c = calloc(1, sizeof(*c));
-	int fd = c ? unixsock_listen(path, err) : -ENOMEM;
+	int fd = c ? unixsock_listen_kept("control", path, err) : -ENOMEM;
 
 	if (fd < 0) {
 		free(c);

@@ -84,8 +84,11 @@ int device_register(struct bus *bus, struct device *dev, struct text *err)
 	device_make_instance(dev);
 	if (dev->kind->ops->identify)
 		dev->kind->ops->identify(dev);
-	while (*link)
+	dev->number = 0;
+	while (*link) {
+		dev->number = (*link)->number + 1;
 		link = &(*link)->next;
+	}
 	*link = dev;
 	bus_offer_device(bus, dev);
 	return 0;
@@ -276,6 +279,30 @@ int device_retire(struct device *dev)
 	log_info("%s %s: the guest is asked to let go", dev->kind->name,
 		 dev->id);
 	return 0;
+}
+
+void device_resume(struct device *dev, unsigned int subs_due, bool retiring,
+		   bool rescinding)
+{
+	struct loop *loop = bus_loop(dev->bus);
+
+	dev->subs_due = subs_due;
+	if (subs_due) {
+		dev->subs.fired = device_subs_step;
+		loop_set_timer(loop, &dev->subs, device_subchannel_ms(dev));
+	}
+	/* with all of their time before them */
+	if (rescinding) {
+		dev->rescinding = true;
+		dev->rescind.fired = device_rescind_step;
+		dev->rescind_until = loop_now() + RESCIND_LIMIT_NS;
+		loop_set_timer(loop, &dev->rescind, RESCIND_STEP_MS);
+	} else if (retiring) {
+		dev->retiring = true;
+		dev->retire.fired = device_retire_step;
+		dev->retire_until = loop_now() + RETIRE_LIMIT_NS;
+		loop_set_timer(loop, &dev->retire, RETIRE_STEP_MS);
+	}
 }
 
 int device_offer(struct device *dev)

@@ -34,6 +34,7 @@ struct host_profile;
 struct channel;
 struct console;
 struct device;
+struct persist;
 
 #define container_of(ptr, type, member) \
 	((type *)((char *)(ptr) - offsetof(type, member)))
@@ -126,6 +127,18 @@ struct packet {
  *	has let go. May be NULL.
  * @reset: The guest has ended its connection, or was reset: forget what it
  *	asked for beyond its channels, which are closed. May be NULL.
+ * @state_bytes: Of the device's state that survives a worker, at most
+ *	PERSIST_DEVICE_BYTES (persist.h). A change of it needs another
+ *	PERSIST_LAYOUT.
+ * @save: Write it: to zeroed memory, and the same bytes for the same state. Called
+ *	each time that something was done, so it must be fast. What is large goes
+ *	to device_area(). May be NULL, like the next one: such a device is rescinded
+ *	when a worker takes over, and offered again.
+ * @restore: A worker takes over: @open was called for all channels that are open;
+ *	go on with this state. Send nothing. Afterwards come, by @packet, all
+ *	requests of the guest that were not completed. Return 0, or -errno: the
+ *	device is rescinded and offered again.
+ * @settled: What was done until now is committed. May be NULL.
  * @status: Add lines about the device for the `status` command. May be NULL.
  * @destroy: synthhost ends or the device is removed for good; all channels are
  *	closed. Frees @dev. May be NULL.
@@ -141,6 +154,10 @@ struct device_ops {
 	bool (*busy)(struct device *dev, struct channel *ch);
 	bool (*retire)(struct device *dev);
 	void (*reset)(struct device *dev);
+	unsigned int state_bytes;
+	void (*save)(struct device *dev, void *state);
+	int (*restore)(struct device *dev, const void *state);
+	void (*settled)(struct device *dev);
 	void (*status)(struct device *dev, struct text *out);
 	void (*destroy)(struct device *dev);
 };
@@ -229,6 +246,7 @@ struct device {
 	uint16_t mmio_megabytes;
 	/* the bus's own */
 	struct device *next;
+	unsigned int number;	/* in the order of the options */
 	struct channel *channels[1 + DEVICE_MAX_SUBCHANNELS];
 	unsigned int subs_due;	/* subchannels that are to be offered, in all */
 	struct loop_timer subs;
@@ -314,6 +332,15 @@ int device_retire(struct device *dev);
  * guest has not yet released the old channel, the offer waits for that.
  */
 int device_offer(struct device *dev);
+
+/**
+ * device_area() - shared memory that survives the worker, zero at first
+ *
+ * Return: PERSIST_AREA_BYTES for what is too large for ops->save(), or NULL:
+ * there are too many devices. persist.h says how to write there.
+ */
+void *device_area(struct device *dev);
+struct persist *device_persist(struct device *dev);
 
 struct loop *bus_loop(struct bus *bus);
 

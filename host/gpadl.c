@@ -1,10 +1,83 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <synthio/vmbus.h>
 
 #include "gpadl.h"
+
+/* The place in the area that has it, or NULL */
+static struct persist_gpadl *gpadl_place(const struct gpadl_table *t,
+					 const struct gpadl *g)
+{
+	return t->persist ? &t->persist->area->gpadl[g->place] : NULL;
+}
+
+/* Writes how much of the list has come; the list is there already */
+static void gpadl_save(struct gpadl_table *t, const struct gpadl *g)
+{
+	struct persist_gpadl *p = gpadl_place(t, g);
+
+	if (p)
+		persist_save(t->persist, &p->pair, p->filled, &g->filled,
+			     sizeof(g->filled));
+}
+
+static void gpadl_keep_bytes(struct gpadl_table *t, const struct gpadl *g,
+			     uint32_t from)
+{
+	if (t->persist)
+		memcpy(t->persist->area->gpadl_list[g->place] + from,
+		       (char *)g->buf + from, g->filled - from);
+}
+
+static bool gpadl_take_place(struct gpadl_table *t, struct gpadl *g)
+{
+	uint32_t i;
+
+	for (i = 0; t->persist && i < PERSIST_GPADLS; i++) {
+		uint32_t place = (t->last_place + 1 + i) % PERSIST_GPADLS;
+
+		if (t->persist->area->gpadl[place].life.born)
+			continue;
+		g->place = place;
+		t->last_place = place;
+		return true;
+	}
+	return !t->persist;
+}
+
+static void gpadl_keep(struct gpadl_table *t, const struct gpadl *g)
+{
+	struct persist_gpadl *p = gpadl_place(t, g);
+
+	if (!p)
+		return;
+	memset(&p->pair, 0, sizeof(p->pair));
+	p->handle = g->handle;
+	p->relid = g->relid;
+	p->len = g->len;
+	p->range_count = g->range_count;
+	gpadl_keep_bytes(t, g, 0);
+	gpadl_save(t, g);
+	persist_birth(t->persist, &p->life);
+}
+
+void gpadl_committed(struct gpadl_table *t)
+{
+	uint32_t i;
+
+	if (!t->ended)
+		return;
+	for (i = 0; i < PERSIST_GPADLS; i++) {
+		struct persist_life *life = &t->persist->area->gpadl[i].life;
+
+		if (life->born && life->died)
+			persist_free(life);
+	}
+	t->ended = false;
+}
 
 static void gpadl_free(struct gpadl *g)
 {
@@ -39,6 +112,10 @@ void gpadl_remove(struct gpadl_table *t, struct gpadl *g)
 		link = &(*link)->next;
 	*link = g->next;
 	t->count--;
+	if (t->persist) {
+		persist_death(t->persist, &gpadl_place(t, g)->life);
+		t->ended = true;
+	}
 	gpadl_free(g);
 }
 
@@ -151,10 +228,13 @@ const char *gpadl_header(struct gpadl_table *t, const struct ram *ram,
 	why = g->buf ? gpadl_add_bytes(g, ram, (const char *)msg + sizeof(h),
 				       bytes & ~7ul) :
 		       "the host is out of memory";
+	if (!why && !gpadl_take_place(t, g))
+		why = "too many GPADLs";
 	if (why) {
 		gpadl_free(g);
 		return why;
 	}
+	gpadl_keep(t, g);
 	g->next = t->first;
 	t->first = g;
 	t->count++;
@@ -168,6 +248,7 @@ const char *gpadl_body(struct gpadl_table *t, const struct ram *ram,
 	struct vmbus_wire_gpadl_body b;
 	const char *why;
 	struct gpadl *g;
+	uint32_t from;
 
 	if (len < sizeof(b))
 		return "the message is too short";
@@ -179,12 +260,15 @@ const char *gpadl_body(struct gpadl_table *t, const struct ram *ram,
 		return "a body for a GPADL that is complete";
 	if (len == sizeof(b))
 		return "a body without page numbers";
+	from = g->filled;
 	why = gpadl_add_bytes(g, ram, (const char *)msg + sizeof(b),
 			      len - sizeof(b));
 	if (why) {
 		gpadl_remove(t, g);
 		return why;
 	}
+	gpadl_keep_bytes(t, g, from);
+	gpadl_save(t, g);
 	*gpadl = g;
 	return NULL;
 }
@@ -208,4 +292,60 @@ struct iovec *gpadl_iov(const struct gpadl *g, const struct ram *ram,
 		*count += n;
 	}
 	return iov;
+}
+
+static struct gpadl *gpadl_read(struct gpadl_table *t, const struct ram *ram,
+				uint32_t place, const char **why)
+{
+	const struct persist_gpadl *p = &t->persist->area->gpadl[place];
+	int current = persist_current(t->persist, &p->pair);
+	struct gpadl *g = calloc(1, sizeof(*g));
+
+	*why = NULL;
+	if (!g || current < 0 || p->len > PERSIST_GPADL_BYTES ||
+	    p->filled[current] > p->len) {
+		free(g);
+		return NULL;
+	}
+	g->handle = p->handle;
+	g->relid = p->relid;
+	g->len = p->len;
+	g->range_count = p->range_count;
+	g->place = place;
+	g->buf = malloc(p->len);
+	if (g->buf)
+		*why = gpadl_add_bytes(g, ram,
+				       t->persist->area->gpadl_list[place],
+				       p->filled[current]);
+	return g;
+}
+
+int gpadl_take_over(struct gpadl_table *t, struct persist *persist,
+		    const struct ram *ram, struct text *err)
+{
+	struct persist_area *area = persist->area;
+	uint32_t i;
+
+	t->persist = persist;
+	for (i = 0; i < PERSIST_GPADLS; i++) {
+		const char *why;
+		struct gpadl *g;
+
+		persist_undo(persist, &area->gpadl[i].pair);
+		if (!persist_lives(persist, &area->gpadl[i].life))
+			continue;
+		g = gpadl_read(t, ram, i, &why);
+		if (!g || !g->buf || why) {
+			text_add(err, "GPADL 0x%x cannot be read: %s",
+				 area->gpadl[i].handle,
+				 why ? why : "out of memory");
+			if (g)
+				gpadl_free(g);
+			return -EPROTO;
+		}
+		g->next = t->first;
+		t->first = g;
+		t->count++;
+	}
+	return 0;
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
+#include "persist.h"
 #include "ram.h"
 
 #define GPADL_MAX	2048	/* of one guest */
@@ -30,6 +31,7 @@ struct gpadl_range {
  * @pages: of all ranges
  * @in_ring: it is the ring of an open channel
  * @mapped: a device uses it, channel_map_gpadl()
+ * @place: in the persistent area
  */
 struct gpadl {
 	struct gpadl *next;
@@ -44,12 +46,35 @@ struct gpadl {
 	bool complete;
 	bool in_ring;
 	bool mapped;
+	uint32_t place;
 };
 
+/**
+ * struct gpadl_table - those of a guest
+ * @persist: where they are kept, too, or NULL
+ * @last_place: that was given out
+ * @ended: some have died in a transaction that is not committed
+ */
 struct gpadl_table {
 	struct gpadl *first;
 	unsigned int count;
+	struct persist *persist;
+	uint32_t last_place;
+	bool ended;
 };
+
+/**
+ * gpadl_committed() - the places of those that have gone are free
+ */
+void gpadl_committed(struct gpadl_table *t);
+
+/**
+ * gpadl_take_over() - read what the worker before has kept
+ *
+ * Return: 0 or -EPROTO with the reason in @err.
+ */
+int gpadl_take_over(struct gpadl_table *t, struct persist *persist,
+		    const struct ram *ram, struct text *err);
 
 /**
  * gpadl_header() - take a header message

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,9 +13,6 @@
 #define HOST_VECTORS	1	/* one thread: all signals ring the same */
 #define APERTURE_OFFSET	0x10000	/* a page of any guest */
 
-#define guest_fence()	__atomic_thread_fence(__ATOMIC_SEQ_CST)
-#define guest_load(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
-#define guest_store(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
 
 static uint64_t guest_aperture_offset(const struct server *server)
 {
@@ -54,6 +52,8 @@ void guest_unqueue(struct guest *g)
 	}
 	g->queue_end = &g->queue;
 	g->queued = 0;
+	g->state.head = g->state.tail;
+	g->state.delivering = 0;
 }
 
 /* Afterwards nothing points into guest RAM any more */
@@ -217,22 +217,23 @@ static int guest_check_attach(struct guest *g,
 	return guest_check_cookies(g, b);
 }
 
-static int guest_take_pages(struct guest *g, const struct synthio_bootstrap *b)
+static int guest_take_pages(struct guest *g)
 {
+	const struct persist_guest *s = &g->state;
 	uint32_t i;
 
-	g->control = guest_page(g, b->control_gpa);
-	g->posts = guest_page(g, b->post_gpa);
-	g->signals = guest_page(g, b->signal_gpa);
+	g->control = guest_page(g, s->control_gpa);
+	g->posts = guest_page(g, s->post_gpa);
+	g->signals = guest_page(g, s->signal_gpa);
 	if (!g->control || !g->posts || !g->signals) {
 		log_error("guest error: control, post or signal page is not a page of RAM");
 		return SYNTHIO_ERR_GPA;
 	}
-	for (i = 0; i < b->nr_vps; i++) {
+	for (i = 0; i < s->nr_vps; i++) {
 		struct vmbus_wire_message *slots =
-			guest_page(g, b->vps[i].message_gpa);
+			guest_page(g, s->vps[i].message_gpa);
 		struct vmbus_wire_flags *sets =
-			guest_page(g, b->vps[i].event_gpa);
+			guest_page(g, s->vps[i].event_gpa);
 
 		if (!slots || !sets) {
 			log_error("guest error: message or event page of VP %u is not a page of RAM",
@@ -251,8 +252,16 @@ static int guest_attach(struct guest *g, const struct synthio_bootstrap *b)
 
 	guest_forget(g, "the guest attaches anew");
 	status = guest_check_attach(g, b);
-	if (status == SYNTHIO_OK)
-		status = guest_take_pages(g, b);
+	if (status != SYNTHIO_OK)
+		return status;
+	g->state.bar_gpa = b->bar_gpa;
+	g->state.control_gpa = b->control_gpa;
+	g->state.post_gpa = b->post_gpa;
+	g->state.signal_gpa = b->signal_gpa;
+	g->state.nr_vps = b->nr_vps;
+	g->state.nr_vectors = b->nr_vectors;
+	memcpy(g->state.vps, b->vps, sizeof(g->state.vps));
+	status = guest_take_pages(g);
 	if (status != SYNTHIO_OK)
 		return status;
 	g->bar_gpa = b->bar_gpa;
@@ -260,7 +269,6 @@ static int guest_attach(struct guest *g, const struct synthio_bootstrap *b)
 	guest_show_kept(g);
 	g->nr_vectors = b->nr_vectors;
 	g->post_cons = guest_load(&g->control->post_prod);
-	guest_store(&g->control->post_cons, g->post_cons);
 	g->eom = guest_load(&g->control->eom);
 	memset(g->control->need_kick, 0, sizeof(g->control->need_kick));
 	g->attached = true;
@@ -300,90 +308,8 @@ static bool guest_command(struct guest *g)
 		status = SYNTHIO_ERR_COMMAND;
 	}
 	g->seq = seq;
-	g->boot->status = status;
-	guest_store(&g->boot->ack_seq, seq);
+	g->status = status;
 	return true;
-}
-
-/* The slot is free: fill it, type last */
-static void guest_fill_slot(struct guest *g, uint32_t vp, const void *payload,
-			    uint32_t len, bool more)
-{
-	struct vmbus_wire_message *slot = g->vp[vp].slot;
-
-	slot->payload_size = len;
-	__atomic_store_n(&slot->flags, more ? VMBUS_WIRE_MSG_PENDING : 0,
-			 __ATOMIC_RELAXED);
-	slot->reserved[0] = 0;
-	slot->reserved[1] = 0;
-	slot->sender = 0;
-	memcpy(slot->payload, payload, len);
-	guest_store(&slot->type, VMBUS_WIRE_MSG_CHANNEL);
-	g->messages_out++;
-	g->doorbells_out++;
-	server_ring(g->server, vp % g->nr_vectors);
-}
-
-/*
- * Is the slot free? If not, the flag asks for an end-of-message. The guest
- * clears the type, fences, and looks at the flag: one of us sees the other.
- */
-static bool guest_slot_free(struct guest *g, uint32_t vp)
-{
-	struct vmbus_wire_message *slot = g->vp[vp].slot;
-
-	if (guest_load(&slot->type) == VMBUS_WIRE_MSG_NONE)
-		return true;
-	__atomic_store_n(&slot->flags, VMBUS_WIRE_MSG_PENDING,
-			 __ATOMIC_RELAXED);
-	guest_fence();
-	return guest_load(&slot->type) == VMBUS_WIRE_MSG_NONE;
-}
-
-static bool guest_deliver(struct guest *g)
-{
-	bool any = false;
-
-	while (g->queue && guest_slot_free(g, g->queue->vp)) {
-		struct guest_message *m = g->queue;
-
-		g->queue = m->next;
-		if (!g->queue)
-			g->queue_end = &g->queue;
-		g->queued--;
-		guest_fill_slot(g, m->vp, m->payload, m->len, g->queue);
-		free(m);
-		any = true;
-	}
-	return any;
-}
-
-void guest_post(struct guest *g, uint32_t vp, const void *payload,
-		uint32_t len)
-{
-	struct guest_message *m;
-
-	if (!guest_usable(g) || len > VMBUS_WIRE_MSG_PAYLOAD)
-		return;
-	if (!g->queue && guest_slot_free(g, vp)) {
-		guest_fill_slot(g, vp, payload, len, false);
-		return;
-	}
-	if (g->queued == GUEST_MAX_QUEUED) {
-		guest_error(g, "it leaves %u messages lying", g->queued);
-		return;
-	}
-	m = calloc(1, sizeof(*m));
-	if (!m) {
-		log_error("out of memory: a message is lost");
-		return;
-	}
-	m->vp = vp;
-	m->len = len;
-	memcpy(m->payload, payload, len);
-	*g->queue_end = m;
-	g->queue_end = &m->next;
-	g->queued++;
 }
 
 void guest_event(struct guest *g, uint32_t vp, uint32_t flag)
@@ -420,8 +346,6 @@ static bool guest_posts(struct guest *g)
 
 		memcpy(&post, &g->posts[g->post_cons % SYNTHIO_POST_SLOTS],
 		       sizeof(post));
-		/* release: copied before the guest may use the slot again */
-		guest_store(&g->control->post_cons, ++g->post_cons);
 		g->messages_in++;
 		if (post.payload_size > SYNTHIO_POST_PAYLOAD)
 			guest_error(g, "posted message of %u bytes, at most %u fit",
@@ -432,6 +356,11 @@ static bool guest_posts(struct guest *g)
 		else
 			g->ops->message(g->arg, post.connection_id,
 					post.payload, post.payload_size);
+		/*
+		 * Only now: a worker that dies in the middle leaves the message
+		 * to the next. The guest may use the slot when that is settled
+		 */
+		g->post_cons++;
 	}
 	return true;
 }
@@ -478,8 +407,8 @@ static bool guest_eom(struct guest *g)
 
 	if (eom == g->eom)
 		return false;
+	/* what waits for its slot is looked at again: guest_settle() */
 	g->eom = eom;
-	guest_deliver(g);
 	return true;
 }
 
@@ -545,10 +474,11 @@ static void guest_beat(struct loop_timer *timer)
 }
 
 void guest_init(struct guest *g, struct loop *loop, struct ram *ram,
-		const struct guest_ops *ops, void *arg)
+		struct persist *persist, const struct guest_ops *ops, void *arg)
 {
 	memset(g, 0, sizeof(*g));
 	g->loop = loop;
+	g->persist = persist;
 	g->ram = ram;
 	g->ops = ops;
 	g->arg = arg;
@@ -575,6 +505,7 @@ void guest_connected(struct guest *g, struct server *server)
 	g->server = server;
 	g->boot = server_bar(server);
 	g->seq = 0;
+	g->status = 0;
 	g->broken = false;
 	g->why[0] = '\0';
 	g->boot->abi_version = SYNTHIO_ABI_VERSION;
@@ -593,4 +524,79 @@ void guest_disconnected(struct guest *g, const char *why)
 	guest_machine_reset(g, why);
 	g->boot = NULL;
 	ram_unmap(g->ram);
+}
+
+void guest_save(struct guest *g)
+{
+	struct persist_guest *s = &g->state;
+
+	s->attached = g->attached;
+	s->broken = g->broken;
+	s->seq = g->seq;
+	s->status = g->status;
+	s->post_cons = g->post_cons;
+	s->eom = g->eom;
+	s->last_conn_id = g->last_conn_id;
+	memcpy(s->why, g->why, sizeof(s->why));
+	persist_save(g->persist, &g->persist->area->guest_pair,
+		     g->persist->area->guest, s, sizeof(*s));
+}
+
+void guest_settle(struct guest *g)
+{
+	if (!g->boot)
+		return;
+	if (guest_usable(g) && guest_load(&g->control->post_cons) !=
+			       g->post_cons)
+		guest_store(&g->control->post_cons, g->post_cons);
+	if (guest_load(&g->boot->ack_seq) != g->seq) {
+		g->boot->status = g->status;
+		guest_store(&g->boot->ack_seq, g->seq);
+	}
+	guest_deliver(g);
+}
+
+int guest_take_over(struct guest *g, struct server *server, struct text *err)
+{
+	struct persist_area *area = g->persist->area;
+	int current;
+
+	persist_undo(g->persist, &area->guest_pair);
+	current = persist_current(g->persist, &area->guest_pair);
+	g->server = server;
+	g->boot = server_bar(server);
+	if (!g->boot || current < 0)
+		return 0;
+	g->state = area->guest[current];
+	g->seq = g->state.seq;
+	g->status = g->state.status;
+	g->last_conn_id = g->state.last_conn_id;
+	g->boot->generation++;
+	if (!g->state.attached)
+		return 0;
+	if (ram_map(g->ram, err))
+		return -EPROTO;
+	if (guest_take_pages(g) != SYNTHIO_OK) {
+		text_add(err, "the guest's pages are not in the RAM that --ram describes");
+		return -EPROTO;
+	}
+	g->attached = true;
+	g->broken = g->state.broken;
+	memcpy(g->why, g->state.why, sizeof(g->why));
+	g->bar_gpa = g->state.bar_gpa;
+	g->nr_vps = g->state.nr_vps;
+	g->nr_vectors = g->state.nr_vectors;
+	g->post_cons = g->state.post_cons;
+	g->eom = g->state.eom;
+	guest_read_messages(g);
+	loop_set_timer(g->loop, &g->heartbeat, HEARTBEAT_MS);
+	return 0;
+}
+
+void guest_interrupt_all(struct guest *g)
+{
+	uint32_t v;
+
+	for (v = 0; guest_usable(g) && v < g->nr_vectors; v++)
+		server_ring(g->server, v);
 }

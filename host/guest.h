@@ -15,11 +15,17 @@
 #include <synthio/ivshmem.h>
 #include <synthio/vmbus.h>
 
+#include "log.h"
 #include "loop.h"
+#include "persist.h"
 #include "ram.h"
 #include "text.h"
 
 #define GUEST_MAX_QUEUED	4096	/* messages for a guest that is slow */
+
+#define guest_fence()	__atomic_thread_fence(__ATOMIC_SEQ_CST)
+#define guest_load(p)	__atomic_load_n(p, __ATOMIC_ACQUIRE)
+#define guest_store(p, v)	__atomic_store_n(p, v, __ATOMIC_RELEASE)
 
 /* Connection ids of channels: small, so that few flag words are looked at */
 #define GUEST_FIRST_CONN_ID	0x1000u
@@ -66,6 +72,8 @@ struct guest_vp {
  *	one that attaches next: see struct profile_bus
  * @why: how, for the status
  * @bar_gpa: where the guest sees the BAR, as it said when it attached
+ * @seq, @status: the last bootstrap command, and its answer
+ * @state: what is saved: of it, addresses and what messages need are kept here
  */
 struct guest {
 	struct loop *loop;
@@ -75,7 +83,7 @@ struct guest {
 	void *arg;
 
 	struct synthio_bootstrap *boot;
-	uint32_t seq;
+	uint32_t seq, status;
 	bool attached;
 	bool broken;
 	bool silent;
@@ -95,6 +103,8 @@ struct guest {
 
 	struct guest_message *queue, **queue_end;
 	unsigned int queued;
+	struct persist *persist;
+	struct persist_guest state;
 
 	struct loop_poller poller;
 	struct loop_timer heartbeat;
@@ -102,7 +112,8 @@ struct guest {
 };
 
 void guest_init(struct guest *g, struct loop *loop, struct ram *ram,
-		const struct guest_ops *ops, void *arg);
+		struct persist *persist, const struct guest_ops *ops,
+		void *arg);
 void guest_exit(struct guest *g);
 
 /**
@@ -149,10 +160,47 @@ void guest_verror(struct guest *g, const char *prefix, const char *fmt,
 		  va_list ap) __attribute__((format(printf, 3, 0)));
 
 /**
- * guest_post() - send a message to a VP's message slot, or queue it
+ * guest_post() - send a message to a VP's message slot, once that is free
+ *
+ * The guest does not see it before the next bus_settle().
  */
 void guest_post(struct guest *g, uint32_t vp, const void *payload,
 		uint32_t len);
+
+/**
+ * guest_deliver() - put what waits into slots that are free, exactly once
+ *
+ * Commits; so all that was done before has to be settled.
+ */
+void guest_deliver(struct guest *g);
+
+/**
+ * guest_save() - write the guest's state for the next commit
+ */
+void guest_save(struct guest *g);
+
+/**
+ * guest_settle() - show the guest what was committed
+ */
+void guest_settle(struct guest *g);
+
+/**
+ * guest_take_over() - go on with the guest of the worker before
+ * @server: has QEMU's connection, or none
+ *
+ * guest_read_messages() - a part of it: what waits for message slots
+ *
+ * Return: 0 or -EPROTO with the reason in @err.
+ */
+int guest_take_over(struct guest *g, struct server *server, struct text *err);
+void guest_read_messages(struct guest *g);
+
+/**
+ * guest_interrupt_all() - let the guest look at everything
+ *
+ * An interrupt of the worker before may be lost.
+ */
+void guest_interrupt_all(struct guest *g);
 
 /**
  * guest_unqueue() - forget messages that wait for the slot

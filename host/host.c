@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "host.h"
+#include "keeper.h"
 #include "kinds.h"
 
 #define HOST_BAR_SIZE		(16ull << 20)
@@ -230,6 +233,45 @@ static int host_opt_verbose(struct host *h, const char *arg, struct text *err)
 	return log_set_level("debug");
 }
 
+static void host_die(void)
+{
+	kill(getpid(), SIGKILL);
+}
+
+static int host_opt_die_at(struct host *h, const char *arg, struct text *err)
+{
+	char *copy = strdup(arg), *count = copy;
+	const char *point = strsep(&count, ":");
+	uint64_t n = 1;
+	int ret = 0;
+
+	if (count && text_number(count, 1, UINT32_MAX, &n))
+		ret = text_add(err, "'%s' is no number", count);
+	/* one that has taken over lives */
+	else if (!h->persist.takes_over &&
+		 persist_die_at(point, n, host_die))
+		ret = text_add(err, "'%s' is no point; see host/README.md",
+			       point);
+	free(copy);
+	return ret;
+}
+
+static int host_opt_single(struct host *h, const char *arg, struct text *err)
+{
+	/* main() has heeded it */
+	(void)h;
+	(void)arg;
+	(void)err;
+	return 0;
+}
+
+static void host_settle(void *arg)
+{
+	struct host *h = arg;
+
+	bus_settle(&h->bus);
+}
+
 static const struct host_option_kind {
 	const char *name;
 	const char *arg;	/* NULL: takes none */
@@ -267,6 +309,12 @@ static const struct host_option_kind {
 	{ "log", "FILE", "append the log to a file, not to stderr",
 	  host_opt_log },
 	{ "verbose", NULL, "log each message", host_opt_verbose },
+	{ "single", NULL,
+	  "one process, for debuggers: nothing survives its end",
+	  host_opt_single },
+	{ "die-at", "POINT[:N]",
+	  "for tests: the first worker kills itself the Nth time at this point; see host/README.md",
+	  host_opt_die_at },
 };
 
 #define HOST_OPTIONS	(sizeof(host_options) / sizeof(host_options[0]))
@@ -398,21 +446,31 @@ void host_help(struct text *out)
 
 int host_init(struct host *h, struct text *err)
 {
+	int ret;
+
 	memset(h, 0, sizeof(*h));
+	ret = persist_open(&h->persist, keeper_take("state"), err);
+	if (ret)
+		return ret;
 	h->bar_size = HOST_BAR_SIZE;
 	h->vectors = HOST_VECTORS;
 	h->loop = loop_create(HOST_POLL_US);
 	if (!h->loop) {
-		int ret = -errno;
-
+		ret = -errno;
 		text_add(err, "cannot set up io_uring: %s", strerror(-ret));
+		persist_close(&h->persist);
 		return ret;
 	}
+	if (loop_fence(h->loop) >= 0)
+		keeper_store("fence", loop_fence(h->loop));
+	loop_set_settle(h->loop, host_settle, h);
 	/* Pollers run in the reverse order: the guest's messages come first */
-	bus_init(&h->bus, h->loop, &h->ram, &h->guest, VMBUS_WIRE_V5_3);
+	bus_init(&h->bus, h->loop, &h->ram, &h->guest, &h->persist,
+		 VMBUS_WIRE_V5_3);
 	h->guest.overlay = h->bus.profile->bus.overlay;
 	h->bus.console = &h->console;
-	guest_init(&h->guest, h->loop, &h->ram, &host_guest_ops, h);
+	guest_init(&h->guest, h->loop, &h->ram, &h->persist, &host_guest_ops,
+		   h);
 	return 0;
 }
 
@@ -448,6 +506,20 @@ static int host_check_ram(const struct host *h, struct text *err)
 	return 0;
 }
 
+static int host_take_over(struct host *h, struct text *err)
+{
+	uint64_t start = loop_now();
+	int ret = guest_take_over(&h->guest, h->server, err);
+
+	if (!ret)
+		ret = bus_take_over(&h->bus, err);
+	if (!ret)
+		log_info("worker %u serves after %llu us",
+			 h->persist.area->header.workers + 1,
+			 (unsigned long long)(loop_now() - start) / 1000);
+	return ret;
+}
+
 int host_start(struct host *h, struct text *err)
 {
 	int ret;
@@ -480,6 +552,9 @@ int host_start(struct host *h, struct text *err)
 		h->qmp = qmp_create(h->loop, h->qmp_path, &host_qmp_ops, h);
 	else
 		log_warn("no --qmp: a reset of the machine is noticed only when its next kernel attaches");
+	if (h->persist.takes_over)
+		return host_take_over(h, err);
+	keeper_store("state", h->persist.fd);
 	return 0;
 }
 
@@ -494,4 +569,5 @@ void host_exit(struct host *h)
 	vnc_destroy(h->vnc);
 	ram_free(&h->ram);
 	loop_destroy(h->loop);
+	persist_close(&h->persist);
 }

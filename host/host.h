@@ -21,6 +21,7 @@
  */
 struct host {
 	struct loop *loop;
+	struct persist persist;
 	struct ram ram;
 	struct guest guest;
 	struct bus bus;
@@ -41,6 +42,9 @@ struct host {
 
 /**
  * host_init() - loop, bus and guest, still without sockets
+ *
+ * With a parent (keeper.h) that has the state of a worker before this one,
+ * host_start() takes over from it.
  *
  * Return: 0, or -errno with the reason in @err.
  */

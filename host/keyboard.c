@@ -106,6 +106,29 @@ static void keyboard_packet(struct device *dev, struct channel *ch,
 	}
 }
 
+/* What survives a worker */
+struct keyboard_saved {
+	uint16_t ready;
+	uint16_t leds;
+};
+
+static void keyboard_save(struct device *dev, void *state)
+{
+	struct keyboard_saved *s = state;
+
+	s->ready = to_keyboard(dev)->ready;
+	s->leds = to_keyboard(dev)->leds;
+}
+
+static int keyboard_restore(struct device *dev, const void *state)
+{
+	const struct keyboard_saved *s = state;
+
+	to_keyboard(dev)->ready = s->ready;
+	to_keyboard(dev)->leds = s->leds;
+	return 0;
+}
+
 static void keyboard_status(struct device *dev, struct text *out)
 {
 	struct keyboard *k = to_keyboard(dev);
@@ -430,6 +453,9 @@ static int keyboard_parse(struct bus *bus, const char *arg, struct text *err)
 static const struct device_ops keyboard_ops = {
 	.open = keyboard_open,
 	.packet = keyboard_packet,
+	.state_bytes = sizeof(struct keyboard_saved),
+	.save = keyboard_save,
+	.restore = keyboard_restore,
 	.close = keyboard_close,
 	.status = keyboard_status,
 	.destroy = keyboard_destroy,

@@ -5,6 +5,7 @@
  * and completions are seen without a system call while the loop polls.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -40,6 +41,9 @@ struct loop {
 	struct loop_poller *pollers;
 	uint64_t poll_ns;
 	uint64_t window_ns;		/* now: grows and shrinks */
+	void (*settle)(void *arg);
+	void *settle_arg;
+	int fence;
 };
 
 uint64_t loop_now(void)
@@ -87,6 +91,42 @@ static int loop_ring(struct loop *loop)
 	return ret;
 }
 
+/*
+ * One end of a pipe that only the ring holds: a ring keeps its registered files
+ * until the last of its requests has ended.
+ */
+static void loop_make_fence(struct loop *loop)
+{
+	int fds[2];
+
+	loop->fence = -1;
+	if (pipe2(fds, O_CLOEXEC))
+		return;
+	if (io_uring_register_files(&loop->ring, &fds[1], 1))
+		close(fds[0]);
+	else
+		loop->fence = fds[0];
+	close(fds[1]);
+}
+
+int loop_fence(const struct loop *loop)
+{
+	return loop->fence;
+}
+
+void loop_set_settle(struct loop *loop, void (*settle)(void *arg), void *arg)
+{
+	loop->settle = settle;
+	loop->settle_arg = arg;
+}
+
+static bool loop_settle(struct loop *loop, bool any)
+{
+	if (any && loop->settle)
+		loop->settle(loop->settle_arg);
+	return any;
+}
+
 struct loop *loop_create(unsigned int poll_us)
 {
 	struct loop *loop = calloc(1, sizeof(*loop));
@@ -105,6 +145,7 @@ struct loop *loop_create(unsigned int poll_us)
 	loop->epfd = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epfd < 0)
 		goto fail_epoll;
+	loop_make_fence(loop);
 	return loop;
 
 fail_epoll:
@@ -133,6 +174,8 @@ void loop_destroy(struct loop *loop)
 	}
 	io_uring_queue_exit(&loop->ring);
 	close(loop->epfd);
+	if (loop->fence >= 0)
+		close(loop->fence);
 	free(loop);
 }
 
@@ -375,12 +418,13 @@ static bool loop_round(struct loop *loop)
 	loop_submit(loop);
 	while (budget-- && loop_reap_one(loop))
 		any = true;
+	loop_settle(loop, any);
 	if (loop->epoll_ready)
-		any |= loop_events(loop);
-	any |= loop_timers(loop);
+		any |= loop_settle(loop, loop_events(loop));
+	any |= loop_settle(loop, loop_timers(loop));
 	for (p = loop->pollers; p; p = next) {
 		next = p->next;
-		any |= p->poll(p);
+		any |= loop_settle(loop, p->poll(p));
 	}
 	return any;
 }

@@ -92,6 +92,24 @@ void loop_run(struct loop *loop);
 void loop_stop(struct loop *loop);
 
 /**
+ * loop_set_settle() - call back whenever something was done
+ * @settle: called after the callbacks of completions, of descriptors, of timers,
+ *	and after each poller that did something: what they changed is consistent
+ *	by then
+ */
+void loop_set_settle(struct loop *loop, void (*settle)(void *arg), void *arg);
+
+/**
+ * loop_fence() - a descriptor that tells when the loop's I/O has ended
+ *
+ * The kernel hangs it up (POLLHUP) when the io_uring has gone with all that was
+ * submitted there. That may be some time after the end of the process: direct
+ * I/O that was under way still is.
+ * Return: the descriptor, which is the loop's, or -1: the kernel offers none.
+ */
+int loop_fence(const struct loop *loop);
+
+/**
  * loop_now() - monotonic time in nanoseconds, read afresh
  */
 uint64_t loop_now(void);

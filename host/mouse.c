@@ -256,6 +256,39 @@ static void mouse_viewer(struct console_sink *sink, uint32_t x, uint32_t y,
 	mouse_report(m, wheel, pan);
 }
 
+/* What survives a worker */
+struct mouse_saved {
+	uint32_t state;
+	uint32_t viewer;
+	struct mouse_report report;
+	uint8_t owed, wide_wheel;
+};
+
+static void mouse_save(struct device *dev, void *state)
+{
+	struct mouse *m = to_mouse(dev);
+	struct mouse_saved *s = state;
+
+	s->state = m->state;
+	s->viewer = m->viewer;
+	s->report = m->report;
+	s->owed = m->owed;
+	s->wide_wheel = m->wide_wheel;
+}
+
+static int mouse_restore(struct device *dev, const void *state)
+{
+	struct mouse *m = to_mouse(dev);
+	const struct mouse_saved *s = state;
+
+	m->state = s->state;
+	m->viewer = s->viewer;
+	m->report = s->report;
+	m->owed = s->owed;
+	m->wide_wheel = s->wide_wheel;
+	return 0;
+}
+
 static void mouse_status(struct device *dev, struct text *out)
 {
 	static const char *const states[] = {
@@ -393,6 +426,9 @@ static const struct device_ops mouse_ops = {
 	.open = mouse_open,
 	.packet = mouse_packet,
 	.writable = mouse_writable,
+	.state_bytes = sizeof(struct mouse_saved),
+	.save = mouse_save,
+	.restore = mouse_restore,
 	.close = mouse_close,
 	.status = mouse_status,
 	.destroy = mouse_destroy,

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -15,6 +16,7 @@
 #include <linux/if_tun.h>
 
 #include "device.h"
+#include "keeper.h"
 #include "netback.h"
 #include "netframe.h"
 
@@ -173,6 +175,25 @@ static int tap_open_queue(const char *name, short flags)
 	return ret;
 }
 
+/* Without an owner a tap vanishes, and what it was connected to forgets it */
+static int tap_get_queue(const char *name, unsigned int index, short flags)
+{
+	char kept[KEEPER_NAME_MAX];
+	int fd;
+
+	snprintf(kept, sizeof(kept), "tap %s %u", name, index);
+	fd = keeper_take(kept);
+	if (fd >= 0)
+		return fd;
+	/* a worker before has got all that there are */
+	if (index && keeper_has("state"))
+		return -ENOENT;
+	fd = tap_open_queue(name, flags);
+	if (fd >= 0)
+		keeper_store(kept, fd);
+	return fd;
+}
+
 static int tap_prepare(struct tap *tap, int fd)
 {
 	struct tap_queue *q = &tap->queue[tap->nb.queues];
@@ -212,12 +233,14 @@ struct netback *netback_tap(struct loop *loop, const char *name, int fd,
 		queues = NETBACK_MAX_QUEUES;
 	while (tap->nb.queues < queues) {
 		if (name)
-			fd = tap_open_queue(name, flags);
+			fd = tap_get_queue(name, tap->nb.queues, flags);
 		/* it exists, and is of the other sort */
 		if (fd == -EINVAL && !tap->nb.queues) {
 			flags ^= IFF_MULTI_QUEUE;
-			fd = tap_open_queue(name, flags);
+			fd = tap_get_queue(name, 0, flags);
 		}
+		if (fd == -ENOENT && tap->nb.queues)
+			break;
 		ret = fd < 0 ? fd : tap_prepare(tap, fd);
 		if (ret && fd >= 0 && name)
 			close(fd);

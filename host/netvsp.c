@@ -192,6 +192,10 @@ static const struct device_ops netvsp_ops = {
 	.drain		= netvsp_drain,
 	.close		= netvsp_close,
 	.retire		= netvsp_retire,
+	.state_bytes	= sizeof(struct netvsp_saved),
+	.save		= netvsp_save,
+	.restore	= netvsp_restore,
+	.settled	= netvsp_settled,
 	.status		= netvsp_status,
 	.destroy	= netvsp_destroy,
 };

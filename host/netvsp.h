@@ -10,6 +10,7 @@
  *	netvsp_tx.c		frames from the guest
  *	netvsp_rx.c		frames to the guest: which it wants, and where
  *	netvsp_slots.c		the receive buffer and who has which part of it
+ *	netvsp_state.c		what survives a worker
  *	netvsp_fault.c		what goes wrong on purpose
  *	netvsp_fault_command.c	how it is asked for
  *	netvsp_fault_hold.c	reading nothing, and guessing what was not read
@@ -109,12 +110,14 @@ struct netvsp_config {
  * @seq: of the packet: one that comes back twice is not another's
  * @count: slots of the packet, 0 in all but its first
  * @channel: that the packet went to
+ * @taken: at a takeover: it is part of a packet
  */
 struct netvsp_slot {
 	uint32_t next;
 	uint32_t seq;
 	uint16_t count;
 	uint16_t channel;
+	bool taken;
 };
 
 #define NETVSP_NO_SLOT		UINT32_MAX
@@ -217,6 +220,9 @@ struct netvsp_rss {
  * @slots, @free: of the receive buffer; @free is the first of the free ones
  * @control_slots, @control_first, @control_free: the first slots are for control
  *	messages alone; of these the first free one, and how many
+ * @returned: the first of the slots that came back, which is not committed yet
+ * @gone: slots of a receive buffer that was revoked, the same
+ * @answers_head, @answers_tail: of the answers, as they are kept; they count on
  * @last_packet: while it retires: when the guest sent something, loop_now()
  * @completions: of what it sent, so far
  * @rx_readable: bit mask of the backend's queues that may have frames
@@ -262,6 +268,9 @@ struct netvsp {
 	uint32_t seq;
 	struct netvsp_answer *answers, **answers_end;
 	unsigned int answer_count;
+	uint32_t returned;
+	unsigned int gone;
+	uint32_t answers_head, answers_tail;
 
 	uint8_t address[6];
 	uint32_t filter;
@@ -286,6 +295,30 @@ struct netvsp {
 	uint8_t overflow[NETFRAME_MAX];
 	struct netvsp_faults faults;
 	struct netvsp_stats stats;
+};
+
+/**
+ * struct netvsp_saved - what survives a worker, apart from slots and answers
+ * @receive, @send: GPADLs of the buffers, 0: none
+ *
+ * The rest is as in struct netvsp.
+ */
+struct netvsp_saved {
+	struct netvsp_config config;
+	uint32_t state, rndis, version, message_bytes, mtu, offered;
+	uint64_t capabilities;
+	uint32_t subchannel_ms;
+	uint32_t receive, send, slot_bytes, seq;
+	uint32_t answers_head, answers_tail;
+	uint32_t filter, multicasts;
+	struct netvsp_offloads offloads;
+	uint32_t rss_on, rss_types, rss_entries;
+	uint32_t speed, rx_csum;
+	uint8_t held_back, table_due, deaf, carrier;
+	uint8_t address[6];
+	uint8_t multicast[NETVSP_MULTICAST_MAX][6];
+	uint8_t rss_table[NDIS_RSS_TABLE_MAX];
+	uint8_t rss_key[NDIS_RSS_KEY_BYTES];
 };
 
 static inline struct netvsp *to_netvsp(struct device *dev)
@@ -377,6 +410,11 @@ void rndis_send(struct netvsp *n, const void *msg, size_t len);
 void rndis_answer(struct netvsp *n, const void *msg, size_t len, uint32_t oid);
 
 /**
+ * rndis_queue() - at a takeover: it waits
+ */
+void rndis_queue(struct netvsp *n, const void *msg, size_t len);
+
+/**
  * rndis_answers() - send what has waited; slots came back
  */
 void rndis_answers(struct netvsp *n);
@@ -440,6 +478,13 @@ void rx_stop(struct netvsp *n);
 int slots_init(struct netvsp *n);
 void slots_exit(struct netvsp *n);
 
+/**
+ * slots_restore() - slots_init() at a takeover: the guest has some already
+ * slots_settled() - what has come back is free
+ */
+int slots_restore(struct netvsp *n);
+void slots_settled(struct netvsp *n);
+
 uint32_t slots_take(struct netvsp *n);
 void slots_give(struct netvsp *n, uint32_t slot);
 
@@ -481,6 +526,30 @@ void slots_completed(struct netvsp_channel *nc, const struct packet *pkt);
  * slots_channel_gone() - it gives back nothing any more
  */
 void slots_channel_gone(struct netvsp *n, unsigned int index);
+
+/* --- netvsp_state.c -------------------------------------------------------- */
+
+void netvsp_save(struct device *dev, void *state);
+int netvsp_restore(struct device *dev, const void *state);
+void netvsp_settled(struct device *dev);
+
+/**
+ * netvsp_keep_packet() - a packet that begins with slot @first was sent
+ * netvsp_drop_packet() - it came back. Return: false: it was not kept, and its
+ *	slots are free at once
+ * netvsp_forget_packet() - that is committed
+ * netvsp_kept_packet() - at a takeover: whether one begins with this slot, which
+ *	is then written to @n->slots
+ */
+void netvsp_keep_packet(struct netvsp *n, uint32_t first);
+bool netvsp_drop_packet(struct netvsp *n, uint32_t first);
+void netvsp_forget_packet(struct netvsp *n, uint32_t first);
+bool netvsp_kept_packet(struct netvsp *n, uint32_t first);
+
+/**
+ * netvsp_keep_answer() - one more waits; @answers_head counts those that do not
+ */
+void netvsp_keep_answer(struct netvsp *n, const void *msg, size_t len);
 
 /* --- netvsp_options.c ------------------------------------------------------ */
 

@@ -484,6 +484,7 @@ void nvsp_release(struct netvsp *n)
 	}
 	n->answers_end = &n->answers;
 	n->answer_count = 0;
+	n->answers_head = n->answers_tail;
 	unmap_buffer(n, &n->receive);
 	unmap_buffer(n, &n->send);
 	n->state = NETVSP_CLOSED;

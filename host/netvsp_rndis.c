@@ -25,10 +25,23 @@ static void put(struct netvsp *n, const void *msg, size_t len)
 	slots_show(n);
 }
 
+void rndis_queue(struct netvsp *n, const void *msg, size_t len)
+{
+	struct netvsp_answer *a = malloc(sizeof(*a) + len);
+
+	if (!a)
+		return;
+	a->next = NULL;
+	a->len = len;
+	memcpy(a->bytes, msg, len);
+	*n->answers_end = a;
+	n->answers_end = &a->next;
+	n->answer_count++;
+	netvsp_keep_answer(n, msg, len);
+}
+
 static void send_one(struct netvsp *n, const void *msg, size_t len)
 {
-	struct netvsp_answer *a;
-
 	if (!n->slots || !n->channels[0] || channel_gone(n->channels[0]->ch))
 		return;
 	n->stats.control++;
@@ -42,15 +55,7 @@ static void send_one(struct netvsp *n, const void *msg, size_t len)
 			      n->answer_count);
 		return;
 	}
-	a = malloc(sizeof(*a) + len);
-	if (!a)
-		return;
-	a->next = NULL;
-	a->len = len;
-	memcpy(a->bytes, msg, len);
-	*n->answers_end = a;
-	n->answers_end = &a->next;
-	n->answer_count++;
+	rndis_queue(n, msg, len);
 }
 
 void rndis_answer(struct netvsp *n, const void *msg, size_t len, uint32_t oid)
@@ -87,6 +92,7 @@ void rndis_answers(struct netvsp *n)
 		if (!n->answers)
 			n->answers_end = &n->answers;
 		n->answer_count--;
+		n->answers_head++;
 		put(n, a->bytes, a->len);
 		free(a);
 	}

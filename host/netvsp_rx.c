@@ -482,12 +482,16 @@ bool rx_poll(struct loop_poller *poller)
 	bool any = false;
 	ssize_t ret;
 
+	if (n->answers && slots_free_control(n)) {
+		rndis_answers(n);
+		any = true;
+	}
 	if (!n->rx_readable)
-		return false;
+		return any;
 	if (!guest_listens(n))
 		return discard(n);
 	if (guest_is_behind(n))
-		return false;
+		return any;
 	while (n->rx_readable && budget--) {
 		if (!hold_slots(n)) {
 			n->stats.rx_no_slots += !n->rx_starved;

@@ -11,10 +11,8 @@
 
 #include "netvsp.h"
 
-int slots_init(struct netvsp *n)
+static int slots_alloc(struct netvsp *n)
 {
-	unsigned int i;
-
 	n->slot_count = n->receive.bytes / n->slot_bytes;
 	n->slots = calloc(n->slot_count, sizeof(*n->slots));
 	if (!n->slots)
@@ -24,16 +22,57 @@ int slots_init(struct netvsp *n)
 	n->control_slots = n->like->control_slots;
 	n->control_first = NETVSP_NO_SLOT;
 	n->control_free = 0;
-	for (i = n->slot_count; i-- > n->control_slots;)
-		slots_give(n, i);
+	n->returned = NETVSP_NO_SLOT;
+	return 0;
+}
+
+/* All that are not taken are free */
+static void slots_fill(struct netvsp *n)
+{
+	unsigned int i;
+
+	for (i = n->slot_count; i-- > n->control_slots;) {
+		if (!n->slots[i].taken)
+			slots_give(n, i);
+	}
 	/* of these the last one is the first to be used */
-	for (i = 0; i < n->control_slots; i++)
-		slots_give(n, i);
+	for (i = 0; i < n->control_slots; i++) {
+		if (!n->slots[i].taken)
+			slots_give(n, i);
+	}
+}
+
+int slots_init(struct netvsp *n)
+{
+	int ret = slots_alloc(n);
+
+	if (!ret)
+		slots_fill(n);
+	return ret;
+}
+
+int slots_restore(struct netvsp *n)
+{
+	int ret = slots_alloc(n);
+	unsigned int i;
+
+	if (ret)
+		return ret;
+	for (i = 0; i < n->slot_count; i++)
+		netvsp_kept_packet(n, i);
+	slots_fill(n);
 	return 0;
 }
 
 void slots_exit(struct netvsp *n)
 {
+	unsigned int i;
+
+	for (i = 0; i < n->slot_count; i++) {
+		if (n->slots[i].count && netvsp_drop_packet(n, i))
+			n->gone = n->slot_count;
+	}
+	n->returned = NETVSP_NO_SLOT;
 	free(n->slots);
 	n->slots = NULL;
 	n->slot_count = 0;
@@ -108,6 +147,42 @@ static void give_all(struct netvsp *n, uint32_t slot, unsigned int count)
 	}
 }
 
+/*
+ * A packet came back. Its slots are used again once that is committed: else a
+ * worker that takes over would take the packet for one that the guest still has.
+ */
+static void take_back(struct netvsp *n, uint32_t first)
+{
+	unsigned int count = n->slots[first].count;
+	uint32_t last = first;
+
+	if (!netvsp_drop_packet(n, first)) {
+		give_all(n, first, count);
+		return;
+	}
+	n->slots[first].count = 0;
+	while (--count)
+		last = n->slots[last].next;
+	n->slots[last].next = n->returned;
+	n->returned = first;
+}
+
+void slots_settled(struct netvsp *n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n->gone; i++)
+		netvsp_forget_packet(n, i);
+	n->gone = 0;
+	while (n->slots && n->returned != NETVSP_NO_SLOT) {
+		uint32_t slot = n->returned;
+
+		n->returned = n->slots[slot].next;
+		netvsp_forget_packet(n, slot);
+		slots_give(n, slot);
+	}
+}
+
 void slots_send(struct netvsp_channel *nc, uint32_t channel_type)
 {
 	struct netvsp_pages *pages = &nc->pages;
@@ -119,6 +194,7 @@ void slots_send(struct netvsp_channel *nc, uint32_t channel_type)
 	struct netvsp *n = nc->n;
 	struct netvsp_fault *f = NULL;
 	struct netvsp_slot *first;
+	bool kept = false;
 	size_t head;
 
 	if (!pages->wire.count)
@@ -145,6 +221,10 @@ void slots_send(struct netvsp_channel *nc, uint32_t channel_type)
 				    &pages->wire, head,
 				    head + n->message_bytes))
 		give_all(n, pages->first, pages->wire.count);
+	else
+		kept = true;
+	if (kept || (f && f->times))
+		netvsp_keep_packet(n, pages->first);
 	pages->wire.count = 0;
 	pages->frames = 0;
 	nc->unshown = true;
@@ -201,7 +281,7 @@ void slots_completed(struct netvsp_channel *nc, const struct packet *pkt)
 	}
 	if (msg.rndis_complete.status != NVSP_STATUS_SUCCESS)
 		n->stats.rx_failed++;
-	give_all(n, id, first->count);
+	take_back(n, id);
 	if (n->answers)
 		rndis_answers(n);
 }
@@ -212,6 +292,6 @@ void slots_channel_gone(struct netvsp *n, unsigned int index)
 
 	for (i = 0; i < n->slot_count; i++) {
 		if (n->slots[i].count && n->slots[i].channel == index)
-			give_all(n, i, n->slots[i].count);
+			take_back(n, i);
 	}
 }

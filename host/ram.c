@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "keeper.h"
 #include "log.h"
 #include "ram.h"
 
@@ -81,10 +84,18 @@ int ram_parse(struct ram *ram, const char *arg, struct text *err)
 
 static int ram_map_range(struct ram_range *r, struct text *err)
 {
+	char name[KEEPER_NAME_MAX];
 	struct stat st;
 	int ret;
 
-	r->fd = open(r->file, O_RDWR | O_CLOEXEC);
+	/* the file's name may be gone by the time of another worker */
+	snprintf(name, sizeof(name), "ram 0x%" PRIx64, r->gpa);
+	r->fd = keeper_take(name);
+	if (r->fd < 0) {
+		r->fd = open(r->file, O_RDWR | O_CLOEXEC);
+		if (r->fd >= 0)
+			keeper_store(name, r->fd);
+	}
 	if (r->fd < 0 || fstat(r->fd, &st)) {
 		ret = -errno;
 		text_add(err, "guest RAM %s: %s", r->file, strerror(-ret));
@@ -128,6 +139,7 @@ int ram_map(struct ram *ram, struct text *err)
 
 void ram_unmap(struct ram *ram)
 {
+	char name[KEEPER_NAME_MAX];
 	unsigned int i;
 
 	for (i = 0; i < ram->count; i++) {
@@ -135,8 +147,11 @@ void ram_unmap(struct ram *ram)
 
 		if (r->map)
 			munmap(r->map, r->size);
-		if (r->fd >= 0)
+		if (r->fd >= 0) {
+			snprintf(name, sizeof(name), "ram 0x%" PRIx64, r->gpa);
+			keeper_drop(name);
 			close(r->fd);
+		}
 		r->map = NULL;
 		r->fd = -1;
 	}

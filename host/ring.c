@@ -348,21 +348,25 @@ int hring_out_write(struct hring *r, uint16_t type, uint16_t flags,
 	return ret;
 }
 
-int hring_out_raw(struct hring *r, const void *bytes, size_t len,
-		  bool *signal)
+int hring_out_put_raw(struct hring *r, const void *bytes, size_t len)
 {
-	uint32_t start = r->own;
 	int ret;
 
-	*signal = false;
 	if (!len || len % 8 || len > r->size)
 		return -EMSGSIZE;
 	ret = ring_out_reserve(r, len);
-	if (ret)
-		return ret;
-	r->own = ring_copy_out(r, start, bytes, len);
-	*signal = hring_out_publish(r);
-	return 0;
+	if (!ret)
+		r->own = ring_copy_out(r, r->own, bytes, len);
+	return ret;
+}
+
+void hring_resume(void *base, uint32_t in, uint32_t downstream, uint32_t out)
+{
+	struct vmbus_wire_ring *ctl = base;
+
+	ring_store(&ctl->read_index, in);
+	ctl = (void *)((uint8_t *)base + downstream);
+	ring_store(&ctl->write_index, out);
 }
 
 void hring_out_no_wait(struct hring *r)

@@ -137,8 +137,9 @@ int hring_out_init(struct hring *r, void *base, uint32_t bytes);
  * @payload: padded to 8 bytes with zeroes
  *
  * Return: 0; -EAGAIN: no room, pending_send_sz tells the guest to signal when
- * there is (once it sees what is there: publish that); -EMSGSIZE: will never
- * fit; -EPROTO.
+ * there is (once it sees what is there: publish that, and then try once more,
+ * since a guest that made room in between went by the older write_index and does
+ * not signal); -EMSGSIZE: will never fit; -EPROTO.
  */
 int hring_out_put(struct hring *r, uint16_t type, uint16_t flags,
 		  uint64_t trans_id, const void *payload, size_t len);
@@ -178,13 +179,23 @@ int hring_out_write(struct hring *r, uint16_t type, uint16_t flags,
 		    bool *signal);
 
 /**
- * hring_out_raw() - put bytes into the ring as they are, for tests of guests
+ * hring_out_put_raw() - put bytes into the ring as they are, for tests of guests
  * @len: a multiple of 8
  *
- * Return: as hring_out_write().
+ * Return: as hring_out_put().
  */
-int hring_out_raw(struct hring *r, const void *bytes, size_t len,
-		  bool *signal);
+int hring_out_put_raw(struct hring *r, const void *bytes, size_t len);
+
+/**
+ * hring_resume() - write our indices, where the worker before has stopped
+ * @base: of both rings, the guest's sending ring first
+ * @in: how far that was read
+ * @downstream: bytes from @base to the other ring
+ * @out: how far that was filled; what is before it lies there
+ *
+ * Before hring_in_init() and hring_out_init(), which go on from there.
+ */
+void hring_resume(void *base, uint32_t in, uint32_t downstream, uint32_t out);
 
 /**
  * hring_out_no_wait() - nothing is to be sent any more: clear pending_send_sz

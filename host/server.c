@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "device.h"
+#include "keeper.h"
 #include "server.h"
 #include "unixsock.h"
 
@@ -72,9 +75,39 @@ static int server_greet(struct server *s, int sock)
 	return ret;
 }
 
+static void server_vector_name(char *name, unsigned int v)
+{
+	snprintf(name, KEEPER_NAME_MAX, "vector%u", v);
+}
+
+/* Before QEMU is greeted: from then on it counts on them */
+static void server_keep(const struct server *s)
+{
+	char name[KEEPER_NAME_MAX];
+	unsigned int v;
+
+	keeper_store("bar", s->bar_fd);
+	keeper_store("doorbell", s->doorbell.fd);
+	for (v = 0; v < s->vectors; v++) {
+		server_vector_name(name, v);
+		keeper_store(name, s->guest_fd[v]);
+	}
+	keeper_store("qemu", s->client.fd);
+}
+
 static void server_drop(struct server *s)
 {
+	char name[KEEPER_NAME_MAX];
 	unsigned int v;
+
+	/* the one that makes a worker take over goes first */
+	keeper_drop("qemu");
+	keeper_drop("bar");
+	keeper_drop("doorbell");
+	for (v = 0; v < s->vectors; v++) {
+		server_vector_name(name, v);
+		keeper_drop(name);
+	}
 
 	loop_del_fd(&s->client);
 	if (s->client.fd >= 0)
@@ -165,6 +198,7 @@ static void server_accept(struct loop_fd *lfd, uint32_t events)
 	s->client.fd = fd;
 	ret = server_make_bar(s);
 	if (!ret) {
+		server_keep(s);
 		/* before the greeting: the guest may start at its last byte */
 		s->ops->connected(s->arg);
 		ret = loop_add_fd(s->loop, &s->doorbell, s->doorbell.fd,
@@ -183,6 +217,40 @@ static void server_accept(struct loop_fd *lfd, uint32_t events)
 	}
 	log_info("QEMU connected: BAR of %llu KiB, %u vectors",
 		 (unsigned long long)s->bar_size >> 10, s->vectors);
+}
+
+/* Where a worker before has greeted QEMU, it is still there */
+static int server_resume(struct server *s, struct text *err)
+{
+	char name[KEEPER_NAME_MAX];
+	struct stat st;
+	unsigned int v;
+	int ret;
+
+	s->client.fd = keeper_take("qemu");
+	if (s->client.fd < 0)
+		return 0;
+	s->bar_fd = keeper_take("bar");
+	s->doorbell.fd = keeper_take("doorbell");
+	for (v = 0; v < s->vectors; v++) {
+		server_vector_name(name, v);
+		s->guest_fd[v] = keeper_take(name);
+	}
+	if (s->bar_fd < 0 || s->doorbell.fd < 0 ||
+	    s->guest_fd[s->vectors - 1] < 0 || fstat(s->bar_fd, &st) ||
+	    (uint64_t)st.st_size != s->bar_size)
+		return text_add(err, "the BAR and the doorbells of the worker before are not those of these options");
+	s->bar = mmap(NULL, s->bar_size, PROT_READ | PROT_WRITE, MAP_SHARED,
+		      s->bar_fd, 0);
+	if (s->bar == MAP_FAILED) {
+		s->bar = NULL;
+		return text_add(err, "the BAR cannot be mapped: %s",
+				strerror(errno));
+	}
+	ret = loop_add_fd(s->loop, &s->doorbell, s->doorbell.fd, POLLIN);
+	if (!ret)
+		ret = loop_add_fd(s->loop, &s->client, s->client.fd, POLLIN);
+	return ret;
 }
 
 struct server *server_create(struct loop *loop, const char *path,
@@ -209,7 +277,8 @@ struct server *server_create(struct loop *loop, const char *path,
 	s->listener.event = server_accept;
 	for (v = 0; v < SERVER_MAX_VECTORS; v++)
 		s->guest_fd[v] = -1;
-	fd = unixsock_listen(path, err);
+	fd = server_resume(s, err) ? -EINVAL :
+	     unixsock_listen_kept("ivshmem", path, err);
 	if (fd < 0) {
 		free(s);
 		return NULL;

@@ -409,6 +409,9 @@ static const struct device_ops storvsp_ops = {
 	.close		= storvsp_close,
 	.busy		= storvsp_busy,
 	.retire		= storvsp_retire,
+	.state_bytes	= sizeof(struct storvsp_saved),
+	.save		= storvsp_save,
+	.restore	= storvsp_restore,
 	.status		= storvsp_status,
 	.destroy	= storvsp_destroy,
 };
@@ -433,6 +436,9 @@ static const struct device_ops storvsp_ide_ops = {
 	.close		= storvsp_close,
 	.busy		= storvsp_busy,
 	.retire		= storvsp_retire,
+	.state_bytes	= sizeof(struct storvsp_saved),
+	.save		= storvsp_save,
+	.restore	= storvsp_restore,
 	.status		= storvsp_status,
 	.destroy	= storvsp_destroy,
 };

@@ -4,6 +4,8 @@
  *
  *	storvsp.c		packets, initialisation, resets, channels
  *	storvsp_io.c		commands and their I/O
+ *	storvsp_order.c		which of them wait for others
+ *	storvsp_state.c		what survives a worker
  *	storvsp_disk.c		options, LUNs, commands of the control socket
  *	storvsp_fault.c		what goes wrong on purpose
  *	storvsp_fault_command.c	how it is asked for
@@ -41,9 +43,22 @@ enum storvsp_state {
 };
 
 /**
+ * struct storvsp_order - the place of a request that changes blocks
+ * @begin, @end: bytes that it changes
+ * @waits: for one before it that changes some of these
+ */
+struct storvsp_order {
+	struct storvsp_order *next, **link;
+	uint64_t begin, end;
+	bool waits;
+};
+
+/**
  * struct lun - a logical unit
  * @leaving: taken away; its I/O ends
  * @only: of an IDE controller, which has no other
+ * @added: by a command, not by an option
+ * @changes: requests that change blocks, the oldest first; @waiting of them wait
  * @delay: each of its requests is completed late (delay-us=), or NULL
  */
 struct lun {
@@ -53,6 +68,9 @@ struct lun {
 	unsigned int number;
 	bool leaving;
 	bool only;
+	bool added;
+	struct storvsp_order *changes, **changes_end;
+	unsigned int waiting;
 	unsigned int in_flight;
 	struct fault *delay;
 	uint64_t reads, read_bytes;
@@ -118,6 +136,7 @@ struct storvsp_report {
  * @report: as it is now
  * @last_packet: when the guest asked something, loop_now()
  * @announce: an ENUMERATE_BUS did not fit
+ * @removed: LUNs of options that a command has taken away
  * @spare: requests to be used again
  * @cmd, @param: scratch, used inside one callback
  */
@@ -137,7 +156,7 @@ struct storvsp {
 	bool announce;
 	unsigned int in_flight;
 	struct lun *luns[SCSI_MAX_LUNS];
-	struct scsi_luns present;
+	struct scsi_luns present, removed;
 	struct storvsp_faults faults;
 	struct storvsp_request *spare;
 	struct scsi_command cmd;
@@ -146,6 +165,20 @@ struct storvsp {
 
 /* A command that does I/O */
 struct storvsp_request;
+
+/**
+ * struct storvsp_saved - what survives a worker
+ * @lun: SAVED_* of storvsp_state.c
+ */
+struct storvsp_saved {
+	struct storvsp_report report;
+	uint32_t state, version;
+	uint8_t announce;
+	uint8_t lun[SCSI_MAX_LUNS];
+};
+
+#define STORVSP_STATE_MAX	4096u
+#define STORVSP_AREA_MAX	(1u << 20)
 
 static inline struct storvsp *to_storvsp(struct device *dev)
 {
@@ -226,6 +259,36 @@ void storvsp_request_free(struct storvsp_request *r);
  */
 void storvsp_free_spares(struct storvsp *s);
 
+/* --- storvsp_order.c ------------------------------------------------------- */
+
+/**
+ * storvsp_order_add() - a request comes that changes bytes from @begin to @end
+ *
+ * Return: whether it may begin now.
+ */
+bool storvsp_order_add(struct lun *lun, struct storvsp_order *o, uint64_t begin,
+		       uint64_t end);
+
+/**
+ * storvsp_order_del() - it has ended
+ * storvsp_order_next() - one that may begin now; to be asked until it is NULL
+ */
+void storvsp_order_del(struct lun *lun, struct storvsp_order *o);
+struct storvsp_order *storvsp_order_next(struct lun *lun);
+
+/* --- storvsp_state.c ------------------------------------------------------- */
+
+void storvsp_save(struct device *dev, void *state);
+int storvsp_restore(struct device *dev, const void *state);
+
+/**
+ * storvsp_keep_option() - a disk is added by a command with these options
+ *
+ * Return: 0, or -EINVAL with the reason in @err.
+ */
+int storvsp_keep_option(struct storvsp *s, unsigned int number,
+			const char *option, struct text *err);
+
 /* --- storvsp_disk.c ------------------------------------------------------- */
 
 extern const struct device_option storvsp_options[], storvsp_ide_options[];
@@ -244,6 +307,13 @@ struct storvsp *storvsp_find(struct bus *bus, const char *id,
  */
 int storvsp_report_option(struct storvsp_report *report, const char *name,
 			  const char *value, struct text *err);
+
+/**
+ * storvsp_attach() - add the disk that an option describes
+ * storvsp_detach() - take one away, whose I/O has ended
+ */
+int storvsp_attach(struct bus *bus, const char *option, struct text *err);
+void storvsp_detach(struct storvsp *s, unsigned int number);
 
 void storvsp_status(struct device *dev, struct text *out);
 void storvsp_destroy(struct device *dev);

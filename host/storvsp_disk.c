@@ -305,7 +305,7 @@ static struct lun *lun_new(struct text *err)
 
 /* "CTRL,lun=N,file=PATH,...", of --disk and of the command add */
 static int disk_parse(struct bus *bus, const char *arg, struct storvsp **sp,
-		      struct text *err)
+		      unsigned int *number, struct text *err)
 {
 	struct lun *lun = lun_new(err);
 	struct option_list ol;
@@ -335,6 +335,7 @@ static int disk_parse(struct bus *bus, const char *arg, struct storvsp **sp,
 		text_add(err, "lun=N and file=PATH are needed");
 		goto out;
 	}
+	*number = lun->number;
 	ret = lun_attach(*sp, lun, err);
 out:
 	option_list_free(&ol);
@@ -345,9 +346,24 @@ out:
 
 static int disk_option(struct bus *bus, const char *arg, struct text *err)
 {
+	unsigned int number;
 	struct storvsp *s;
 
-	return disk_parse(bus, arg, &s, err);
+	return disk_parse(bus, arg, &s, &number, err);
+}
+
+int storvsp_attach(struct bus *bus, const char *option, struct text *err)
+{
+	return disk_option(bus, option, err);
+}
+
+void storvsp_detach(struct storvsp *s, unsigned int number)
+{
+	struct lun *lun = s->luns[number];
+
+	s->luns[number] = NULL;
+	s->present.bits[number / 8] &= ~(1u << number % 8);
+	lun_free(lun);
 }
 
 static int report_number(const char *name, const char *value, uint64_t max,
@@ -592,6 +608,7 @@ static int ide_option(struct bus *bus, const char *arg, struct text *err)
 static int add_command(struct bus *bus, int argc, char **argv,
 		       struct text *out)
 {
+	unsigned int number;
 	struct storvsp *s;
 	int ret;
 
@@ -599,10 +616,18 @@ static int add_command(struct bus *bus, int argc, char **argv,
 		text_add(out, "add CTRL,lun=N,file=PATH[,...]");
 		return -EINVAL;
 	}
-	ret = disk_parse(bus, argv[1], &s, out);
-	if (!ret)
-		storvsp_announce(s);
-	return ret;
+	ret = disk_parse(bus, argv[1], &s, &number, out);
+	if (ret)
+		return ret;
+	ret = storvsp_keep_option(s, number, argv[1], out);
+	if (ret) {
+		storvsp_detach(s, number);
+		return ret;
+	}
+	s->luns[number]->added = true;
+	s->removed.bits[number / 8] &= ~(1u << number % 8);
+	storvsp_announce(s);
+	return 0;
 }
 
 static struct lun *find_lun(struct bus *bus, char **argv, struct storvsp **sp,
@@ -638,6 +663,7 @@ static int remove_command(struct bus *bus, int argc, char **argv,
 	lun->leaving = true;
 	s->luns[lun->number] = NULL;
 	s->present.bits[lun->number / 8] &= ~(1u << lun->number % 8);
+	s->removed.bits[lun->number / 8] |= 1u << lun->number % 8;
 	fault_lun_gone(s, lun);
 	loop_wait_io(bus_loop(bus), lun_idle, lun);
 	log_info("%s LUN %u: removed", s->dev.id, lun->number);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "persist.h"
 #include "storvsp.h"
 
 /* Requests of up to 128 KiB of scattered pages are used again */
@@ -19,6 +20,7 @@ struct storvsp_request {
 	struct storvsp *s;
 	struct lun *lun;
 	struct storvsp_reply reply;
+	struct storvsp_order order;
 	enum scsi_action action;
 	uint32_t moved;			/* bytes, if it succeeds */
 	uint64_t held;
@@ -26,7 +28,7 @@ struct storvsp_request {
 	bool flushed;			/* a FUA read has done its flush */
 	struct scsi_extent *extents;	/* UNMAP: what is left */
 	unsigned int extent, extent_count;
-	uint8_t *pattern;		/* WRITE SAME, while it is held */
+	uint8_t *pattern;		/* WRITE SAME */
 	unsigned int iov_room;
 	struct iovec iov[];
 };
@@ -252,6 +254,52 @@ static bool request_cancelled(const struct blockio_request *bio)
 	return r->reply.sc->draining || r->lun->leaving || r->s->reset.pending;
 }
 
+/* The bytes that it changes, all those between its extents with them */
+static void request_range(const struct storvsp_request *r, uint64_t *begin,
+			  uint64_t *end)
+{
+	unsigned int i;
+
+	*begin = r->bio.offset;
+	*end = *begin + r->bio.length;
+	if (r->action != SCSI_UNMAP)
+		return;
+	*begin = UINT64_MAX;
+	*end = 0;
+	for (i = 0; i < r->extent_count; i++) {
+		uint64_t from = r->extents[i].lba * r->lun->disk.block_size;
+		uint64_t to = from + r->extents[i].blocks *
+				     r->lun->disk.block_size;
+
+		*begin = from < *begin ? from : *begin;
+		*end = to > *end ? to : *end;
+	}
+}
+
+/* Begins it, unless it has to wait for another that changes the same blocks */
+static void request_order(struct storvsp_request *r)
+{
+	uint64_t begin, end;
+
+	if (r->action == SCSI_WRITE || r->action == SCSI_WRITE_SAME ||
+	    r->action == SCSI_UNMAP) {
+		request_range(r, &begin, &end);
+		if (!storvsp_order_add(r->lun, &r->order, begin, end))
+			return;
+	}
+	request_submit(r);
+}
+
+static void request_ordered(struct storvsp_request *r)
+{
+	struct storvsp_order *next;
+
+	storvsp_order_del(r->lun, &r->order);
+	while ((next = storvsp_order_next(r->lun)))
+		request_submit(container_of(next, struct storvsp_request,
+					    order));
+}
+
 static void request_done(struct blockio_request *bio, int error)
 {
 	struct storvsp_request *r =
@@ -281,7 +329,9 @@ static void request_done(struct blockio_request *bio, int error)
 			 s->dev.id, r->lun->number, strerror(error),
 			 (unsigned long long)bio->offset,
 			 (unsigned long long)bio->length);
+	persist_point("io-done");
 	request_count(r, error);
+	request_ordered(r);
 	cmd->action = r->action;
 	cmd->status = SCSI_GOOD;
 	if (error)
@@ -345,7 +395,8 @@ void storvsp_request_start(struct storvsp_request *r)
 	r->lun->in_flight++;
 	r->reply.sc->in_flight++;
 	r->s->in_flight++;
-	request_submit(r);
+	request_order(r);
+	persist_point("io-begun");
 	update_pause(r->s, r->reply.sc);
 }
 
@@ -416,8 +467,8 @@ static void request_begin(struct storvsp *s, struct lun *lun,
 		memcpy(r->extents, cmd->extents,
 		       r->extent_count * sizeof(*r->extents));
 	}
-	/* when it begins later, the command's memory is another one's */
-	if (cmd->pattern && reply->fault) {
+	/* it may begin later: the command's memory is another one's then */
+	if (cmd->pattern) {
 		r->pattern = malloc(lun->disk.block_size);
 		if (!r->pattern) {
 			request_free(r);
@@ -442,7 +493,7 @@ static void request_begin(struct storvsp *s, struct lun *lun,
 	r->bio.iov = r->iov;
 	r->bio.sync = cmd->fua || !lun->disk.write_cache;
 	r->bio.may_unmap = cmd->may_unmap;
-	r->bio.pattern = r->pattern ? r->pattern : cmd->pattern;
+	r->bio.pattern = r->pattern;
 	if (!r->reply.fault || !fault_holds(s, r))
 		storvsp_request_start(r);
 }

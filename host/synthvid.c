@@ -136,6 +136,7 @@ static void synthvid_vram(struct synthvid *v, struct channel *ch,
 	synthvid_blank(v);
 	v->vram = NULL;
 	if (loc->gpa_given) {
+		v->vram_gpa = loc->gpa;
 		v->vram = bus_aperture(v->dev.bus, loc->gpa, v->vram_size);
 		if (!v->vram) {
 			channel_error(ch, "video: no VRAM of %llu bytes at 0x%llx",
@@ -165,11 +166,23 @@ static bool synthvid_output_ok(const struct synthvid *v,
 	       (uint64_t)o->pitch * o->height <= v->vram_size - o->offset;
 }
 
+void synthvid_show(struct synthvid *v)
+{
+	struct console_screen screen = {
+		.pixels = v->vram + v->output.offset,
+		.width = v->output.width,
+		.height = v->output.height,
+		.pitch = v->output.pitch,
+	};
+
+	v->active = true;
+	console_set_screen(bus_console(v->dev.bus), &screen);
+}
+
 static void synthvid_situation(struct synthvid *v, struct channel *ch,
 			       const struct synthvid_situation *s)
 {
 	struct synthvid_ack ack = { s->context };
-	struct console_screen screen;
 	bool resized;
 
 	v->counts.situations++;
@@ -182,17 +195,12 @@ static void synthvid_situation(struct synthvid *v, struct channel *ch,
 	} else if (synthvid_output_ok(v, &s->output)) {
 		resized = !v->active || v->output.width != s->output.width ||
 			  v->output.height != s->output.height;
-		v->active = true;
 		v->output = s->output;
-		screen.pixels = v->vram + s->output.offset;
-		screen.width = s->output.width;
-		screen.height = s->output.height;
-		screen.pitch = s->output.pitch;
-		console_set_screen(bus_console(v->dev.bus), &screen);
+		synthvid_show(v);
 		/* a page flip may only be another offset */
 		if (resized)
-			log_info("video %s: %ux%u", v->dev.id, screen.width,
-				 screen.height);
+			log_info("video %s: %ux%u", v->dev.id,
+				 v->output.width, v->output.height);
 	} else {
 		channel_error(ch, "video: %ux%u of %u bits, pitch %u, at %u in a VRAM of %llu bytes",
 			      s->output.width, s->output.height,
@@ -319,6 +327,10 @@ static const struct device_ops synthvid_ops = {
 	.packet = synthvid_packet,
 	.close = synthvid_close,
 	.reset = synthvid_reset,
+	.state_bytes = sizeof(struct synthvid_saved),
+	.save = synthvid_save,
+	.restore = synthvid_restore,
+	.settled = synthvid_settled,
 	.status = synthvid_status,
 	.destroy = synthvid_destroy,
 };

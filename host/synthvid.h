@@ -6,6 +6,7 @@
  *	synthvid_pointer.c	the pointer
  *	synthvid_modes.c	resolutions and EDID
  *	synthvid_command.c	options and commands
+ *	synthvid_state.c	what survives a worker
  */
 #ifndef SYNTHHOST_SYNTHVID_H
 #define SYNTHHOST_SYNTHVID_H
@@ -66,7 +67,8 @@ struct synthvid_arriving {
  * struct synthvid - one display
  * @max_version: the newest that is accepted
  * @vram_size: bytes
- * @vram: where the guest has put it, NULL if it has not said
+ * @vram: where the guest has put it, NULL if it has not said; @vram_gpa: what it
+ *	has said
  * @active: @output is shown
  * @refresh: shows it again and again, once nobody tells what has changed
  * @modes: what the guest may choose from; @preferred is an index
@@ -74,6 +76,8 @@ struct synthvid_arriving {
  * @quiet: no feature change is sent unasked
  * @forgets: what was in the VRAM is overwritten when the guest says where it is
  * @position: of the pointer
+ * @pointer_copy: where synthvid_keep_pointer() has put @pointer last;
+ *	@pointer_committed: where that is committed
  */
 struct synthvid {
 	struct device dev;
@@ -84,6 +88,7 @@ struct synthvid {
 	uint32_t version;
 	uint64_t vram_size;
 	uint8_t *vram;
+	uint64_t vram_gpa;
 	bool active;
 	struct loop_timer refresh;
 	struct synthvid_output output;
@@ -97,6 +102,31 @@ struct synthvid {
 	struct synthvid_pointer_position position;
 	struct synthvid_pointer pointer;
 	struct synthvid_arriving arriving;
+	uint8_t pointer_copy, pointer_committed;
+};
+
+/**
+ * struct synthvid_saved - a display
+ * @vram_given: the guest has said that its VRAM is at @vram_gpa
+ * @pointer_copy: which copy of the pointer is valid
+ * @parts, @part_bytes, @shape: a picture of the pointer that has come in part
+ */
+struct synthvid_saved {
+	uint32_t state, version;
+	uint64_t vram_gpa;
+	struct synthvid_output output;
+	struct synthvid_resolution modes[SYNTHVID_MAX_RESOLUTIONS];
+	uint32_t mode_count, preferred;
+	struct synthvid_feature_change features;
+	struct synthvid_pointer_position position;
+	struct synthvid_pointer_shape shape;
+	uint32_t parts, part_bytes;
+	uint8_t vram_given, active, pointer_copy, refreshes;
+};
+
+struct synthvid_area {
+	struct synthvid_pointer pointer[2];
+	uint8_t arriving[sizeof(((struct synthvid_arriving *)0)->argb)];
 };
 
 extern struct device_kind synthvid_kind;
@@ -167,6 +197,25 @@ int synthvid_prefer(struct synthvid *v, uint32_t width, uint32_t height);
  * @edid: SYNTHVID_EDID_BYTES
  */
 void synthvid_edid(uint8_t *edid, uint32_t width, uint32_t height);
+
+/**
+ * synthvid_show() - show the console what @output says
+ * synthvid_pointer_show() - and the pointer
+ */
+void synthvid_show(struct synthvid *v);
+void synthvid_pointer_show(struct synthvid *v);
+
+/* Callbacks of struct device_ops */
+void synthvid_save(struct device *dev, void *state);
+int synthvid_restore(struct device *dev, const void *state);
+void synthvid_settled(struct device *dev);
+
+/**
+ * synthvid_keep_pointer() - @pointer has changed
+ * synthvid_keep_part() - of the arriving picture more than @from bytes are there
+ */
+void synthvid_keep_pointer(struct synthvid *v);
+void synthvid_keep_part(struct synthvid *v, uint32_t from);
 
 void synthvid_destroy(struct device *dev);
 void synthvid_status(struct device *dev, struct text *out);

@@ -8,7 +8,7 @@
 /* hyperv_drm hides a pointer with an alpha of 1 */
 #define ALPHA_SEEN	2
 
-static void pointer_show(struct synthvid *v)
+void synthvid_pointer_show(struct synthvid *v)
 {
 	struct console_cursor cursor = {
 		.argb = v->pointer.argb,
@@ -29,13 +29,14 @@ void synthvid_pointer_open(struct synthvid *v)
 	memset(&v->position, 0, sizeof(v->position));
 	memset(p, 0, sizeof(*p));
 	v->arriving.parts = 0;
-	if (!v->dev.bus->profile->synthvid.dot)
-		return;
-	p->dot = true;
-	p->width = 2;
-	p->height = 2;
-	memset(p->argb, 0xff, p->width * p->height * SYNTHVID_BPP);
-	pointer_show(v);
+	if (v->dev.bus->profile->synthvid.dot) {
+		p->dot = true;
+		p->width = 2;
+		p->height = 2;
+		memset(p->argb, 0xff, p->width * p->height * SYNTHVID_BPP);
+		synthvid_pointer_show(v);
+	}
+	synthvid_keep_pointer(v);
 }
 
 void synthvid_pointer_close(struct synthvid *v)
@@ -43,6 +44,7 @@ void synthvid_pointer_close(struct synthvid *v)
 	memset(&v->position, 0, sizeof(v->position));
 	v->pointer.width = 0;
 	v->arriving.parts = 0;
+	synthvid_keep_pointer(v);
 	console_set_cursor(bus_console(v->dev.bus), NULL);
 }
 
@@ -74,7 +76,7 @@ void synthvid_pointer_position(struct synthvid *v,
 	v->counts.positions++;
 	v->position = *p;
 	if (drawn != synthvid_pointer_drawn(v))
-		pointer_show(v);
+		synthvid_pointer_show(v);
 	if (synthvid_pointer_drawn(v))
 		console_move_cursor(bus_console(v->dev.bus), p->x, p->y);
 }
@@ -121,6 +123,7 @@ bool synthvid_pointer_shape(struct synthvid *v, const struct pipe_message *msg)
 		return false;
 	memcpy(a->argb + a->bytes, s + 1, bytes);
 	a->bytes += bytes;
+	synthvid_keep_part(v, a->bytes - bytes);
 	a->parts++;
 	v->counts.shape_parts++;
 	v->counts.shape_bytes += bytes;
@@ -134,6 +137,7 @@ bool synthvid_pointer_shape(struct synthvid *v, const struct pipe_message *msg)
 	p->hot_x = s->hot_x;
 	p->hot_y = s->hot_y;
 	memcpy(p->argb, a->argb, all);
-	pointer_show(v);
+	synthvid_keep_pointer(v);
+	synthvid_pointer_show(v);
 	return true;
 }

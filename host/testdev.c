@@ -20,8 +20,25 @@
 #define TESTDEV_NEVER		0xffffffffu
 #define TESTDEV_SUBCHANNELS	8
 
+/**
+ * struct testdev_saved - what survives a worker
+ * @rescind_due, @offer_due: loop_now() of the timers, or 0
+ * @source_id: transaction id of a SOURCE at work, which comes again
+ */
+struct testdev_saved {
+	uint64_t rescind_due, offer_due;
+	uint32_t offer_ms, reserved;
+	struct {
+		uint64_t sink_next;
+		uint64_t source_id;
+		uint64_t stall_due;
+		uint32_t source, source_next;
+	} channel[1 + TESTDEV_SUBCHANNELS];
+};
+
 struct testdev {
 	struct device dev;
+	struct testdev_channel *channels[1 + TESTDEV_SUBCHANNELS];
 	struct loop_timer rescind;
 	struct loop_timer offer;
 	uint32_t offer_ms;
@@ -34,6 +51,10 @@ struct testdev_channel {
 	/* a SOURCE at work; other packets wait until it is done */
 	bool source;
 	uint32_t source_next, source_count, source_len;
+	/* of the worker before: that many of a SOURCE were sent */
+	bool source_again;
+	uint32_t source_sent;
+	uint64_t source_id, stall_again;
 	struct packet source_pkt;	/* trans_id, wants_completion */
 	uint8_t *source_buf;
 	/* a STALL at work */
@@ -146,6 +167,9 @@ static int testdev_source(struct testdev_channel *tc,
 		return SYNTHIO_TEST_BAD_ARG;
 	tc->source = true;
 	tc->source_next = 0;
+	if (tc->source_again && pkt->trans_id == tc->source_id)
+		tc->source_next = tc->source_sent;
+	tc->source_again = false;
 	tc->source_count = req->arg0;
 	tc->source_len = req->arg1;
 	tc->source_pkt = *pkt;
@@ -187,6 +211,13 @@ static void testdev_stall_end(struct loop_timer *timer)
 	testdev_complete(tc->ch, &tc->stall_pkt, &rsp);
 }
 
+static unsigned int testdev_left(uint64_t due)
+{
+	uint64_t now = loop_now();
+
+	return due > now ? (due - now) / 1000000 : 0;
+}
+
 static int testdev_stall(struct testdev_channel *tc, const struct packet *pkt,
 			 const struct synthio_test_req *req)
 {
@@ -194,7 +225,10 @@ static int testdev_stall(struct testdev_channel *tc, const struct packet *pkt,
 		return SYNTHIO_TEST_BAD_ARG;
 	tc->stall_pkt = *pkt;
 	channel_stall(tc->ch, true);
-	loop_set_timer(bus_loop(tc->ch->bus), &tc->stall, req->arg0);
+	loop_set_timer(bus_loop(tc->ch->bus), &tc->stall,
+		       tc->stall_again ? testdev_left(tc->stall_again) :
+					 req->arg0);
+	tc->stall_again = 0;
 	return -1;
 }
 
@@ -376,10 +410,10 @@ static int testdev_open(struct device *dev, struct channel *ch)
 {
 	struct testdev_channel *tc = calloc(1, sizeof(*tc));
 
-	(void)dev;
 	if (!tc)
 		return -ENOMEM;
 	tc->ch = ch;
+	to_testdev(dev)->channels[channel_index(ch)] = tc;
 	tc->stall.fired = testdev_stall_end;
 	channel_set_private(ch, tc);
 	return 0;
@@ -397,7 +431,7 @@ static void testdev_close(struct device *dev, struct channel *ch)
 {
 	struct testdev_channel *tc = channel_private(ch);
 
-	(void)dev;
+	to_testdev(dev)->channels[channel_index(ch)] = NULL;
 	loop_clear_timer(&tc->stall);
 	free(tc->source_buf);
 	free(tc);
@@ -408,6 +442,63 @@ static void testdev_reset(struct device *dev)
 {
 	loop_clear_timer(&to_testdev(dev)->rescind);
 	dev->rescinds_late = false;
+}
+
+static uint64_t testdev_due(const struct loop_timer *timer)
+{
+	return timer->link ? timer->due_ns : 0;
+}
+
+static void testdev_save(struct device *dev, void *state)
+{
+	struct testdev *t = to_testdev(dev);
+	struct testdev_saved *s = state;
+	unsigned int i;
+
+	s->rescind_due = testdev_due(&t->rescind);
+	s->offer_due = testdev_due(&t->offer);
+	s->offer_ms = t->offer_ms;
+	for (i = 0; i <= TESTDEV_SUBCHANNELS; i++) {
+		const struct testdev_channel *tc = t->channels[i];
+
+		if (!tc)
+			continue;
+		s->channel[i].sink_next = tc->sink_next;
+		s->channel[i].stall_due = testdev_due(&tc->stall);
+		s->channel[i].source = tc->source;
+		if (tc->source) {
+			s->channel[i].source_next = tc->source_next;
+			s->channel[i].source_id = tc->source_pkt.trans_id;
+		}
+	}
+}
+
+/* A SOURCE and a STALL that were at work come again, and go on from here */
+static int testdev_restore(struct device *dev, const void *state)
+{
+	struct testdev *t = to_testdev(dev);
+	const struct testdev_saved *s = state;
+	unsigned int i;
+
+	t->offer_ms = s->offer_ms;
+	if (s->rescind_due)
+		loop_set_timer(bus_loop(dev->bus), &t->rescind,
+			       testdev_left(s->rescind_due));
+	if (s->offer_due)
+		loop_set_timer(bus_loop(dev->bus), &t->offer,
+			       testdev_left(s->offer_due));
+	for (i = 0; i <= TESTDEV_SUBCHANNELS; i++) {
+		struct testdev_channel *tc = t->channels[i];
+
+		if (!tc)
+			continue;
+		tc->sink_next = s->channel[i].sink_next;
+		tc->stall_again = s->channel[i].stall_due;
+		tc->source_again = s->channel[i].source;
+		tc->source_sent = s->channel[i].source_next;
+		tc->source_id = s->channel[i].source_id;
+	}
+	return 0;
 }
 
 static void testdev_destroy(struct device *dev)
@@ -445,6 +536,9 @@ static const struct device_ops testdev_ops = {
 	.busy = testdev_busy,
 	.close = testdev_close,
 	.reset = testdev_reset,
+	.state_bytes = sizeof(struct testdev_saved),
+	.save = testdev_save,
+	.restore = testdev_restore,
 	.destroy = testdev_destroy,
 };
 

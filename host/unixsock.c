@@ -8,6 +8,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "keeper.h"
 #include "unixsock.h"
 
 static int unixsock_address(const char *path, struct sockaddr_un *sun)
@@ -88,5 +89,17 @@ int unixsock_listen(const char *path, struct text *err)
 		close(fd);
 		return ret;
 	}
+	return fd;
+}
+
+int unixsock_listen_kept(const char *name, const char *path, struct text *err)
+{
+	int fd = keeper_take(name);
+
+	if (fd >= 0)
+		return fd;
+	fd = unixsock_listen(path, err);
+	if (fd >= 0)
+		keeper_store(name, fd);
 	return fd;
 }

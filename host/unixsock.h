@@ -22,4 +22,10 @@ int unixsock_listen(const char *path, struct text *err);
  */
 int unixsock_connect(const char *path);
 
+/**
+ * unixsock_listen_kept() - the same, unless a worker before has done it
+ * @name: under which the parent keeps the socket
+ */
+int unixsock_listen_kept(const char *name, const char *path, struct text *err);
+
 #endif

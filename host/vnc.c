@@ -15,6 +15,7 @@
 #include <rfb/rfb.h>
 
 #include "console.h"
+#include "keeper.h"
 #include "device.h"
 #include "vnc.h"
 
@@ -469,8 +470,10 @@ static int vnc_listen(const char *where, struct text *err)
 	char host[64], port[16];
 	const char *colon = strrchr(where, ':'), *address = where;
 	size_t n = colon ? (size_t)(colon - where) : 0;
-	int fd, one = 1;
+	int fd = keeper_take("vnc"), one = 1;
 
+	if (fd >= 0)
+		return fd;
 	if (n >= 2 && where[0] == '[' && where[n - 1] == ']') {
 		address++;
 		n -= 2;
@@ -493,6 +496,7 @@ static int vnc_listen(const char *where, struct text *err)
 		getnameinfo((struct sockaddr *)&name, len, host, sizeof(host),
 			    port, sizeof(port), NI_NUMERICHOST | NI_NUMERICSERV);
 		log_info("VNC server listens on %s:%s", host, port);
+		keeper_store("vnc", fd);
 	}
 	freeaddrinfo(found);
 	return fd;

@@ -76,7 +76,7 @@ static struct synn_adapter *adapter_alloc(struct hv_device *hv)
 	init_waitqueue_head(&ad->chan_wait);
 	INIT_LIST_HEAD(&ad->quarantine);
 	INIT_DELAYED_WORK(&ad->event_work, synn_event_work);
-	INIT_DEFERRABLE_WORK(&ad->service_work, synn_service_work);
+	INIT_DELAYED_WORK(&ad->service_work, synn_service_work);
 	ad->wanted_queues = min_t(unsigned int, synn_queues ?: DEFAULT_QUEUES,
 				  min_t(unsigned int, num_present_cpus(),
 					SYNN_MAX_QUEUES));

@@ -5,6 +5,7 @@
  * packets pass.
  */
 #include <linux/debugfs.h>
+#include <linux/delay.h>
 #include <linux/rtnetlink.h>
 #include <linux/seq_file.h>
 
@@ -14,12 +15,17 @@ static struct dentry *root;
 
 /*
  * RTNL is held while a session is opened or closed, which can take as long as the host
- * does not respond. Readers are not kept waiting then.
+ * does not respond. Readers wait for a second at most.
  */
 static bool may_look(struct seq_file *s)
 {
-	if (rtnl_trylock())
-		return true;
+	int tries;
+
+	for (tries = 0; tries < 50; tries++) {
+		if (rtnl_trylock())
+			return true;
+		msleep(20);
+	}
 	seq_puts(s, "busy: the network configuration is being changed\n");
 	return false;
 }

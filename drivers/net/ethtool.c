@@ -150,15 +150,15 @@ static int synn_set_ringparam(struct net_device *dev,
 	u32 old_slots = ad->wanted_slots, old_sections = ad->wanted_sections;
 	int ret;
 
-	/* the kernel has looked for what is too large */
+	/* the kernel has checked the maxima */
 	if (slots < SYNN_MIN_SLOTS) {
-		NL_SET_ERR_MSG_MOD(extack, "tx is " __stringify(SYNN_MIN_SLOTS)
-				   " at least");
+		NL_SET_ERR_MSG_MOD(extack, "tx must be at least "
+				   __stringify(SYNN_MIN_SLOTS));
 		return -EINVAL;
 	}
 	if (sections < SYNN_MIN_SECTIONS) {
-		NL_SET_ERR_MSG_MOD(extack, "rx is "
-				   __stringify(SYNN_MIN_SECTIONS) " at least");
+		NL_SET_ERR_MSG_MOD(extack, "rx must be at least "
+				   __stringify(SYNN_MIN_SECTIONS));
 		return -EINVAL;
 	}
 	if (slots == old_slots && sections == old_sections)
@@ -207,7 +207,8 @@ static int synn_set_channels(struct net_device *dev, struct ethtool_channels *h)
 		return 0;
 	ad->wanted_queues = old;
 	if (!ret) {
-		netdev_warn(dev, "the host offers channels for %u queues only; the number of queues was not changed\n", ad->nr_queues);
+		netdev_warn(dev, "the host offers channels for %u queues only; the number of queues was not changed\n",
+			    ad->nr_queues);
 		ret = -EIO;
 	} else if (READ_ONCE(ad->state) != SYNN_FAILED) {
 		/* the session is as it was */

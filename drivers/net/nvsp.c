@@ -277,8 +277,8 @@ static int receive_buffer(struct synn_adapter *ad)
 		return ret;
 	b = s->receive;
 	ret = announce_buffer(ad, b, NVSP_SEND_RECEIVE_BUFFER,
-				  NVSP_RECEIVE_BUFFER_ID,
-				  NVSP_SEND_RECEIVE_BUFFER_COMPLETE, sizeof(*a));
+			      NVSP_RECEIVE_BUFFER_ID,
+			      NVSP_SEND_RECEIVE_BUFFER_COMPLETE, sizeof(*a));
 	if (ret)
 		return ret;
 	if (a->status != NVSP_STATUS_SUCCESS) {
@@ -310,8 +310,8 @@ static int send_buffer(struct synn_adapter *ad)
 		return ret;
 	b = s->send;
 	ret = announce_buffer(ad, b, NVSP_SEND_SEND_BUFFER,
-				  NVSP_SEND_BUFFER_ID,
-				  NVSP_SEND_SEND_BUFFER_COMPLETE, sizeof(*a));
+			      NVSP_SEND_BUFFER_ID,
+			      NVSP_SEND_SEND_BUFFER_COMPLETE, sizeof(*a));
 	if (ret)
 		return ret;
 	if (a->status != NVSP_STATUS_SUCCESS) {

@@ -143,9 +143,9 @@ int synn_offload_set(struct synn_adapter *ad, netdev_features_t features)
 	w.tcp6 = csum_param(m & SYNN_CSUM_TCP6, rx && o->rx6 & NDIS_CSUM6_TCP);
 	if (with_rsc) {
 		w.udp4 = csum_param(m & SYNN_CSUM_UDP4,
-				   rx && o->rx4 & NDIS_CSUM4_UDP);
+				    rx && o->rx4 & NDIS_CSUM4_UDP);
 		w.udp6 = csum_param(m & SYNN_CSUM_UDP6,
-				   rx && o->rx6 & NDIS_CSUM6_UDP);
+				    rx && o->rx6 & NDIS_CSUM6_UDP);
 	}
 	/* packets in the stack's queues may still need segmentation */
 	w.lso4 = ad->dev->hw_features & NETIF_F_TSO ? NDIS_PARAM_ON :

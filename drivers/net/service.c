@@ -14,9 +14,10 @@
 #include "synth_net.h"
 
 #define SERVICE_DELAY		(2 * HZ)
-/* In a state that should not last */
+/* In a state that should not last, and after a stall */
 #define SERVICE_DELAY_SHORT	HZ
-/* How long the host is given after a stall, for all that it owes */
+#define SERVICE_DELAY_SETTLING	(HZ / 10)
+/* How long the host is given after a stall at most, for all that it owes */
 #define SETTLE_TIME		(3 * HZ)
 /* Milliseconds without any progress */
 #define SILENCE_MS		5000u
@@ -47,6 +48,8 @@ static void look_at_queues(struct synn_adapter *ad, bool reported,
 			outstanding = true;
 		if (jiffies_to_msecs(jiffies - READ_ONCE(ch->heard)) < SILENCE_MS)
 			heard = true;
+		if (age >= STUCK_MS)
+			h->incomplete = true;
 		if (reported && age >= STUCK_MS && ch->tx.txq &&
 		    netif_xmit_stopped(ch->tx.txq))
 			h->stuck = true;
@@ -62,6 +65,8 @@ static void look_at_queues(struct synn_adapter *ad, bool reported,
 static void gather_facts(struct synn_adapter *ad, enum synn_state state,
 			 unsigned long checks, struct synn_health *h)
 {
+	bool reported;
+
 	*h = (struct synn_health){
 		.host_stalled = synthio_host_stalled(ad->hv),
 		.broken = checks & BIT(SYNN_CHECK_RESET),
@@ -79,11 +84,14 @@ static void gather_facts(struct synn_adapter *ad, enum synn_state state,
 	/* a request may hold it for as long as it waits for the host */
 	if (!mutex_trylock(&ad->mutex)) {
 		set_bit(SYNN_CHECK_HEALTH, &ad->checks);
+		h->incomplete = true;
+		if (checks & BIT(SYNN_CHECK_TX))
+			set_bit(SYNN_CHECK_TX, &ad->checks);
 		return;
 	}
 	/* the stack reports no queue while the carrier is off */
-	look_at_queues(ad, checks & BIT(SYNN_CHECK_TX) ||
-			   state == SYNN_SETTLING, h);
+	reported = checks & BIT(SYNN_CHECK_TX) || state == SYNN_SETTLING;
+	look_at_queues(ad, reported, h);
 	h->settled = state == SYNN_SETTLING &&
 		     time_after_eq(jiffies, ad->settled_at);
 	mutex_unlock(&ad->mutex);
@@ -99,7 +107,7 @@ static void probe_host(struct synn_adapter *ad, struct synn_health *h)
 
 /* ---- actions -------------------------------------------------------------------- */
 
-static void stall(struct synn_adapter *ad)
+static void begin_stall(struct synn_adapter *ad)
 {
 	if (!synn_set_state(ad, SYNN_STALLED))
 		return;
@@ -108,14 +116,14 @@ static void stall(struct synn_adapter *ad)
 	netdev_warn(ad->dev, "the host does not respond; the adapter keeps its session and waits for the host, without a carrier\n");
 }
 
-static void settle(struct synn_adapter *ad)
+static void begin_settling(struct synn_adapter *ad)
 {
 	ad->settled_at = jiffies + SETTLE_TIME;
 	if (synn_set_state(ad, SYNN_SETTLING))
 		netdev_info(ad->dev, "the host responds again\n");
 }
 
-static void resume(struct synn_adapter *ad)
+static void end_stall(struct synn_adapter *ad)
 {
 	if (!synn_set_state(ad, SYNN_RUNNING))
 		return;
@@ -127,7 +135,7 @@ static void resume(struct synn_adapter *ad)
 	synn_event(ad, SYNN_EVENT_CARRIER);
 }
 
-static void reset(struct synn_adapter *ad)
+static void reset_session(struct synn_adapter *ad)
 {
 	rtnl_lock();
 	if (!synn_rescinded(ad)) {
@@ -137,13 +145,22 @@ static void reset(struct synn_adapter *ad)
 	rtnl_unlock();
 }
 
-static void reopen(struct synn_adapter *ad)
+static void reopen_session(struct synn_adapter *ad)
 {
 	rtnl_lock();
 	if (READ_ONCE(ad->state) == SYNN_FAILED && netif_running(ad->dev) &&
 	    !synn_rescinded(ad) && !synn_session_restart(ad))
 		netdev_info(ad->dev, "a session with the host was opened again\n");
 	rtnl_unlock();
+}
+
+static unsigned long service_delay(enum synn_state state, unsigned long checks)
+{
+	if (state == SYNN_SETTLING)
+		return SERVICE_DELAY_SETTLING;
+	if (state == SYNN_RUNNING && !checks)
+		return round_jiffies_relative(SERVICE_DELAY);
+	return SERVICE_DELAY_SHORT;
 }
 
 /**
@@ -172,19 +189,19 @@ void synn_service_work(struct work_struct *work)
 		set_bit(SYNN_CHECK_RESET, &ad->checks);
 	switch (action) {
 	case SYNN_ACT_STALL:
-		stall(ad);
+		begin_stall(ad);
 		break;
 	case SYNN_ACT_SETTLE:
-		settle(ad);
+		begin_settling(ad);
 		break;
 	case SYNN_ACT_RESUME:
-		resume(ad);
+		end_stall(ad);
 		break;
 	case SYNN_ACT_RESET:
-		reset(ad);
+		reset_session(ad);
 		break;
 	case SYNN_ACT_REOPEN:
-		reopen(ad);
+		reopen_session(ad);
 		break;
 	default:
 		break;
@@ -192,8 +209,7 @@ void synn_service_work(struct work_struct *work)
 	state = READ_ONCE(ad->state);
 	if (state != SYNN_REMOVING)
 		queue_delayed_work(ad->wq, &ad->service_work,
-				   state == SYNN_RUNNING && !ad->checks ?
-				   SERVICE_DELAY : SERVICE_DELAY_SHORT);
+				   service_delay(state, ad->checks));
 }
 
 /* ---- adapters, and the bus' notifier --------------------------------------------- */

@@ -181,7 +181,7 @@ enum synn_action synn_health_action(enum synn_state state,
 	case SYNN_SETTLING:
 		if (h->host_stalled)
 			return SYNN_ACT_STALL;
-		if (!h->settled)
+		if (!h->settled && (h->incomplete || h->broken || h->stuck))
 			return SYNN_ACT_NONE;
 		return h->broken || h->stuck ? reset_action(h) : SYNN_ACT_RESUME;
 	case SYNN_FAILED:

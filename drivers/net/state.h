@@ -32,7 +32,7 @@
  * @SYNN_STALLED: there is a session, but the host does not respond. The carrier is
  *	off, and nothing is begun that needs the host
  * @SYNN_SETTLING: the host responds again; completions and answers that it owes are
- *	waited for before anything is judged to be missing
+ *	waited for, up to a bound, before anything is judged to be missing
  * @SYNN_RESETTING: between two sessions
  * @SYNN_FAILED: the last attempt to open a session failed; another one follows
  * @SYNN_SUSPENDED: no session, for hibernation
@@ -100,6 +100,7 @@ enum synn_probe {
  * @broken: a queue has failed, a sub-channel was rescinded, or the host keeps the page
  *	of a request
  * @stuck: a queue that is stopped has made no progress for a while
+ * @incomplete: sends are outstanding for so long that they are from before a stall
  * @settled: the host has had the time to catch up after a stall
  * @retry_due: it is time for another attempt to open a session
  * @probe: whether the host was asked, and has answered
@@ -109,6 +110,7 @@ struct synn_health {
 	bool silent;
 	bool broken;
 	bool stuck;
+	bool incomplete;
 	bool settled;
 	bool retry_due;
 	enum synn_probe probe;

@@ -151,7 +151,7 @@ static bool send_copy(struct synn_chan *ch, struct sk_buff *skb,
  * still the caller's.
  */
 static int send_pages(struct synn_chan *ch, struct sk_buff *skb,
-		       const struct rndis_tx *t, u32 header)
+		      const struct rndis_tx *t, u32 header)
 {
 	struct synn_tx *tx = &ch->tx;
 	struct synn_slot *s;

@@ -87,8 +87,8 @@ static int request_lso(struct sk_buff *skb, struct rndis_tx *t)
  * header after 14 bytes of Ethernet. The protocol is taken from the frame, since
  * skb->protocol of a packet socket is whatever its program has set.
  */
-static bool request_checksum(const struct synn_adapter *ad, const struct sk_buff *skb,
-			  struct rndis_tx *t)
+static bool request_checksum(const struct synn_adapter *ad,
+			     const struct sk_buff *skb, struct rndis_tx *t)
 {
 	const struct ethhdr *eth = (const void *)skb->data;
 	u32 offset = skb_transport_offset(skb), wish, need;

@@ -196,7 +196,7 @@ void synn_xdp_apply(struct synn_adapter *ad)
 }
 
 static int set_xdp_program(struct synn_adapter *ad, struct bpf_prog *prog,
-		       struct netlink_ext_ack *extack)
+			   struct netlink_ext_ack *extack)
 {
 	struct bpf_prog *old = ad->prog;
 
@@ -210,7 +210,8 @@ static int set_xdp_program(struct synn_adapter *ad, struct bpf_prog *prog,
 		netdev_update_features(ad->dev);
 		if (ad->dev->features & NETIF_F_LRO) {
 			ad->prog = NULL;
-			NL_SET_ERR_MSG_MOD(extack, "the host does not switch off RSC, which XDP needs");
+			NL_SET_ERR_MSG_MOD(extack,
+					   "the host does not switch off RSC");
 			return -EIO;
 		}
 	}

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * Guests whose memory the host can't read.
- */
+/* Confidential guests, whose memory the host can't read, are refused. */
 #ifndef SYNTHIO_CONFIDENTIAL_H
 #define SYNTHIO_CONFIDENTIAL_H
 
@@ -13,7 +11,7 @@
 #include <asm/mshyperv.h>
 #endif
 
-/* Hyper-V isolates guests also where their processor encrypts nothing (VBS) */
+/* Hyper-V also isolates guests without memory encryption (VBS) */
 static inline bool synthio_isolated(void)
 {
 #if IS_ENABLED(CONFIG_HYPERV)
@@ -24,13 +22,13 @@ static inline bool synthio_isolated(void)
 }
 
 /**
- * synthio_refuse_isolated() - for a module's init: give up in such a guest
+ * synthio_refuse_isolated() - refuse to load a module in a confidential guest
  *
- * Rings and the pages that packets name are the guest's own memory here. Where the
- * host can't read that, each of them would have to be shared with it, or copied to
- * what is.
+ * Rings, and pages that packets name, are ordinary memory of the guest. In a confidential
+ * guest all of them would have to be shared with the host, or copied to shared memory,
+ * which is not implemented.
  *
- * Context: any. Return: 0; -EOPNOTSUPP, and the log says why.
+ * Context: any, in a module's init. Return: 0; -EOPNOTSUPP, and the log has the reason.
  */
 static inline int synthio_refuse_isolated(void)
 {

@@ -10,8 +10,8 @@
  * @to, @from: cacheable, of any alignment
  * @n: bytes
  *
- * Rows of words rather than memcpy(): what "rep movsb" takes to get going is more
- * than most packets are worth, and an emulated CPU does it byte by byte.
+ * Copies words instead of calling memcpy(): the start of "rep movsb" costs more than the
+ * copy of a typical packet, and an emulated CPU executes it byte by byte.
  *
  * Context: any.
  */

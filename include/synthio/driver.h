@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the device drivers share: the differences between kernel versions and
- * between buses that all of them meet, and rings of the size that can be had.
+ * What the device drivers share: differences between kernel versions and between buses,
+ * and allocation of rings.
  */
 #ifndef SYNTHIO_DRIVER_H
 #define SYNTHIO_DRIVER_H
@@ -13,11 +13,11 @@
 #include <synthio/config.h>
 #include <synthio/handover.h>
 
-/* What hv_driver.remove returns: an int that nobody looks at, later void */
+/* What hv_driver.remove returns: an int that the bus ignores, in newer kernels void */
 #define compat_remove_t		typeof(((struct hv_driver *)NULL)->remove(NULL))
 #define COMPAT_REMOVE_DONE	((compat_remove_t)0)
 
-/* Newer kernels are told the source of a string in a trace event only once */
+/* In newer kernels __assign_str() does not get the source a second time */
 #ifdef HAVE_ASSIGN_STR_ONCE
 #define compat_assign_str(field, src)	__assign_str(field)
 #else
@@ -25,11 +25,11 @@
 #endif
 
 /**
- * synthio_isr_mode() - how to have a channel's callback run in the interrupt
+ * synthio_isr_mode() - the call mode for a callback that runs in the interrupt
  *
- * With PREEMPT_RT it may not run in the hard interrupt, as it takes locks. Our bus
- * calls from a thread then. Of the kernel's, older ones do not: there it has to be
- * a tasklet.
+ * With PREEMPT_RT a callback that takes locks may not run in the hard interrupt. This
+ * project's bus then calls it in a thread. The bus of older kernels does not, so a
+ * tasklet is used there.
  *
  * Return: what set_channel_read_mode() takes, for a callback that masks the host's
  *	interrupts itself.
@@ -48,8 +48,8 @@ static inline enum hv_callback_mode synthio_isr_mode(void)
  * @vc: closed
  * @safe: the host has let go of it
  *
- * Our bus keeps the pages of a ring that the host did not let go of when they are
- * given back, and counts them. The kernel's frees them.
+ * This project's bus does not free the pages of a ring that the host did not let go of,
+ * and counts them. The kernel's bus frees them.
  *
  * Context: process, sleeps.
  */
@@ -63,13 +63,14 @@ static inline void compat_free_ring(struct vmbus_channel *vc, bool safe)
 }
 
 /**
- * compat_closed_ring() - a primary channel was closed, to be opened again some time
+ * compat_closed_ring() - keep or free the rings of a primary channel that was closed
  * @vc: closed
  * @safe: the host has let go of it
  *
- * Our bus keeps rings and their mapping over that: to open again needs no memory.
- * The kernel's maps them a second time and forgets the first; there the next open
- * has to begin with synthio_alloc_ring().
+ * This project's bus keeps rings and their mapping, so that opening the channel again
+ * needs no memory. The kernel's bus would map them a second time and leak the first
+ * mapping, so the rings are freed there, and the next open has to begin with
+ * synthio_alloc_ring().
  *
  * Context: process, sleeps.
  */
@@ -80,7 +81,7 @@ static inline void compat_closed_ring(struct vmbus_channel *vc, bool safe)
 #endif
 }
 
-/* What a few large requests need, in KiB for each direction */
+/* Enough for a few large requests, in KiB for each direction */
 #define SYNTHIO_MIN_RING	32u
 
 /**
@@ -88,8 +89,8 @@ static inline void compat_closed_ring(struct vmbus_channel *vc, bool safe)
  * @vc: not open, without a ring
  * @size: KiB of each
  *
- * Rings are one piece of memory: where there is none so large, smaller ones do,
- * down to SYNTHIO_MIN_RING.
+ * Rings are physically contiguous. If there is no free memory of that size, smaller rings
+ * are allocated, down to SYNTHIO_MIN_RING.
  *
  * Context: process, sleeps. Return: 0, or what vmbus_alloc_ring() returned.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the drivers' codecs (sbc.c, rndis.c, message.c and the like) need from
- * their surroundings: they are built into modules, and in user space for tests.
+ * What the drivers' codecs (such as sbc.c, rndis.c, message.c) use of the kernel. They are
+ * built into modules, and in user space for tests.
  */
 #ifndef SYNTHIO_ENV_H
 #define SYNTHIO_ENV_H
@@ -43,7 +43,7 @@ typedef int64_t s64;
 #define likely(x)		__builtin_expect(!!(x), 1)
 #define unlikely(x)		__builtin_expect(!!(x), 0)
 
-/* nothing that the compiler knows of memory is so behind this */
+/* a compiler barrier, as in the kernel */
 static inline void barrier(void)
 {
 	__asm__ __volatile__("" : : : "memory");

@@ -1,7 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/*
- * A channel goes from one driver to another.
- */
+/* Taking a channel over from another driver, and leaving it for the next. */
 #ifndef SYNTHIO_HANDOVER_H
 #define SYNTHIO_HANDOVER_H
 
@@ -12,12 +10,12 @@
 /**
  * synthio_set_channel() - set every field of a channel that a driver can set
  * @vc: primary or sub-channel, not open
- * @max_packet: bytes of the longest packet that is received, or 0 for what the
- *	bus takes as such
+ * @max_packet: bytes of the longest packet that is received, or 0 for the default of
+ *	the bus
  * @mode: how its callback is called
  * @sub_channel: what to call for each sub-channel that is offered, or NULL
  *
- * Those without a parameter are set to what a new channel has.
+ * The other fields get the values of a new channel.
  *
  * Context: any, the driver's own open and close excluded.
  */
@@ -39,18 +37,17 @@ synthio_set_channel(struct vmbus_channel *vc, u32 max_packet,
 }
 
 /**
- * synthio_take_channel() - before a channel is opened: all that a driver sets in it
+ * synthio_take_channel() - prepare a channel to be opened by this driver
  * @vc: primary or sub-channel, not open
  * @max_packet: as for synthio_set_channel()
  * @mode: likewise
  * @sub_channel: likewise
  *
- * A channel outlives its driver, and the kernel's bus leaves in it what the driver
- * before had set: callbacks into another module, which may have been unloaded, and
- * a table of request ids that nobody fills. So all of that is set here. The table
- * itself was freed when the channel was closed. That bus
- * keeps the pointers to it, allocates no other one where rqstor_size is 0, and
- * would free it again at the next close.
+ * A channel outlives its driver, and the kernel's bus does not reset what the previous
+ * driver has set: callbacks into another module, which may be unloaded, and the size of
+ * a table of request ids. So all of these fields are set here. The table itself was freed
+ * when the channel was closed, but the kernel's bus keeps the pointers to it, allocates no
+ * other table if rqstor_size is 0, and would free it again at the next close.
  *
  * Context: process, the driver's own open and close excluded.
  */
@@ -69,16 +66,16 @@ synthio_take_channel(struct vmbus_channel *vc, u32 max_packet,
  * synthio_leave_channel() - the mirror of synthio_take_channel()
  * @vc: closed, or could not be opened
  *
- * Leaves the channel as the bus had made it: another driver may have it next, and
- * takes for granted what it does not set. hv_storvsc for one takes the mode as it
- * is; in ours it would not look again at what the host adds while it reads, and
- * wait for that without end.
+ * Leaves the channel as the bus had created it, since the next driver may rely on the
+ * initial value of a field that it does not set. For example hv_storvsc does not set the
+ * call mode. In the mode of this project's drivers it would not read again what the host
+ * adds while it reads, and would wait for that for ever.
  *
  * Context: process, sleeps; not from a callback of the channel.
  */
 static inline void synthio_leave_channel(struct vmbus_channel *vc)
 {
-	/* where an open fails, the kernel's bus leaves the callback */
+	/* after an open that failed, the kernel's bus leaves the callback */
 	tasklet_disable(&vc->callback_event);
 	spin_lock_irq(&vc->sched_lock);
 	vc->onchannel_callback = NULL;

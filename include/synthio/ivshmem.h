@@ -6,16 +6,17 @@
  * Three places hold shared words, and each word has one writer:
  *
  *   bootstrap  the first page of BAR 2, struct synthio_bootstrap. Set-up only:
- *              a BAR below 4 GiB maps uncached, so nothing hot lives there.
+ *              a BAR below 4 GiB maps uncached, so what is used often is elsewhere.
  *   control    one page of guest RAM, struct synthio_control: the post queue's
- *              indices, the host's "ring me" words and its heartbeat.
+ *              indices, the words by which the host asks for doorbells, and
+ *              its heartbeat.
  *   VP pages   for each virtual processor a message page and an event-flags
  *              page in guest RAM, in the formats of the TLFS (SIMP, SIEFP).
  *              The flags are set by one side and cleared by the other, with
  *              locked bit operations.
  *
  * All fields are little endian and naturally aligned. docs/ivshmem-transport.md
- * tells the whole story, in order.
+ * describes the protocol in order.
  */
 #ifndef SYNTHIO_IVSHMEM_H
 #define SYNTHIO_IVSHMEM_H
@@ -39,7 +40,7 @@
 /* Connection ids on this transport are bit numbers in the signal-flags page */
 #define SYNTHIO_MAX_CONNECTION_ID	(SYNTHIO_PAGE_SIZE * 8 - 1)
 
-/* Guest memory that proves the host's idea of the RAM layout */
+/* Guest memory by which the host proves that it knows the RAM layout */
 struct synthio_cookie {
 	__u64 gpa;		/* of 8 bytes, 8-byte aligned */
 	__u64 value;		/* what the guest wrote there */
@@ -140,7 +141,7 @@ _Static_assert(sizeof(struct synthio_post) * SYNTHIO_POST_SLOTS ==
 	       SYNTHIO_PAGE_SIZE, "the post queue is one page");
 
 /**
- * struct synthio_control - the page of hot words
+ * struct synthio_control - the control page
  * @post_prod: messages posted so far, modulo 2^32; written by the guest
  * @eom: end-of-message writes so far; written by the guest. When it changes the
  *	 host tries again to deliver what found its slot taken
@@ -164,8 +165,8 @@ _Static_assert(sizeof(struct synthio_post) * SYNTHIO_POST_SLOTS ==
  *
  * so at least one of them sees the other. Towards the guest, the host sets an
  * event flag with a locked OR and rings the VP's vector only when the 64-bit
- * word was zero before: whoever made it non-zero has rung, and the guest takes
- * a word with an exchange, and looks at all words for each interrupt. After it
+ * word was zero before: the operation that made it non-zero has rung, and the guest
+ * takes a word with an exchange, and scans all words for each interrupt. After it
  * has filled a message slot (type last, with release) the host always rings.
  */
 struct synthio_control {

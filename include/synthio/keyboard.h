@@ -39,7 +39,7 @@ struct synthkbd_protocol_response {
 };
 
 #define SYNTHKBD_UNICODE		0x1
-#define SYNTHKBD_BREAK			0x2	/* the key is let go */
+#define SYNTHKBD_BREAK			0x2	/* the key is released */
 #define SYNTHKBD_E0			0x4	/* an 0xe0 came before it */
 #define SYNTHKBD_E1			0x8
 

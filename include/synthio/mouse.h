@@ -33,8 +33,8 @@ enum synthhid_type {
 };
 
 /*
- * @size counts what follows it. Hosts are lax about it: that of a device info
- * can be smaller than what it describes.
+ * @size counts the bytes that follow. Hosts don't always set it correctly: that of a
+ * device info can be too small.
  */
 struct synthhid_header {
 	__u32 type;

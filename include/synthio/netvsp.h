@@ -88,7 +88,7 @@ enum nvsp_status {
 
 #define NVSP_NO_SECTION			0xffffffffu
 
-/* Ids of the two buffers, chosen by the guest; the host does not look */
+/* Ids of the two buffers, chosen by the guest; the host ignores them */
 #define NVSP_RECEIVE_BUFFER_ID		0xcafe
 #define NVSP_SEND_BUFFER_ID		0
 
@@ -192,8 +192,8 @@ struct nvsp_subchannel_complete {
 #define NVSP_TABLE_ENTRIES		16u
 
 /*
- * Where hosts put the entries up to version 6, whatever they say of it: behind the
- * largest of those versions' messages
+ * Where hosts up to version 6 put the entries, whatever offset they give: behind the
+ * largest message of those versions
  */
 #define NVSP_TABLE_OLD_OFFSET		40u
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Finding a device by the offer of a sub-channel, while it may be on its way out:
- * a bus may call for a device that is being removed. For the one file of a driver
- * that opens channels.
+ * Finding the device of a sub-channel's offer while it may be being removed: a bus may
+ * call the sub-channel callback meanwhile. Included only by the file of a driver that
+ * opens channels, since it defines a mutex.
  */
 #ifndef SYNTHIO_OWNER_H
 #define SYNTHIO_OWNER_H
@@ -13,7 +13,7 @@
 static DEFINE_MUTEX(synthio_owner_mutex);
 
 /**
- * synthio_lock_owner() - the device of a sub-channel's offer, locked
+ * synthio_lock_owner() - find and lock the device of a sub-channel's offer
  * @vc: the sub-channel
  * @mutex_at: where in the driver's data of the device its mutex lies
  *
@@ -34,11 +34,12 @@ static inline void *synthio_lock_owner(struct vmbus_channel *vc, size_t mutex_at
 }
 
 /**
- * synthio_disown() - no sub-channel finds this device any more
+ * synthio_disown() - stop sub-channels from finding this device
  * @hv: its channels are closed
  * @mutex: that which synthio_lock_owner() takes
  *
- * Context: process, sleeps. Whoever had found the device before is done.
+ * Context: process, sleeps until a caller of synthio_lock_owner() that has found the
+ *	device has unlocked it.
  */
 static inline void synthio_disown(struct hv_device *hv, struct mutex *mutex)
 {

@@ -47,7 +47,7 @@
 
 enum storvsp_operation {
 	STORVSP_COMPLETE_IO		= 1,	/* host: in each completion */
-	STORVSP_REMOVE_DEVICE		= 2,	/* host: look what is left */
+	STORVSP_REMOVE_DEVICE		= 2,	/* host: enumerate LUNs again */
 	STORVSP_EXECUTE_SRB		= 3,
 	STORVSP_RESET_LUN		= 4,
 	STORVSP_RESET_ADAPTER		= 5,
@@ -98,10 +98,10 @@ enum storvsp_operation {
 #define STORVSP_DATA_IN			1
 #define STORVSP_DATA_NONE		2
 
-/* storvsp_srb.srb_flags, those that a host looks at */
+/* storvsp_srb.srb_flags that a host uses */
 #define STORVSP_SRB_DISABLE_AUTOSENSE	0x00000020u
 
-/* and those that guests set beside it */
+/* and others that guests set */
 #define STORVSP_SRB_QUEUE_ACTION_ENABLE	0x00000002u
 #define STORVSP_SRB_NO_SYNCH_TRANSFER	0x00000008u
 #define STORVSP_SRB_DATA_IN		0x00000040u

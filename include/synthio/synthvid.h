@@ -25,7 +25,7 @@
 	GUID_INIT(0xda0a7802, 0xe377, 0x4aac, 0x8e, 0x77, \
 		  0x05, 0x58, 0xeb, 0x10, 0x73, 0xf8)
 
-/* minor << 16 | major: not as the bus has it */
+/* minor << 16 | major, unlike the bus's versions */
 #define SYNTHVID_VERSION(major, minor)	((__u32)(minor) << 16 | (major))
 #define SYNTHVID_VERSION_3_2		SYNTHVID_VERSION(3, 2)
 #define SYNTHVID_VERSION_3_5		SYNTHVID_VERSION(3, 5)
@@ -47,8 +47,8 @@ enum synthvid_type {
 };
 
 /*
- * Guests count this header in @size, some hosts don't: a receiver goes by the
- * packet's length.
+ * Guests count this header in @size, some hosts don't: a receiver uses the length of
+ * the packet instead.
  */
 struct synthvid_header {
 	__u32 type;
@@ -119,7 +119,7 @@ struct synthvid_pointer_shape {
 } __attribute__((packed));
 
 struct synthvid_feature_change {
-	__u8  dirt;		/* what the host wants to be told, from now on */
+	__u8  dirt;		/* which messages the host wants from now on */
 	__u8  pointer_position;
 	__u8  pointer_shape;
 	__u8  situation;
@@ -153,7 +153,7 @@ struct synthvid_resolution {
 struct synthvid_resolution_response {
 	__u8  edid[SYNTHVID_EDID_BYTES];
 	__u8  count;
-	__u8  preferred;	/* index of the one that the host likes best */
+	__u8  preferred;	/* index of the one that the host prefers */
 	__u8  is_standard;
 	/* then as many struct synthvid_resolution */
 };

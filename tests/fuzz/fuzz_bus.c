@@ -307,6 +307,7 @@ static void step(struct input *in)
 		break;
 	}
 	bus->poller.poll(&bus->poller);
+	bus_settle(bus);
 }
 
 /* Nothing is left of a guest, and the next one is served */

@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "fake_guest.h"
+#include "keeper.h"
 #include "unixsock.h"
 
 #define FAKE_STEP_MS	2
 #define FAKE_ROUNDS	10
+#define FAKE_PATIENCE_MS	2000
 
 struct fake_stop_timer {
 	struct loop_timer timer;
@@ -32,13 +38,120 @@ static void fake_stop_loop(struct loop_timer *timer)
 		loop_stop(stop->loop);
 }
 
+/* --- a worker that dies ------------------------------------------------------- */
+
+static jmp_buf fake_dead;
+static bool fake_lived_before[KEEPER_PRETEND_FD];
+
+static void fake_die(void)
+{
+	longjmp(fake_dead, 1);
+}
+
+void fake_die_at(struct fake_guest *f, const char *point, unsigned int count)
+{
+	f->deaths = 0;
+	if (persist_die_at(point, count, fake_die))
+		abort();
+}
+
+static bool fake_is_guests(const struct fake_guest *f, int fd)
+{
+	unsigned int i;
+
+	for (i = 0; i < f->vectors; i++) {
+		if (fd == f->vector_fd[i])
+			return true;
+	}
+	return fd == f->sock || fd == f->bar_fd || fd == f->host_fd;
+}
+
+/* Those that are open before there is a host are not a worker's */
+static void fake_note_fds(void)
+{
+	int fd;
+
+	for (fd = 0; fd < KEEPER_PRETEND_FD; fd++)
+		fake_lived_before[fd] = fcntl(fd, F_GETFD) >= 0;
+}
+
+static bool fake_start_host(struct fake_guest *f)
+{
+	struct text err = { 0 };
+
+	memset(&f->host, 0, sizeof(f->host));
+	if (!host_init(&f->host, &err) &&
+	    !host_parse(&f->host, f->argc, f->argv, &err) &&
+	    !host_start(&f->host, &err))
+		return true;
+	printf("# %s\n", text_str(&err));
+	text_free(&err);
+	return false;
+}
+
+/* The end of a process: its memory is not looked at again, its files are closed */
+static void fake_bury(struct fake_guest *f)
+{
+	int fd;
+
+	loop_destroy(f->host.loop);
+	for (fd = 0; fd < KEEPER_PRETEND_FD; fd++) {
+		if (!fake_lived_before[fd] && !fake_is_guests(f, fd))
+			close(fd);
+	}
+	f->deaths++;
+}
+
+/* Until one has taken over: it may die on the way, too */
+static void fake_replace_worker(struct fake_guest *f)
+{
+	do {
+		fake_bury(f);
+		keeper_fence();
+		if (f->then)
+			persist_die_at(f->then, 1, fake_die);
+		f->then = NULL;
+	} while (setjmp(fake_dead));
+	if (!fake_start_host(f))
+		abort();
+}
+
+/* Until there is a message, or an answer to a command, or what QEMU gets */
+static void fake_await_program(struct fake_guest *f)
+{
+	unsigned int i;
+
+	for (i = 0; i < FAKE_PATIENCE_MS; i++) {
+		struct pollfd pfd = { .fd = f->sock, .events = POLLIN };
+
+		usleep(1000);
+		if (f->slot ? guest_load(&f->slot->type) != 0 :
+		    poll(&pfd, 1, 0) > 0)
+			return;
+		if (f->commanded && guest_load(&f->boot->ack_seq) ==
+				    f->boot->command_seq) {
+			f->commanded = false;
+			return;
+		}
+	}
+}
+
 void fake_run(struct fake_guest *f, unsigned int ms)
 {
-	struct fake_stop_timer stop = {
+	static struct fake_stop_timer stop;
+
+	if (f->pid) {
+		fake_await_program(f);
+		return;
+	}
+
+	/* here again for each worker that dies meanwhile */
+	while (setjmp(fake_dead))
+		fake_replace_worker(f);
+	stop = (struct fake_stop_timer){
 		.timer.fired = fake_stop_loop,
 		.loop = f->host.loop,
 	};
-
 	loop_set_timer(f->host.loop, &stop.timer, ms);
 	loop_run(f->host.loop);
 	loop_clear_timer(&stop.timer);
@@ -116,17 +229,21 @@ void fake_disconnect(struct fake_guest *f)
 	fake_run(f, FAKE_STEP_MS);
 }
 
-bool fake_start(struct fake_guest *f, const char *const *options)
+/* Files and options of a host */
+static bool fake_prepare(struct fake_guest *f, const char *const *options)
 {
-	char *argv[40] = {
-		"--socket", f->socket_path, "--ram", f->ram_arg,
-		"--control", f->control_path, "--poll-us", "0",
-		"--vectors", "2",
+	static char *const argv[] = {
+		"--poll-us", "0", "--vectors", "2", "--socket", "", "--ram", "",
+		"--control", "",
 	};
-	struct text err = { 0 };
-	int argc = 10, fd;
+	int fd;
 
 	memset(f, 0, sizeof(*f));
+	f->argc = sizeof(argv) / sizeof(argv[0]);
+	memcpy(f->argv, argv, sizeof(argv));
+	f->argv[5] = f->socket_path;
+	f->argv[7] = f->ram_arg;
+	f->argv[9] = f->control_path;
 	f->sock = -1;
 	f->next_gpadl = 0x100;
 	/* page 0 stays free, so that an address of 0 is a mistake */
@@ -149,21 +266,49 @@ bool fake_start(struct fake_guest *f, const char *const *options)
 	if (f->ram == MAP_FAILED)
 		return false;
 	while (options && *options)
-		argv[argc++] = (char *)*options++;
-	if (host_init(&f->host, &err) ||
-	    host_parse(&f->host, argc, argv, &err) ||
-	    host_start(&f->host, &err)) {
-		printf("# %s\n", text_str(&err));
-		text_free(&err);
+		f->argv[f->argc++] = (char *)*options++;
+	return true;
+}
+
+bool fake_start(struct fake_guest *f, const char *const *options)
+{
+	if (!fake_prepare(f, options))
 		return false;
+	fake_note_fds();
+	return fake_start_host(f) && fake_connect(f);
+}
+
+bool fake_start_program(struct fake_guest *f, const char *program,
+			const char *const *options)
+{
+	unsigned int i;
+
+	if (!fake_prepare(f, options))
+		return false;
+	f->pid = fork();
+	if (!f->pid) {
+		memmove(f->argv + 1, f->argv, f->argc * sizeof(f->argv[0]));
+		f->argv[0] = (char *)program;
+		f->argv[f->argc + 1] = NULL;
+		execv(program, f->argv);
+		_exit(127);
 	}
-	return fake_connect(f);
+	for (i = 0; i < FAKE_PATIENCE_MS && access(f->control_path, F_OK); i++)
+		usleep(10000);
+	if (!fake_connect(f))
+		return false;
+	return true;
 }
 
 void fake_stop(struct fake_guest *f)
 {
 	fake_disconnect(f);
-	host_exit(&f->host);
+	if (f->pid) {
+		kill(f->pid, SIGTERM);
+		waitpid(f->pid, &f->status, 0);
+	} else {
+		host_exit(&f->host);
+	}
 	munmap(f->ram, FAKE_RAM_SIZE);
 	unlink(f->ram_path);
 	rmdir(f->dir);
@@ -227,6 +372,7 @@ int fake_command(struct fake_guest *f, uint32_t command)
 {
 	uint32_t seq = f->boot->ack_seq + 1;
 
+	f->commanded = true;
 	f->boot->command = command;
 	__atomic_store_n(&f->boot->command_seq, seq, __ATOMIC_RELEASE);
 	fake_ring_doorbell(f);
@@ -498,6 +644,7 @@ bool fake_receive(struct fake_channel *ch, struct fake_packet *pkt)
 	pkt->len = bytes - pkt->desc.offset8 * 8u;
 	if (pkt->len > sizeof(pkt->payload))
 		return false;
+	fake_get(ch, r + sizeof(pkt->desc), pkt->extra, sizeof(pkt->extra));
 	fake_get(ch, r + pkt->desc.offset8 * 8u, pkt->payload, pkt->len);
 	__atomic_store_n(&ch->in->read_index, (r + bytes + 8) % ch->in_size,
 			 __ATOMIC_SEQ_CST);

@@ -29,12 +29,29 @@ struct fake_channel {
 
 struct fake_packet {
 	struct vmbus_wire_packet desc;
+	uint64_t extra[4];		/* behind it, of a longer descriptor */
 	uint32_t len;			/* of payload */
 	uint64_t payload[8192];
 };
 
+/**
+ * struct fake_guest - the guest, and its host
+ * @argv: @argc options that the host was started with
+ * @deaths: workers that have died: fake_die_at()
+ * @pid: of a host that is a program of its own, or 0
+ * @status: its wait status, after fake_stop()
+ * @commanded: a bootstrap command was given, and its answer was not seen
+ * @then: where the next worker dies after that, the first time it gets there
+ */
 struct fake_guest {
 	struct host host;
+	char *argv[40];
+	int argc;
+	unsigned int deaths;
+	const char *then;
+	pid_t pid;
+	int status;
+	bool commanded;
 	char dir[64];
 	char ram_path[80], socket_path[80], control_path[80];
 	char ram_arg[160];
@@ -62,6 +79,25 @@ struct fake_guest {
  */
 bool fake_start(struct fake_guest *f, const char *const *options);
 void fake_stop(struct fake_guest *f);
+
+/**
+ * fake_die_at() - let the worker die in fake_run(), and start another one
+ * @point: of persist_points
+ * @count: the how manieth time that it comes there, from 1
+ *
+ * Before that, keeper_pretend(true) and fake_start(). What the worker had in
+ * memory is lost, and its descriptors are closed, as at the end of a process.
+ */
+void fake_die_at(struct fake_guest *f, const char *point, unsigned int count);
+
+/**
+ * fake_start_program() - the same, with a host that is a process of its own
+ * @program: the path of synthhost
+ *
+ * @f->host is not used. fake_run() waits for an answer of the host, or for 2 s.
+ */
+bool fake_start_program(struct fake_guest *f, const char *program,
+			const char *const *options);
 
 /**
  * fake_connect() - take part in the ivshmem protocol as QEMU does

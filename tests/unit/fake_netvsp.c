@@ -47,6 +47,18 @@ int device_offer_subchannels(struct device *dev, unsigned int count)
 	return 0;
 }
 
+void *device_area(struct device *dev)
+{
+	(void)dev;
+	return NULL;
+}
+
+struct persist *device_persist(struct device *dev)
+{
+	(void)dev;
+	return NULL;
+}
+
 struct loop *bus_loop(struct bus *b)
 {
 	(void)b;

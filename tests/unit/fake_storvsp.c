@@ -53,6 +53,12 @@ int device_offer_subchannels(struct device *dev, unsigned int count)
 	return 0;
 }
 
+void *device_area(struct device *dev)
+{
+	(void)dev;
+	return NULL;
+}
+
 struct loop *bus_loop(struct bus *b)
 {
 	return b->loop;

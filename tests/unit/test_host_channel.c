@@ -181,6 +181,39 @@ static void test_guest_waits_for_room(void)
 	fake_stop(&f);
 }
 
+/*
+ * Packets are shown to the guest after pending_send_sz was written for one that does
+ * not fit behind them. A guest that gives room back in between judges by the older
+ * write_index: there was room enough before, so it does not signal. Here the guest
+ * reads all of it at once, and the host has to find that out by itself.
+ */
+static void test_room_without_signal(void)
+{
+	const uint64_t packet[64] = { 0 };
+	struct channel *host;
+	unsigned int n = 0;
+
+	start_test(2);
+	CHECK_OK();
+	host = f.host.bus.relid[ch.relid];
+	fake_run(&f, 3);
+	CHECK(!host->active, "the host polls the channel");
+	while (!channel_backlog(host)) {
+		CHECK(!channel_send_pages(host, n, packet, 24, sizeof(packet)),
+		      "send %u", n);
+		n++;
+	}
+	CHECK(n > 2, "%u packets", n);
+	/* shows what was sent, and does not let the host look at the ring */
+	bus_settle(&f.host.bus);
+	while (--n)
+		CHECK(fake_receive(&ch, &pkt), "%u packets left", n);
+	CHECK(!fake_receive(&ch, &pkt), "the last one waits for room");
+	fake_run(&f, 3);
+	CHECK(fake_receive(&ch, &pkt), "the host waits for a signal");
+	fake_stop(&f);
+}
+
 static void test_stall(void)
 {
 	const struct synthio_test_req echo = { .op = SYNTHIO_TEST_ECHO };
@@ -727,6 +760,7 @@ static const char *control(const char *line)
 
 	strcpy(copy, line);
 	control_run(&f.host.bus, copy, &out);
+	bus_settle(&f.host.bus);
 	snprintf(reply, sizeof(reply), "%s", text_str(&out));
 	text_free(&out);
 	return reply;
@@ -858,6 +892,7 @@ int main(void)
 	tap_test("a guest that does not signal room",
 		 test_source_without_signals);
 	tap_test("a guest that waits for room", test_guest_waits_for_room);
+	tap_test("room that no signal tells of", test_room_without_signal);
 	tap_test("stall", test_stall);
 	tap_test("sink", test_sink);
 	tap_test("raw bytes and bad index", test_raw);

@@ -36,7 +36,9 @@ static const char *scsi_arg = "c0";
 static void poll_once(void)
 {
 	f.host.guest.poller.poll(&f.host.guest.poller);
+	bus_settle(&f.host.bus);
 	f.host.bus.poller.poll(&f.host.bus.poller);
+	bus_settle(&f.host.bus);
 }
 
 static uint32_t operation(uint32_t op, uint16_t version)
@@ -287,6 +289,7 @@ static void test_exit_while_retiring(void)
 	      !fake_open(&f, &f.offers[!scsi], 4, &test), "open");
 	CHECK(!negotiate(), "negotiation");
 	control_run(&f.host.bus, line, &out);
+	bus_settle(&f.host.bus);
 	CHECK(!strcmp(text_str(&out), "ok\n"), "%s", text_str(&out));
 	text_free(&out);
 	CHECK(!fake_request(&f, &test, SYNTHIO_TEST_RESCIND, 60000, 0, NULL, 0,
@@ -297,6 +300,7 @@ static void test_exit_while_retiring(void)
 	text_free(&out);
 	strcpy(line, "offer c0");
 	control_run(&f.host.bus, line, &out);
+	bus_settle(&f.host.bus);
 	CHECK(strstr(text_str(&out), "error: it is retiring"), "%s",
 	      text_str(&out));
 	text_free(&out);

@@ -91,6 +91,7 @@ static int command(const char *line)
 
 	strcpy(copy, line);
 	control_run(&f.host.bus, copy, &out);
+	bus_settle(&f.host.bus);
 	ret = strcmp(out.s + out.len - 3, "ok\n") ? -1 : 0;
 	text_free(&out);
 	fake_run(&f, 1);
@@ -428,6 +429,7 @@ static bool status_has(const char *what)
 	bool found;
 
 	control_run(&f.host.bus, line, &out);
+	bus_settle(&f.host.bus);
 	found = strstr(out.s, what);
 	text_free(&out);
 	return found;

@@ -88,7 +88,7 @@ static void tx_queue(void)
 #define RESPONDS	.probe = SYNN_PROBE_RESPONDS
 #define SILENT		.probe = SYNN_PROBE_SILENT
 
-static void running(void)
+static void in_use(void)
 {
 	const enum synn_state s = SYNN_RUNNING;
 
@@ -111,7 +111,7 @@ static void running(void)
 	      "a queue that failed, in a pause");
 }
 
-static void stalled(void)
+static void in_a_stall(void)
 {
 	const enum synn_state s = SYNN_STALLED;
 
@@ -128,8 +128,13 @@ static void settling(void)
 {
 	const enum synn_state s = SYNN_SETTLING;
 
-	CHECK(ACTION(s, .broken = true, .stuck = true) == SYNN_ACT_NONE,
-	      "too early");
+	CHECK(ACTION(s, .broken = true) == SYNN_ACT_NONE, "too early");
+	CHECK(ACTION(s, .stuck = true) == SYNN_ACT_NONE, "too early");
+	CHECK(ACTION(s, .incomplete = true) == SYNN_ACT_NONE, "too early");
+	CHECK(ACTION(s, .silent = true) == SYNN_ACT_RESUME,
+	      "nothing is owed, so there is nothing to wait for");
+	CHECK(ACTION(s, .settled = true, .incomplete = true) == SYNN_ACT_RESUME,
+	      "a lost completion alone is no reason for a reset");
 	CHECK(ACTION(s, .host_stalled = true, .settled = true) ==
 	      SYNN_ACT_STALL, "another pause");
 	CHECK(ACTION(s, .settled = true) == SYNN_ACT_RESUME, "complete");
@@ -166,11 +171,11 @@ static void actions_are_allowed(void)
 	unsigned int s, bits, probe;
 
 	for (s = 0; s < SYNN_NR_STATES; s++) {
-		for (bits = 0; bits < 64; bits++) {
+		for (bits = 0; bits < 128; bits++) {
 			for (probe = 0; probe < 3; probe++) {
 				struct synn_health h = {
 					bits & 1, bits & 2, bits & 4, bits & 8,
-					bits & 16, bits & 32, probe
+					bits & 16, bits & 32, bits & 64, probe
 				};
 				enum synn_action a = synn_health_action(s, &h);
 
@@ -211,8 +216,8 @@ int main(void)
 	tap_test("no other state is final", no_end);
 	tap_test("a session of a stalled host is kept", stalled_session_stays);
 	tap_test("a tx queue and a channel go step by step", tx_queue);
-	tap_test("running", running);
-	tap_test("stalled", stalled);
+	tap_test("running", in_use);
+	tap_test("stalled", in_a_stall);
 	tap_test("settling", settling);
 	tap_test("failed", failed);
 	tap_test("actions lead to states that may follow", actions_are_allowed);

@@ -46,9 +46,12 @@ endif
 UNIT_HOST := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_host_*.c))
 $(foreach t,$(UNIT_HOST),\
 	$(eval UNIT_SRCS_$(t) := tests/unit/fake_guest.c)\
-	$(eval UNIT_CFLAGS_$(t) := -Ihost)\
+	$(eval UNIT_CFLAGS_$(t) := -Ihost $(filter -DHAVE_SLIRP,$(HOST_CFLAGS)))\
 	$(eval UNIT_LIBS_$(t) := $(HOST_ASAN_LIB_OBJS) $(HOST_LIBS)))
 $(UNIT_HOST:%=build/unit/%): $(HOST_ASAN_LIB_OBJS)
+
+# it starts the program
+build/unit/test_host_kill: build/host-asan/synthhost
 
 # a viewer
 UNIT_LIBS_test_host_mouse += -lvncclient
@@ -58,8 +61,9 @@ UNIT_SRCS_test_host_scsi := $(UNIT_SCSI_SRCS)
 UNIT_LIBS_test_host_scsi :=
 UNIT_STORVSP := test_host_storvsp test_host_fault test_host_like
 UNIT_STORVSP_SRCS := tests/unit/fake_storvsp.c tests/unit/fake_command.c $(patsubst %,host/%.c,\
-	storvsp storvsp_io storvsp_disk storvsp_fault storvsp_fault_command \
-	blockio loop text log) $(UNIT_SCSI_SRCS)
+	storvsp storvsp_io storvsp_order storvsp_state storvsp_disk \
+	storvsp_fault storvsp_fault_command persist blockio loop text log) \
+	$(UNIT_SCSI_SRCS)
 $(foreach t,$(UNIT_STORVSP),\
 	$(eval UNIT_SRCS_$(t) := $(UNIT_STORVSP_SRCS))\
 	$(eval UNIT_CFLAGS_$(t) := -Wl,--wrap=open)\
@@ -68,8 +72,9 @@ UNIT_SRCS_test_host_netframe := host/netframe.c host/toeplitz.c
 UNIT_LIBS_test_host_netframe :=
 UNIT_NETVSP_SRCS := tests/unit/fake_netvsp.c tests/unit/fake_command.c $(patsubst %,host/%.c,\
 	netvsp netvsp_nvsp netvsp_rndis netvsp_oid netvsp_tx netvsp_rx \
-	netvsp_slots netvsp_options netvsp_fault netvsp_fault_command \
-	netvsp_fault_hold netframe toeplitz profile text log)
+	netvsp_slots netvsp_state netvsp_options netvsp_fault \
+	netvsp_fault_command netvsp_fault_hold persist netframe toeplitz \
+	profile text log)
 $(foreach t,test_host_netvsp test_host_netvsp_like,\
 	$(eval UNIT_SRCS_$(t) := $(UNIT_NETVSP_SRCS))\
 	$(eval UNIT_LIBS_$(t) :=))

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Installs the Debian packages that are missing for what is to be done:
-#	tests/vm/deps.sh [-m|-n] build|vm|demo|test|bench|lint|cross|arm64|fresh...
+#	tests/vm/deps.sh [-m|-n] build|vm|demo|test|model|bench|lint|cross|arm64|fresh...
 # It says which, and how much they take, before it does; nothing is asked and
 # nothing is done if all are there. -n: only says; -m: only prints the missing
 # ones' names. Kernels are not installed but unpacked under build/, by
@@ -20,6 +20,7 @@ demo="$vm e2fsprogs util-linux fio iproute2 ethtool iperf3 iputils-ping
 	libdrm-dev"
 tests="$demo perl procps fdisk xfsprogs udev clang lld llvm libbpf-dev
 	rt-tests socat"
+model="gcc libc6-dev python3 spin"
 # qemu-system-common: qemu-storage-daemon
 bench="$vm qemu-system-common fio gnuplot-nox util-linux iperf3 iproute2
 	ethtool procps libdrm-dev"
@@ -40,6 +41,7 @@ for x in "$@"; do
 	vm) packages="$packages $vm" ;;
 	demo) packages="$packages $demo" ;;
 	test) packages="$packages $tests" ;;
+	model) packages="$packages $model" ;;
 	bench) packages="$packages $bench" ;;
 	lint) packages="$packages $lint" ;;
 	cross) packages="$packages $cross" ;;

@@ -547,9 +547,20 @@ class Guest:
             proc.kill()
             proc.wait()
 
-    def host_pid(self):
-        """Process id of synthhost (the parent, if it has a worker)."""
+    def parent_pid(self):
+        """Process id of synthhost's parent process."""
         return _child(self.host)
+
+    def host_pid(self):
+        """Process id of synthhost's worker: what stops with it is all that the
+        guest has of its host. None while there is none."""
+        return next(iter(_children(self.parent_pid())), None)
+
+    def kill_worker(self):
+        """Kills the worker; the parent starts another one."""
+        pid = self.host_pid()
+        if pid:
+            os.kill(pid, signal.SIGKILL)
 
     def qemu_pid(self):
         """Process id of QEMU."""

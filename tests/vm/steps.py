@@ -6,6 +6,7 @@ what it is about does not happen.
 """
 
 import base64
+import contextlib
 import hashlib
 import os
 import re
@@ -19,6 +20,19 @@ MB = 1 << 20
 BUSYBOX = "/run/vm/busybox"     # in each guest
 # make test LONG=1: each test as long as it deserves; else as short as makes sense
 LONG = os.environ.get("LONG") == "1"
+# seconds for which a host is stopped; the guest's bus notices that after 5
+PAUSES = (6, 12, 40, 90) if LONG else (12,)
+
+
+@contextlib.contextmanager
+def stopped(g):
+    """synthhost is stopped meanwhile, as when a host is paused."""
+    pid = g.host_pid()
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def image(g, name, megabytes):
@@ -88,15 +102,11 @@ def takes_over(driver, unloads, begin):
 def paused(g, seconds, work):
     """The host does not run for so many seconds, and at least while work() does, which
     therefore waits for nothing of the host. Returns what work() returns."""
-    pid = g.host_pid()
     start = time.monotonic()
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with stopped(g):
         found = work()
         time.sleep(max(0, start + seconds - time.monotonic()))
-        return found
-    finally:
-        os.kill(pid, signal.SIGCONT)
+    return found
 
 
 def forget_files(g):

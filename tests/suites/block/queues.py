@@ -15,7 +15,6 @@ import time
 from lib import (BlockGuest, channels, console_says, controller, disk,
                  fio_verify, LONG, Lun, nothing_leaked, OWN, same_data,
                  wait_for)
-from guest import _child
 from pauses import moments, refusals
 from tap import Tap
 
@@ -193,7 +192,7 @@ def small_ring(g):
     g.driver.load(g, "ring_size=16 queue_depth=512")
     dev = disk(g, "c0-0")
     # a host that is fast enough never lets it fill: now and then it stands still
-    pid = _child(g.host)
+    pid = g.host_pid()
     enough = threading.Event()
     lazy = threading.Thread(target=stand_still, args=(pid, enough))
     lazy.start()

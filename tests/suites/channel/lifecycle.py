@@ -2,11 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """docs/lifecycle.md, row by row: each side begins again, ends, or dies."""
 
-import contextlib
 import os
 import re
 import shutil
-import signal
 import sys
 import time
 
@@ -14,14 +12,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../../vm"))
 # pylint: disable=wrong-import-position
 from guest import Guest     # noqa: E402
-from steps import LONG, disk, disk_sum, io_flows, nothing_leaked, \
-    random_image            # noqa: E402
+from steps import LONG, PAUSES, disk, disk_sum, io_flows, nothing_leaked, \
+    random_image, stopped   # noqa: E402
 from tap import Tap         # noqa: E402
 
 LOADS = 100 if LONG else 20
 RESETS = 5 if LONG else 2
-# seconds that the host stands still; it takes 5 until the guest notices
-PAUSES = (6, 12, 40, 90) if LONG else (12,)
 FIO = ("fio --name=r --filename=/dev/{} --rw=randread --bs=64k --direct=1"
        " --ioengine=libaio --iodepth=32 --time_based --runtime=300"
        " --allow_file_create=0")
@@ -248,17 +244,6 @@ def loads(g):
              and not re.search(r"VMBus version|taints kernel|signature", x)]
     assert not lines, "\n".join(lines)
     return f"kB grown after {LOADS} loads: {grown}"
-
-
-@contextlib.contextmanager
-def stopped(g):
-    """synthhost stands still in the meantime."""
-    pid = g.host_pid()
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def pause_rmmod(g):

@@ -9,6 +9,7 @@ needed of the machine (fio, modules) is used before that.
 
 import os
 import re
+import signal
 import sys
 import time
 
@@ -16,9 +17,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../../vm"))
 # pylint: disable=wrong-import-position
 from guest import Guest     # noqa: E402
-from steps import MB, disk, disk_sum, file_sum, forget_files, image, \
+from steps import PAUSES, disk, disk_sum, file_sum, forget_files, image, \
     io_flows, nothing_leaked, random_image, sleep_idle, sleep_on_disk, \
-    sleep_to, type_keys, wait_for     # noqa: E402
+    sleep_to, stopped, type_keys, wait_for     # noqa: E402
 from tap import Tap         # noqa: E402
 
 VERSIONS = ("6.0", "5.3", "5.2", "5.1", "5.0", "4.1", "4.0", "3.0", "2.4")
@@ -300,7 +301,7 @@ def pinned(g):
     assert relids, placement(g)
     done = g.sh("echo 0 >/sys/devices/system/cpu/cpu1/online")
     assert done.rc, "CPU 1 went offline under an open channel"
-    m = g.wait_console(r"CPU 1 stays online: channel (\d+) can't leave it", 5)
+    m = g.wait_console(r"CPU 1 stays online: channel (\d+) can't be moved", 5)
     assert m[1] in relids, (m[1], relids)
     assert g.sh("for f in /sys/bus/vmbus/devices/*/channels/*/cpu; do"
                 " ! echo $((1 - $(cat $f))) >$f || exit 1; done").rc == 0
@@ -382,6 +383,117 @@ def slow_modify(g):
     assert not re.search(r"did not answer|leaked|did not confirm", said), said
 
 
+GIVEN_UP = r"leaked|(is|are|as) lost|did not answer|did not confirm"
+STALLED = r"host does not respond, no heartbeat"
+
+
+def host_state(g, state):
+    """Waits until the bus takes the host to be in that state."""
+    wait_for(g, f"grep -qx 'host state     {state}'"
+             " /sys/kernel/debug/synth_vmbus/connection",
+             f"the host's state is not {state}")
+
+
+def through_pause(g, seconds, *scripts):
+    """Scripts are begun while the host is stopped, and end well when it goes on."""
+    at = len(g.console_text())
+    with stopped(g):
+        jobs = [g.spawn(s, 400) for s in scripts]
+        time.sleep(seconds)
+    for job in jobs:
+        done = job.wait()
+        assert not done.rc, done.out + g.tail()
+    said = g.console_text()[at:]
+    assert not re.search(GIVEN_UP, said), said
+
+
+def paused(g):
+    """The host is stopped during attach, open, GPADLs, close, and a rescind."""
+    d = own_modules(g)
+    for seconds in PAUSES:
+        through_pause(g, seconds, f"insmod {d}/channel/synth_vmbus.ko")
+        host_state(g, "responds")
+        # a host that was stopped for longer than ATTACH is waited for
+        wait_for(g, "test $(ls /sys/bus/*vmbus/devices | wc -l) = 4",
+                 "not all devices are there")
+        g.run(f"insmod {d}/tests/selftests/modules/synth_chantest.ko"
+              " timeout_ms=300000\n" + ct("wait 1 10000"))
+        through_pause(g, seconds, ct("open"))
+        through_pause(g, seconds, ct("gpadl 4194304"))
+        through_pause(g, seconds, ct("close"))
+        g.run(ct("open", "echo 50 100"))
+        g.ctl("rescind", "test", "now")
+        with stopped(g):
+            time.sleep(seconds)
+        wait_for(g, f"grep -q '^no device' {CT}/state", "it is still there")
+        g.ctl("offer", "test")
+        g.run(ct("wait 2 10000", "open", "echo 50 100", "close"))
+        g.run("rmmod synth_chantest && rmmod synth_vmbus", 60)
+
+
+def paused_cpu(g):
+    """A CPU whose channel can't be moved stays online; the request is no danger."""
+    d = own_modules(g)
+    g.run(f"insmod {d}/channel/synth_vmbus.ko &&"
+          f"insmod {d}/tests/selftests/modules/synth_chantest.ko\n"
+          + ct("wait 1 10000", "open", "echo 50 100"))
+    cpu = g.run(f"ls /sys/bus/*vmbus/devices/$(sed -n 's/: .*//p' {CT}/state |"
+                " head -n 1)/channels/*/cpu").out.strip()
+    g.run(f"echo 1 >{cpu}", 60)
+    at = len(g.console_text())
+    with stopped(g):
+        # one that is begun before the pause is noticed, and one after that
+        done = g.sh("echo 0 >/sys/devices/system/cpu/cpu1/online", 120)
+        assert done.rc, "CPU 1 went offline"
+        g.wait_console(STALLED, 30, at)
+        done = g.sh("echo 0 >/sys/devices/system/cpu/cpu1/online", 120)
+        assert done.rc, "CPU 1 went offline"
+        g.wait_console(r"CPU 1 stays online: channel \d+ can't be moved to"
+                       r" another CPU \(-11\)", 10, at)
+        assert g.sh(f"echo 0 >{cpu}", 120).rc
+    host_state(g, "responds")
+    g.run(ct("echo 50 100"))
+    g.run("echo 0 >/sys/devices/system/cpu/cpu1/online", 120)
+    g.run(ct("echo 50 100"))
+    g.run("echo 1 >/sys/devices/system/cpu/cpu1/online")
+    g.run(ct("echo 50 100", "close")
+          + "rmmod synth_chantest && rmmod synth_vmbus", 60)
+
+
+def paused_hibernation(g):
+    """The host is stopped while the guest is away, and before it goes."""
+    before = devices(g)
+    for seconds in PAUSES:
+        pid = g.host_pid()
+        at = len(g.console_text())
+        try:
+            sleep_to(g, "core", lambda: os.kill(pid, signal.SIGSTOP))
+            g.wait_console(r"does not answer after hibernation", 30, at)
+            time.sleep(seconds)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        host_state(g, "responds")
+        wait_devices(g, before)
+        # devices are resumed after the host has answered
+        wait_for(g, ct("echo 50 100"), "the channel is not open again")
+        g.run(ct("close", "open", "echo 50 100"))
+
+    at = len(g.console_text())
+    with stopped(g):
+        g.wait_console(STALLED, 60, at)
+        done = g.sh("echo core >/sys/power/pm_test;"
+                    "echo disk >/sys/power/state", 60)
+        assert done.rc, "the guest hibernates"
+        assert re.search("hibernation is refused", g.console_text()[at:])
+    host_state(g, "responds")
+    wait_devices(g, before)
+    g.run(ct("echo 50 100"))
+    sleep_to(g, "core")
+    wait_devices(g, before)
+    g.run(ct("echo 50 100"))
+    nothing_leaked(g)
+
+
 def own_hibernation(g):
     """The default build: what was open is open again, the rest stays."""
     d = own_modules(g)
@@ -417,7 +529,10 @@ def main():
                 "--test-device", "--max-version", "6.0", "--modify-ms", "8000"]),
             ("each version opens a channel, and unloads", each_version),
             ("a close and a rescind while a channel is being moved", slow_modify),
+            ("the host is stopped: attach, open, close, rescind", paused),
+            ("the host is stopped: CPUs", paused_cpu),
             ("hibernation with an open channel", own_hibernation),
+            ("the host is stopped: hibernation", paused_hibernation),
             ("unloads", own_unloads))
         for version, more in (("4.0", [("open channels keep their CPU",
                                         pinned)]),

@@ -19,7 +19,7 @@ from lib import (alive, BUILD, Capture, carrier, counter_passes, dev, digest_dow
                  digest_up, ethtool_stats, features, forget, goes_again, guid, Load,
                  LONG, NetGuest, NETVSC, Nic, nothing_leaked, OWN, ping, run_tests,
                  set_feature, Skip, STOCK, up, wait_for)
-from guest import _child, GuestError
+from guest import GuestError
 
 FLOOD = """
 import socket, sys, time
@@ -54,7 +54,7 @@ def begin(g):
 @contextlib.contextmanager
 def paused(g):
     """The host is paused."""
-    pid = _child(g.host)
+    pid = g.host_pid()
     os.kill(pid, signal.SIGSTOP)
     try:
         yield
@@ -201,7 +201,7 @@ def moments(g):
     for turn in range(8 if LONG else 1):
         for what, (command, again) in OPERATIONS.items():
             seconds = rng.choice((1, 4, 8, 16, 40)) if LONG else 7
-            moment = rng.uniform(0, 1) * g.scale
+            moment = rng.uniform(0, 0.3) * g.scale
             print(f"# seed {seed}, turn {turn}: {what} paused for {seconds} s"
                   f" after {moment:.2f} s", flush=True)
             job = g.spawn(command.format(name), 300)

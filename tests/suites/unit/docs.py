@@ -34,6 +34,7 @@ IDENTIFIER = re.compile(r"[A-Za-z_]\w*(?:(?:\.|->)[a-z_]\w*)*(?:\(\))?\Z")
 def documents():
     """Paths of all documents, relative to the top."""
     found = glob.glob(os.path.join(TOP, "*.md")) \
+        + glob.glob(os.path.join(TOP, "host/*.md")) \
         + glob.glob(os.path.join(TOP, "docs/**/*.md"), recursive=True)
     return sorted(os.path.relpath(p, TOP) for p in found)
 

@@ -3,4 +3,4 @@
 
 #define module_param(name, type, mode)
 #define MODULE_PARM_DESC(name, text)	static_assert(sizeof(text) > 1, "")
-#define EXPORT_SYMBOL_GPL(name)		extern __typeof__(name) name
+#define EXPORT_SYMBOL_GPL(name)
