@@ -283,7 +283,9 @@ int connection_suspend(struct transport *t)
 	offers_drop_deferred();
 	ret = removal_suspend();
 	if (ret) {
-		connection_set_state(CONN_CONNECTED);
+		/* without a contact it is tried again, below */
+		if (was == CONN_CONNECTED)
+			connection_set_state(CONN_CONNECTED);
 		goto out;
 	}
 	relid_stop_giving_back();

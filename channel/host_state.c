@@ -11,6 +11,7 @@
 
 #include <linux/errno.h>
 #include <linux/jiffies.h>
+#include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/notifier.h>
@@ -25,6 +26,9 @@
 
 /* a wait looks at the state once in so many milliseconds */
 #define WAIT_STEP_MS	500
+
+/* Seconds: in milliseconds or jiffies this still fits in 32 bits */
+#define MAX_STALL_TIMEOUT	1000000u
 
 static unsigned int stall_timeout = 300;
 module_param(stall_timeout, uint, 0644);
@@ -63,7 +67,7 @@ const char *host_state_name(enum host_state of)
 
 unsigned int host_stall_limit(void)
 {
-	return READ_ONCE(stall_timeout);
+	return min(READ_ONCE(stall_timeout), MAX_STALL_TIMEOUT);
 }
 
 /* Called with state_lock held. A host that is lost stays so until it responds */

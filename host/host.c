@@ -28,6 +28,8 @@ static void host_disconnected(void *arg)
 	struct host *h = arg;
 
 	guest_disconnected(&h->guest, "QEMU has gone");
+	/* before the parent forgets the connection: see server_client_event() */
+	bus_settle(&h->bus);
 }
 
 static void host_doorbell(void *arg)
@@ -450,6 +452,8 @@ int host_init(struct host *h, struct text *err)
 
 	memset(h, 0, sizeof(*h));
 	ret = persist_open(&h->persist, keeper_take("state"), err);
+	if (!ret)
+		ret = inflight_check(&h->persist, err);
 	if (ret)
 		return ret;
 	h->bar_size = HOST_BAR_SIZE;
@@ -460,6 +464,12 @@ int host_init(struct host *h, struct text *err)
 		text_add(err, "cannot set up io_uring: %s", strerror(-ret));
 		persist_close(&h->persist);
 		return ret;
+	}
+	if (keeper_there() && loop_fence(h->loop) < 0) {
+		text_add(err, "cannot make the pipe that tells the next worker when all I/O has ended; --single needs none");
+		loop_destroy(h->loop);
+		persist_close(&h->persist);
+		return -EIO;
 	}
 	if (loop_fence(h->loop) >= 0)
 		keeper_store("fence", loop_fence(h->loop));

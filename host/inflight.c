@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,27 +58,48 @@ static int inflight_older(const void *a, const void *b, void *arg)
 	return x < y ? -1 : x > y;
 }
 
-static uint32_t *inflight_read(struct inflight *log, unsigned int *count)
+static const uint32_t *inflight_read(struct inflight *log, unsigned int *count)
 {
-	uint32_t *list = calloc(PERSIST_REQUESTS, sizeof(*list)), i;
+	uint32_t *list = log->list, i;
 
 	*count = 0;
-	for (i = 0; list && i < PERSIST_REQUESTS; i++) {
+	for (i = 0; i < PERSIST_REQUESTS; i++) {
 		struct persist_life *life = &inflight_at(log, i)->life;
 
 		if (life->born && !life->died)
 			list[(*count)++] = i;
 	}
-	if (list)
-		qsort_r(list, *count, sizeof(*list), inflight_older, log);
+	qsort_r(list, *count, sizeof(*list), inflight_older, log);
 	return list;
+}
+
+int inflight_check(const struct persist *p, struct text *err)
+{
+	uint32_t i;
+
+	for (i = 0; i < PERSIST_REQUESTS; i++) {
+		const struct persist_request *r = &p->area->request[i];
+		uint32_t most = r->large ? PERSIST_LARGE_BYTES :
+					   PERSIST_REQUEST_BYTES;
+
+		if (!r->life.born)
+			continue;
+		if (r->large > PERSIST_LARGE || r->relid >= PERSIST_CHANNELS ||
+		    r->len > most) {
+			text_add(err, "the state of the worker before is damaged: request %u of channel %u, %u bytes",
+				 i, r->relid, r->len);
+			return -EPROTO;
+		}
+	}
+	return 0;
 }
 
 void inflight_init(struct inflight *log, struct persist *p)
 {
 	bool large_used[PERSIST_LARGE] = { false };
+	const uint32_t *list;
 	unsigned int count, n;
-	uint32_t *list, i;
+	uint32_t i;
 
 	memset(log, 0, sizeof(*log));
 	log->p = p;
@@ -106,9 +128,8 @@ void inflight_init(struct inflight *log, struct persist *p)
 		log->large_free = i;
 	}
 	list = inflight_read(log, &count);
-	for (n = 0; list && n < count; n++)
+	for (n = 0; n < count; n++)
 		inflight_link(log, list[n]);
-	free(list);
 }
 
 bool inflight_room(const struct inflight *log)
@@ -192,7 +213,7 @@ void inflight_committed(struct inflight *log)
 	}
 }
 
-uint32_t *inflight_list(struct inflight *log, unsigned int *count)
+const uint32_t *inflight_list(struct inflight *log, unsigned int *count)
 {
 	return inflight_read(log, count);
 }

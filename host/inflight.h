@@ -32,11 +32,19 @@ struct inflight {
 	struct persist *p;
 	uint32_t head[INFLIGHT_HASH], tail[INFLIGHT_HASH];
 	uint32_t free, ended;
-	uint32_t large_free;		/* bits would not do: a list */
+	uint32_t large_free;
 	unsigned int count, large_count;
 	struct inflight_entry entry[PERSIST_REQUESTS];
 	uint32_t large_next[PERSIST_LARGE];
+	uint32_t list[PERSIST_REQUESTS];	/* of inflight_list() */
 };
+
+/**
+ * inflight_check() - whether the log in the area can be used
+ *
+ * Return: 0, or -EPROTO with the reason in @err.
+ */
+int inflight_check(const struct persist *p, struct text *err);
 
 /**
  * inflight_init() - an empty log, or, at a takeover, what lies in the area
@@ -76,9 +84,9 @@ void inflight_committed(struct inflight *log);
  * inflight_list() - all entries, the oldest first
  * @count: how many
  *
- * Return: indices, to be freed; NULL: none, or no memory.
+ * Return: indices, valid until the next call.
  */
-uint32_t *inflight_list(struct inflight *log, unsigned int *count);
+const uint32_t *inflight_list(struct inflight *log, unsigned int *count);
 
 /**
  * inflight_packet() - the packet of an entry

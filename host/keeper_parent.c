@@ -19,6 +19,9 @@
 /* So many workers in a row that did not live for this long are enough */
 #define KEEPER_MAX_FAILURES	5
 #define KEEPER_MIN_LIFE_NS	300000000ull
+/* To start a worker while the machine lacks memory or processes */
+#define KEEPER_RETRIES		100
+#define KEEPER_RETRY_NS		100000000
 #define KEEPER_SELF		"/proc/self/exe"
 
 enum worker_state {
@@ -97,6 +100,8 @@ static int keeper_start(struct keeper *k)
 	k->pid = fork();
 	if (k->pid < 0) {
 		fprintf(stderr, "synthhost: fork: %s\n", strerror(errno));
+		close(pair[0]);
+		close(pair[1]);
 		return -1;
 	}
 	if (!k->pid)
@@ -128,6 +133,8 @@ static void keeper_note(struct keeper *k, const struct keeper_note *note,
 	case KEEPER_READY:
 		k->state = WORKER_SERVES;
 		k->served = true;
+		/* it has taken over: there is no way back to the program before it */
+		k->previous[0] = '\0';
 		break;
 	case KEEPER_ENDING:
 		k->state = WORKER_ENDING;
@@ -178,7 +185,7 @@ static bool keeper_goes_on(struct keeper *k, int status)
 		return false;
 	if (!k->served)
 		return false;
-	if (k->state == WORKER_STARTING && k->previous[0]) {
+	if (k->state == WORKER_STARTING && k->previous[0] && !killed) {
 		fprintf(stderr, "synthhost: %s does not take over; %s goes on\n",
 			k->program, k->previous);
 		strcpy(k->program, k->previous);
@@ -203,7 +210,23 @@ static void keeper_signal(struct keeper *k)
 	    info.ssi_signo == SIGCHLD)
 		return;
 	k->told_to_end = true;
-	kill(k->pid, info.ssi_signo);
+	if (k->pid > 0)
+		kill(k->pid, info.ssi_signo);
+}
+
+/* A guest that has a host keeps it when the machine is short of memory for a moment */
+static int keeper_start_again(struct keeper *k)
+{
+	struct timespec pause = { .tv_nsec = KEEPER_RETRY_NS };
+	unsigned int tries = k->served ? KEEPER_RETRIES : 1;
+
+	while (tries-- && !k->told_to_end) {
+		if (!keeper_start(k))
+			return 0;
+		nanosleep(&pause, NULL);
+		keeper_signal(k);
+	}
+	return -1;
 }
 
 /* Until the worker has ended; its wait status */
@@ -250,7 +273,7 @@ int keeper_run(int argc, char **argv)
 		return 1;
 	}
 	do {
-		if (keeper_start(&k))
+		if (keeper_start_again(&k))
 			return 1;
 		status = keeper_watch(&k);
 		keeper_describe(&k, status);

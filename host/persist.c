@@ -151,6 +151,8 @@ void persist_commit(struct persist *p)
 	/* release: all that was written lies there before it counts */
 	__atomic_store_n(&p->area->header.committed, persist_next(p),
 			 __ATOMIC_RELEASE);
+	/* what is written from here on belongs to the next transaction */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 
 void persist_birth(struct persist *p, struct persist_life *life)
@@ -170,6 +172,8 @@ void persist_free(struct persist_life *life)
 {
 	/* in this order: an entry without a birth is free whatever @died is */
 	__atomic_store_n(&life->born, 0, __ATOMIC_RELEASE);
+	/* a release does not keep the compiler from moving later stores before it */
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	life->died = 0;
 }
 

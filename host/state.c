@@ -98,9 +98,27 @@ static uint32_t state_last_relid(const struct bus *bus)
 	return bus->guest->last_conn_id - GUEST_FIRST_CONN_ID;
 }
 
+/*
+ * The log of requests in flight was full, so that channels stopped to read with their
+ * rings masked. The log is one for all channels: a channel that waits for room may have
+ * no request of its own whose end would wake it.
+ */
+static void state_wake_channels(struct bus *bus)
+{
+	uint32_t relid;
+
+	for (relid = 1; relid <= state_last_relid(bus); relid++) {
+		struct channel *ch = bus->relid[relid];
+
+		if (ch && !channel_gone(ch))
+			channel_activate(ch);
+	}
+}
+
 void bus_settle(struct bus *bus)
 {
 	struct device *dev;
+	bool had_room;
 	uint32_t relid;
 
 	if (bus->settling)
@@ -122,7 +140,10 @@ void bus_settle(struct bus *bus)
 	}
 	persist_point("shown");
 	guest_settle(bus->guest);
+	had_room = inflight_room(&bus->inflight);
 	inflight_committed(&bus->inflight);
+	if (!had_room && inflight_room(&bus->inflight))
+		state_wake_channels(bus);
 	gpadl_committed(&bus->gpadls);
 	for (dev = bus->devices; dev; dev = dev->next) {
 		if (dev->kind->ops->settled)

@@ -52,6 +52,8 @@ void storvsp_order_del(struct lun *lun, struct storvsp_order *o)
 	else
 		lun->changes_end = o->link;
 	o->link = NULL;
+	lun->waiting -= o->waits;
+	o->waits = false;
 }
 
 struct storvsp_order *storvsp_order_next(struct lun *lun)

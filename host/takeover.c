@@ -235,9 +235,9 @@ static void takeover_restore_device(struct bus *bus, struct device *dev)
 static unsigned int takeover_repeat(struct bus *bus)
 {
 	unsigned int count, i;
-	uint32_t *list = inflight_list(&bus->inflight, &count);
+	const uint32_t *list = inflight_list(&bus->inflight, &count);
 
-	for (i = 0; list && i < count; i++) {
+	for (i = 0; i < count; i++) {
 		const struct persist_request *r;
 		const void *packet = inflight_packet(&bus->inflight, list[i], &r);
 		struct channel *ch = bus->relid[r->relid];
@@ -247,7 +247,6 @@ static unsigned int takeover_repeat(struct bus *bus)
 		else
 			inflight_end(&bus->inflight, r->relid, r->trans_id);
 	}
-	free(list);
 	return count;
 }
 

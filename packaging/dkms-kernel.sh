@@ -53,7 +53,9 @@ build()
 {
 	log=/var/lib/dkms/$name/$version/build/make.log
 	case $(dkms status "$name/$version" -k "$1") in
-	*installed*) return ;;
+	*installed*)
+		rm -f "$not_built/$1"
+		return ;;
 	esac
 	if [ ! -e "/lib/modules/$1/build/include" ]; then
 		log=/dev/null

@@ -299,8 +299,10 @@ static int synd_suspend(struct hv_device *hv)
 	synd_ctrl_lock(c);
 	if (c->state == SYND_CTRL_LIVE) {
 		ret = suspend(c);
-	} else if (c->state == SYND_CTRL_RECOVERING) {
-		synd_err(c, "hibernation: a reset is not complete; try again later\n");
+	} else if (c->state == SYND_CTRL_RECOVERING ||
+		   c->state == SYND_CTRL_FAILED) {
+		/* the next try might open the channel while the image is written */
+		synd_err(c, "hibernation: a reset is not complete; try again later, or unbind the controller\n");
 		ret = -EAGAIN;
 	}
 	synd_ctrl_unlock(c);

@@ -292,8 +292,10 @@ static void replace_lost_channels(struct synd_ctrl *c)
 	    READ_ONCE(c->hv->channel->rescind))
 		return;
 	list_for_each_entry(d, &c->disk_list, node) {
-		if (d->hold == SYND_HOLD_NONE)
+		if (d->hold == SYND_HOLD_NONE) {
 			synd_disk_set_hold(d, SYND_HOLD_QUIESCED);
+			d->lost_hold = true;
+		}
 	}
 	while ((ch = synd_chan_find_lost(c))) {
 		list_for_each_entry(d, &c->disk_list, node)
@@ -306,9 +308,11 @@ static void replace_lost_channels(struct synd_ctrl *c)
 			  ch->index, n);
 	}
 	list_for_each_entry(d, &c->disk_list, node) {
-		if (d->state != SYND_DISK_CHECKING &&
-		    d->hold == SYND_HOLD_QUIESCED)
+		/* a reset may hold a disk that is being added, for its check */
+		if (d->lost_hold) {
+			d->lost_hold = false;
 			synd_disk_set_hold(d, SYND_HOLD_NONE);
+		}
 	}
 }
 

@@ -336,6 +336,7 @@ enum synd_hold {
  * @hctx: one for each hardware queue
  * @state: enum synd_disk_state; written by synd_disk_set_state()
  * @hold: enum synd_hold; under synd_ctrl.mutex
+ * @lost_hold: replace_lost_channels() holds the queue; under synd_ctrl.mutex
  * @plan: what the next step of the scan does with it
  * @scanned: what the unit has reported in that scan
  * @update_pending: requests were in the way of taking that over
@@ -363,6 +364,7 @@ struct synd_disk {
 	struct synd_hctx *hctx;
 	enum synd_disk_state state;
 	enum synd_hold hold;
+	bool lost_hold;
 	enum synd_plan plan;
 	struct sbc_disk scanned;
 	bool update_pending;

@@ -438,9 +438,12 @@ static compat_remove_t synk_remove(struct hv_device *hv)
 		serio_unregister_port(k->serio);
 	else
 		kfree(k->serio);
-	close_channel(k);
-	/* LEDs may have been set until the port was unregistered */
+	/*
+	 * LEDs may have been set until the port was unregistered. The work opens a
+	 * channel that is closed, so it must have ended before that.
+	 */
 	cancel_delayed_work_sync(&k->work);
+	close_channel(k);
 	device_init_wakeup(&hv->device, false);
 	hv_set_drvdata(hv, NULL);
 	kfree(k);

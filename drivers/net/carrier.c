@@ -75,6 +75,16 @@ int synn_carrier_update(struct synn_adapter *ad)
 	/* in other states the carrier is off, whatever the media's state */
 	if (READ_ONCE(ad->state) == SYNN_RUNNING && !netif_carrier_ok(ad->dev)) {
 		netif_carrier_on(ad->dev);
+		/*
+		 * A stall may have begun meanwhile. begin_stall() sets the state before
+		 * it turns the carrier off, and both changes of the carrier are atomic
+		 * operations with full barriers: either it is turned off after this, or
+		 * the new state is seen here.
+		 */
+		if (READ_ONCE(ad->state) != SYNN_RUNNING) {
+			netif_carrier_off(ad->dev);
+			return 0;
+		}
 		set_bit(SYNN_EVENT_ANNOUNCE, &ad->events);
 	}
 	return 0;

@@ -526,7 +526,8 @@ def main():
     with Tap() as tap:
         tap.guest(
             "own names", pm_guest("pm-own", [
-                "--test-device", "--max-version", "6.0", "--modify-ms", "8000"]),
+                "--test-device", "--max-version", "6.0", "--modify-ms", "8000"],
+                                  cmdline="no_console_suspend"),
             ("each version opens a channel, and unloads", each_version),
             ("a close and a rescind while a channel is being moved", slow_modify),
             ("the host is stopped: attach, open, close, rescind", paused),

@@ -202,6 +202,9 @@ def refuses(t):
     for path, text, why in (
             ("proc/self/mountinfo", "20 1 8:1 / /srv rw - ext4 /dev/sda1 rw\n",
              "sda1 is mounted on /srv"),
+            ("proc/self/mountinfo",
+             "20 1 0:45 / /data rw - btrfs /dev/sda1 rw,subvol=/\n",
+             "sda1 is mounted on /data"),
             ("proc/swaps", "Filename\n/dev/sda1 partition 1 0 -2\n",
              "sda1 is swap space"),
             (f"sys/devices/host/{DISK0}/host0/target0:0:0/0:0:0:0/block/sda/sda1/"
