@@ -13,6 +13,7 @@
 
 #include "keeper_wire.h"
 #include "log.h"
+#include "unixsock.h"
 
 #define KEEPER_FENCE_MS		1000
 
@@ -57,71 +58,30 @@ void keeper_add(struct keeper_fds *fds, const char *name, int fd)
 
 int keeper_send(int sock, const struct keeper_note *note, int fd)
 {
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct iovec iov = { (void *)note, sizeof(*note) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-	ssize_t n;
-
-	if (fd >= 0) {
-		struct cmsghdr *c;
-
-		msg.msg_control = control.space;
-		msg.msg_controllen = sizeof(control.space);
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	}
-	do {
-		n = sendmsg(sock, &msg, MSG_NOSIGNAL);
-	} while (n < 0 && errno == EINTR);
-	return n == (ssize_t)sizeof(*note) ? 0 : -1;
+	return unixsock_send_fd(sock, note, sizeof(*note), fd, 0);
 }
 
 int keeper_receive(int sock, struct keeper_note *note, int *fd, int flags)
 {
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec iov = { note, sizeof(*note) };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.space,
-		.msg_controllen = sizeof(control.space),
-	};
-	struct cmsghdr *c;
-	ssize_t n;
+	int ret = unixsock_receive_fd(sock, note, sizeof(*note), fd, flags);
 
-	*fd = -1;
-	do {
-		n = recvmsg(sock, &msg, flags | MSG_CMSG_CLOEXEC);
-	} while (n < 0 && errno == EINTR);
-	if (n != (ssize_t)sizeof(*note))
-		return -1;
-	c = CMSG_FIRSTHDR(&msg);
-	if (c && c->cmsg_type == SCM_RIGHTS)
-		memcpy(fd, CMSG_DATA(c), sizeof(*fd));
 	note->name[sizeof(note->name) - 1] = '\0';
-	return 0;
+	return ret;
 }
 
 static void keeper_say(enum keeper_kind kind, const char *text, int fd)
 {
 	struct keeper_note note = { .kind = kind };
+	int ret;
 
 	if (parent < 0)
 		return;
 	if (text)
 		strncpy(note.name, text, sizeof(note.name) - 1);
-	if (keeper_send(parent, &note, fd))
+	ret = keeper_send(parent, &note, fd);
+	if (ret)
 		log_error("the parent process does not listen: %s",
-			  strerror(errno));
+			  strerror(-ret));
 }
 
 bool keeper_attach(void)

@@ -57,7 +57,7 @@ void keeper_remove(struct keeper_fds *fds, const char *name);
  * keeper_receive() - and take one
  * @flags: of recvmsg()
  *
- * Return: 0, or -1.
+ * Return: 0, or -errno.
  */
 int keeper_send(int sock, const struct keeper_note *note, int fd);
 int keeper_receive(int sock, struct keeper_note *note, int *fd, int flags);

@@ -33,28 +33,7 @@ struct server {
 /* One message: 8 bytes, and perhaps a descriptor */
 static int server_send(int sock, int64_t value, int fd)
 {
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control = { 0 };
-	struct iovec iov = { &value, sizeof(value) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
-
-	if (fd >= 0) {
-		struct cmsghdr *c;
-
-		msg.msg_control = control.space;
-		msg.msg_controllen = sizeof(control.space);
-		c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof(fd));
-	}
-	if (sendmsg(sock, &msg, MSG_NOSIGNAL | MSG_DONTWAIT) !=
-	    (ssize_t)sizeof(value))
-		return errno ? -errno : -EIO;
-	return 0;
+	return unixsock_send_fd(sock, &value, sizeof(value), fd, MSG_DONTWAIT);
 }
 
 /* Version, your id, the BAR; then each peer's vectors in order, yours last */

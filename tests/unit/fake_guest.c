@@ -159,26 +159,8 @@ void fake_run(struct fake_guest *f, unsigned int ms)
 
 static bool fake_recv_fd(int sock, int64_t *value, int *fd)
 {
-	union {
-		struct cmsghdr align;
-		char space[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec iov = { value, sizeof(*value) };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.space,
-		.msg_controllen = sizeof(control.space),
-	};
-	struct cmsghdr *c;
-
-	*fd = -1;
-	if (recvmsg(sock, &msg, MSG_DONTWAIT) != (ssize_t)sizeof(*value))
-		return false;
-	c = CMSG_FIRSTHDR(&msg);
-	if (c)
-		memcpy(fd, CMSG_DATA(c), sizeof(*fd));
-	return true;
+	return !unixsock_receive_fd(sock, value, sizeof(*value), fd,
+				    MSG_DONTWAIT);
 }
 
 bool fake_connect(struct fake_guest *f)

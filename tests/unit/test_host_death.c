@@ -20,12 +20,13 @@
 #include <synthio/storvsp.h>
 
 #include "channel.h"
+#include "fake_disk.h"
 #include "fake_guest.h"
 #include "keeper.h"
 #include "tap.h"
 
 #define DISK_SIZE	(1u << 20)
-#define BLOCK		4096u
+#define BLOCK		FAKE_DISK_BLOCK
 #define BLOCKS		5u
 #define WRITES		12u
 #define MAX_DEATHS	400u
@@ -65,37 +66,6 @@ static bool nothing_more(void)
 
 /* --- a disk ------------------------------------------------------------------ */
 
-static bool send_operation(uint32_t op, uint16_t version)
-{
-	struct storvsp_packet p = { .operation = op, .flags = 1 };
-
-	p.version.major_minor = version;
-	if (!fake_send(&ch, 6, 1, 5, NULL, 0, &p, sizeof(p)))
-		return false;
-	fake_signal(&f, &ch);
-	if (!await() || pkt.desc.trans_id != 5)
-		return false;
-	memcpy(&p, pkt.payload, sizeof(p));
-	return p.status == STORVSP_STATUS_SUCCESS;
-}
-
-static bool send_io(unsigned int i, uint8_t opcode, uint64_t gpa,
-		    unsigned int block)
-{
-	uint64_t extra[3] = { 1ull << 32, BLOCK, gpa / RAM_PAGE };
-	struct storvsp_packet p = { .operation = 3, .flags = 1 };
-
-	p.srb.length = sizeof(p.srb);
-	p.srb.cdb_length = 10;
-	p.srb.data_in = opcode == 0x28 ? STORVSP_DATA_IN : STORVSP_DATA_OUT;
-	p.srb.data_transfer_length = BLOCK;
-	p.srb.cdb[0] = opcode;
-	p.srb.cdb[5] = 8 * block;
-	p.srb.cdb[8] = BLOCK / 512;
-	return fake_send(&ch, 9, 1, 100 + i, extra, sizeof(extra), &p,
-			 sizeof(p));
-}
-
 /* All completions of 100 and so on, each once and good */
 static bool completed(unsigned int count)
 {
@@ -129,7 +99,8 @@ static void write_and_read(void)
 	for (i = 0; i < WRITES; i++) {
 		memset(fake_ptr(&f, data + i * RAM_PAGE), i + 1, BLOCK);
 		last[block_of(i)] = i + 1;
-		CHECK(send_io(i, 0x2a, data + i * RAM_PAGE, block_of(i)),
+		CHECK(fake_disk_send(&ch, 100 + i, FAKE_DISK_WRITE,
+				     data + i * RAM_PAGE, block_of(i)),
 		      "no room");
 		if (i % 5 == 4)
 			fake_signal(&f, &ch);
@@ -138,7 +109,8 @@ static void write_and_read(void)
 	CHECK(completed(WRITES), "writes: completion 0x%llx",
 	      (unsigned long long)pkt.desc.trans_id);
 	for (i = 0; i < BLOCKS; i++)
-		CHECK(send_io(i, 0x28, back + i * RAM_PAGE, i), "no room");
+		CHECK(fake_disk_send(&ch, 100 + i, FAKE_DISK_READ,
+				     back + i * RAM_PAGE, i), "no room");
 	fake_signal(&f, &ch);
 	CHECK(completed(BLOCKS), "reads");
 	for (i = 0; i < BLOCKS; i++) {
@@ -165,11 +137,7 @@ static void disk_life(const char *point, unsigned int count)
 	fake_die_at(&f, point, count);
 	CHECK(fake_up(&f), "up");
 	CHECK(!fake_open(&f, &f.offers[0], 8, &ch), "open");
-	CHECK(send_operation(STORVSP_BEGIN_INITIALIZATION, 0) &&
-	      send_operation(STORVSP_QUERY_PROTOCOL_VERSION,
-			     STORVSP_VERSION_6_2) &&
-	      send_operation(STORVSP_QUERY_PROPERTIES, 0) &&
-	      send_operation(STORVSP_END_INITIALIZATION, 0), "negotiation");
+	CHECK(fake_disk_negotiate(&f, &ch, &pkt, await), "negotiation");
 	CHECK(nothing_more(), "something after the negotiation");
 	write_and_read();
 	CHECK_OK();

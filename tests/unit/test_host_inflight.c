@@ -15,12 +15,13 @@
 #include <synthio/storvsp.h>
 
 #include "channel.h"
+#include "fake_disk.h"
 #include "fake_guest.h"
 #include "tap.h"
 #include "unixsock.h"
 
 #define READS		48u
-#define READ_BYTES	4096u
+#define READ_BYTES	FAKE_DISK_BLOCK
 #define DISK_SIZE	(64u << 20)
 
 static struct fake_guest f;
@@ -41,27 +42,10 @@ static void poll_once(void)
 	bus_settle(&f.host.bus);
 }
 
-static uint32_t operation(uint32_t op, uint16_t version)
+static bool await(void)
 {
-	struct storvsp_packet p = { .operation = op, .flags = 1 };
-
-	p.version.major_minor = version;
-	fake_send(&ch, 6, 1, 5, NULL, 0, &p, sizeof(p));
-	fake_signal(&f, &ch);
 	fake_run(&f, 3);
-	if (!fake_receive(&ch, &pkt) || pkt.desc.trans_id != 5)
-		return ~0u;
-	memcpy(&p, pkt.payload, sizeof(p));
-	return p.status;
-}
-
-static bool negotiate(void)
-{
-	return operation(STORVSP_BEGIN_INITIALIZATION, 0) ||
-	       operation(STORVSP_QUERY_PROTOCOL_VERSION,
-			 STORVSP_VERSION_6_2) ||
-	       operation(STORVSP_QUERY_PROPERTIES, 0) ||
-	       operation(STORVSP_END_INITIALIZATION, 0);
+	return fake_receive(&ch, &pkt);
 }
 
 static void start(const char *option, const char *arg)
@@ -72,24 +56,14 @@ static void start(const char *option, const char *arg)
 
 	CHECK(fake_start(&f, options) && fake_up(&f), "up");
 	CHECK(!fake_open(&f, &f.offers[0], 8, &ch), "open");
-	CHECK(!negotiate(), "negotiation");
+	CHECK(fake_disk_negotiate(&f, &ch, &pkt, await), "negotiation");
 	data = fake_pages(&f, READS);
 }
 
 static bool send_read(unsigned int i)
 {
-	uint64_t extra[3] = { 1ull << 32, READ_BYTES, data / RAM_PAGE + i };
-	struct storvsp_packet p = { .operation = 3, .flags = 1 };
-
-	p.srb.length = sizeof(p.srb);
-	p.srb.cdb_length = 10;
-	p.srb.data_in = STORVSP_DATA_IN;
-	p.srb.data_transfer_length = READ_BYTES;
-	p.srb.cdb[0] = 0x28;
-	p.srb.cdb[5] = 8 * i;
-	p.srb.cdb[8] = READ_BYTES / 512;
-	return fake_send(&ch, 9, 1, 100 + i, extra, sizeof(extra), &p,
-			 sizeof(p));
+	return fake_disk_send(&ch, 100 + i, FAKE_DISK_READ,
+			      data + i * RAM_PAGE, i);
 }
 
 static void reads_in_flight(void)
@@ -145,7 +119,7 @@ static void check_silence(bool all)
 static void check_again(void)
 {
 	CHECK(fake_up(&f) && !fake_open(&f, &f.offers[0], 8, &ch) &&
-	      !negotiate(), "a new start");
+	      fake_disk_negotiate(&f, &ch, &pkt, await), "a new start");
 }
 
 static void test_machine_reset(void)
@@ -287,7 +261,7 @@ static void test_exit_while_retiring(void)
 	}
 	CHECK(!fake_open(&f, &f.offers[scsi], 8, &ch) &&
 	      !fake_open(&f, &f.offers[!scsi], 4, &test), "open");
-	CHECK(!negotiate(), "negotiation");
+	CHECK(fake_disk_negotiate(&f, &ch, &pkt, await), "negotiation");
 	control_run(&f.host.bus, line, &out);
 	bus_settle(&f.host.bus);
 	CHECK(!strcmp(text_str(&out), "ok\n"), "%s", text_str(&out));

@@ -18,11 +18,12 @@
 
 #include <synthio/storvsp.h>
 
+#include "fake_disk.h"
 #include "fake_guest.h"
 #include "tap.h"
 
 #define PROGRAM		"build/host-asan/synthhost"
-#define BLOCK		4096u
+#define BLOCK		FAKE_DISK_BLOCK
 #define BLOCKS		6u
 #define DEPTH		24u
 #define WRITES		300u		/* of one round */
@@ -96,35 +97,6 @@ static bool await(void)
 	return false;
 }
 
-static bool operation(uint32_t op, uint16_t version)
-{
-	struct storvsp_packet p = { .operation = op, .flags = 1 };
-
-	p.version.major_minor = version;
-	fake_send(&ch, 6, 1, 5, NULL, 0, &p, sizeof(p));
-	fake_signal(&f, &ch);
-	if (!await() || pkt.desc.trans_id != 5)
-		return false;
-	memcpy(&p, pkt.payload, sizeof(p));
-	return p.status == STORVSP_STATUS_SUCCESS;
-}
-
-static bool send_io(uint64_t id, uint8_t opcode, uint64_t gpa,
-		    unsigned int block)
-{
-	uint64_t extra[3] = { 1ull << 32, BLOCK, gpa / RAM_PAGE };
-	struct storvsp_packet p = { .operation = 3, .flags = 1 };
-
-	p.srb.length = sizeof(p.srb);
-	p.srb.cdb_length = 10;
-	p.srb.data_in = opcode == 0x28 ? STORVSP_DATA_IN : STORVSP_DATA_OUT;
-	p.srb.data_transfer_length = BLOCK;
-	p.srb.cdb[0] = opcode;
-	p.srb.cdb[5] = 8 * block;
-	p.srb.cdb[8] = BLOCK / 512;
-	return fake_send(&ch, 9, 1, id, extra, sizeof(extra), &p, sizeof(p));
-}
-
 static void fill(uint64_t gpa, uint64_t value)
 {
 	uint64_t *page = fake_ptr(&f, gpa);
@@ -164,7 +136,8 @@ static void run_round(unsigned int *seed, uint64_t *seq)
 			b = rand_r(seed) % BLOCKS;
 			ids[slot] = ++*seq * DEPTH + slot;
 			fill(data + slot * RAM_PAGE, ids[slot]);
-			if (!send_io(ids[slot], 0x2a, data + slot * RAM_PAGE, b))
+			if (!fake_disk_send(&ch, ids[slot], FAKE_DISK_WRITE,
+					    data + slot * RAM_PAGE, b))
 				break;
 			last[b] = ids[slot];
 			busy[slot] = true;
@@ -181,7 +154,8 @@ static void run_round(unsigned int *seed, uint64_t *seq)
 		ids[b] = ++*seq * DEPTH + b;
 		busy[b] = true;
 		fill(data + b * RAM_PAGE, 0);
-		CHECK(send_io(ids[b], 0x28, data + b * RAM_PAGE, b), "room");
+		CHECK(fake_disk_send(&ch, ids[b], FAKE_DISK_READ,
+				     data + b * RAM_PAGE, b), "room");
 		fake_signal(&f, &ch);
 		take_one(busy, ids);
 		CHECK_OK();
@@ -203,10 +177,7 @@ static void test_kills(void)
 
 	CHECK(fake_start_program(&f, PROGRAM, options), "start");
 	CHECK(fake_up(&f) && !fake_open(&f, &f.offers[0], 8, &ch), "up");
-	CHECK(operation(STORVSP_BEGIN_INITIALIZATION, 0) &&
-	      operation(STORVSP_QUERY_PROTOCOL_VERSION, STORVSP_VERSION_6_2) &&
-	      operation(STORVSP_QUERY_PROPERTIES, 0) &&
-	      operation(STORVSP_END_INITIALIZATION, 0), "negotiation");
+	CHECK(fake_disk_negotiate(&f, &ch, &pkt, await), "negotiation");
 	data = fake_pages(&f, DEPTH);
 	CHECK(!pthread_create(&thread, NULL, killer, NULL), "thread");
 	while (!tap_bad && kills < wanted_kills) {

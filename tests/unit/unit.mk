@@ -50,6 +50,9 @@ $(foreach t,$(UNIT_HOST),\
 	$(eval UNIT_LIBS_$(t) := $(HOST_ASAN_LIB_OBJS) $(HOST_LIBS)))
 $(UNIT_HOST:%=build/unit/%): $(HOST_ASAN_LIB_OBJS)
 
+$(foreach t,death inflight kill,\
+	$(eval UNIT_SRCS_test_host_$(t) += tests/unit/fake_disk.c))
+
 # it starts the program
 build/unit/test_host_kill: build/host-asan/synthhost
 
