@@ -396,12 +396,15 @@ static void storvsp_identify(struct device *dev)
 {
 	const struct storvsp *s = to_storvsp(dev);
 
+	if (!s->ide)
+		return;
 	memset(dev->instance.b, 0, 6);
 	dev->instance.b[0] = s->ide_path;
 	dev->instance.b[4] = s->ide_target;
 }
 
 static const struct device_ops storvsp_ops = {
+	.identify	= storvsp_identify,
 	.open		= storvsp_open,
 	.packet		= storvsp_packet,
 	.writable	= storvsp_writable,
@@ -427,28 +430,12 @@ struct device_kind storvsp_kind = {
 };
 DEVICE_KIND(storvsp_kind);
 
-static const struct device_ops storvsp_ide_ops = {
-	.identify	= storvsp_identify,
-	.open		= storvsp_open,
-	.packet		= storvsp_packet,
-	.writable	= storvsp_writable,
-	.drain		= storvsp_drain,
-	.close		= storvsp_close,
-	.busy		= storvsp_busy,
-	.retire		= storvsp_retire,
-	.state_bytes	= sizeof(struct storvsp_saved),
-	.save		= storvsp_save,
-	.restore	= storvsp_restore,
-	.status		= storvsp_status,
-	.destroy	= storvsp_destroy,
-};
-
 struct device_kind storvsp_ide_kind = {
 	.name		= "ide",
 	.class		= HOST_GUID(0x32412632, 0x86cb, 0x44a2, 0x9b, 0x5c,
 				    0x50, 0xd1, 0x41, 0x73, 0x54, 0xf5),
 	.chn_flags	= DEVICE_FLAG_ENUMERATE,
-	.ops		= &storvsp_ide_ops,
+	.ops		= &storvsp_ops,
 	.options	= storvsp_ide_options,
 };
 DEVICE_KIND(storvsp_ide_kind);
