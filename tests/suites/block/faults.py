@@ -11,12 +11,11 @@ those. docs/faults.md says what the host can do wrong.
 
 import os
 import re
-import signal
 
 from lib import (attribute, BlockGuest, channels, console_says, contents,
                  controller, DEBUGFS, disk, disk_goes, fill, GuestError,
                  host_counts, Load, LONG, Lun, nothing_leaked, OWN, pattern, queue,
-                 same_data, wait_for)
+                 same_data, stopped, wait_for)
 from tap import Tap
 
 IO = "Input/output error"
@@ -884,13 +883,12 @@ def quarantine(g):
     """A removal during a pause that the bus does not wait out: pages are kept, until
     the host has closed the device after all."""
     path, name = binder(g, "c0-0")
-    dev, pid = disk(g, "c0-0"), g.host_pid()
+    dev = disk(g, "c0-0")
     limit = "/sys/module/synth_vmbus/parameters/stall_timeout"
     # the close is posted while the bus still waits, and not answered in that time
     before = g.run(f"cat {limit}; echo 60 >{limit}").out.split()[0]
     g.allow.append(r"pages (are lost|leaked)")
-    os.kill(pid, signal.SIGSTOP)
-    try:
+    with stopped(g):
         job = g.spawn(f"dd if=/dev/{dev} of=/dev/null bs=64k count=1"
                       " iflag=direct", 300)
         wait_for(g, f"test $(awk '{{ print $9 }}' /sys/block/{dev}/stat) = 1",
@@ -899,8 +897,6 @@ def quarantine(g):
         g.run(f"echo {name} >{path}/unbind", 200)
         console_says(g, at, r"16 pages are quarantined")
         assert job.wait().rc
-    finally:
-        os.kill(pid, signal.SIGCONT)
     g.run(f"echo {before} >{limit}; until echo {name} >{path}/bind; do"
           " sleep 1; done", 60)
     console_says(g, at, r"16 pages are given back")

@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../../vm"))
 # pylint: disable=wrong-import-position
 from guest import Guest, GuestError     # noqa: E402
-from steps import LONG, MB, wait_for    # noqa: E402,F401
+from steps import LONG, MB, stopped, wait_for   # noqa: E402,F401
 
 DEBUGFS = "/sys/kernel/debug/synth_blk"
 

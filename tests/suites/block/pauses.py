@@ -8,29 +8,16 @@ short form in one of its guests; this program has all lengths, and with LONG=1 l
 ones and the distribution's hv_storvsc.
 """
 
-import contextlib
 import os
 import random
-import signal
 import time
 
 from lib import (attribute, BlockGuest, console_says, controller, DEBUGFS,
                  disk, Load, LONG, Lun, nothing_leaked, OWN, same_data, STOCK,
-                 STORVSC, wait_for)
+                 STORVSC, stopped, wait_for)
 from tap import Tap
 
 LENGTHS = (1, 4, 6, 8, 12, 16) + ((40, 90) if LONG else ())
-
-
-@contextlib.contextmanager
-def stopped(g):
-    """synthhost is stopped in the meantime."""
-    pid = g.host_pid()
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def is_live(g, path):

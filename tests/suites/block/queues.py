@@ -6,15 +6,13 @@ Costs are counted, never timed: interrupts, and signals to the host, for each
 request.
 """
 
-import os
 import re
-import signal
 import threading
 import time
 
 from lib import (BlockGuest, channels, console_says, controller, disk,
                  fio_verify, LONG, Lun, nothing_leaked, OWN, same_data,
-                 wait_for)
+                 stopped, wait_for)
 from pauses import moments, refusals
 from tap import Tap
 
@@ -178,12 +176,11 @@ def verify_jobs(g):
     same_data(g, "c0-0")
 
 
-def stand_still(pid, enough):
-    """Stops a process for moments, until an event is set."""
+def stand_still(g, enough):
+    """Stops synthhost for moments, until an event is set."""
     while not enough.wait(0.4):
-        os.kill(pid, signal.SIGSTOP)
-        time.sleep(0.3)
-        os.kill(pid, signal.SIGCONT)
+        with stopped(g):
+            time.sleep(0.3)
 
 
 def small_ring(g):
@@ -192,9 +189,8 @@ def small_ring(g):
     g.driver.load(g, "ring_size=16 queue_depth=512")
     dev = disk(g, "c0-0")
     # a host that is fast enough never lets it fill: now and then it stands still
-    pid = g.host_pid()
     enough = threading.Event()
-    lazy = threading.Thread(target=stand_still, args=(pid, enough))
+    lazy = threading.Thread(target=stand_still, args=(g, enough))
     lazy.start()
     try:
         out = fio_verify(g, ["c0-0"], SECONDS, "4k-64k", depth=512)

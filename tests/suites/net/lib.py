@@ -24,7 +24,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 import far                                          # noqa: E402
 from far import Capture, Far                        # noqa: E402,F401
 from guest import BUILD, Guest, GuestError          # noqa: E402,F401
-from steps import BUSYBOX, LONG, nothing_leaked, wait_for   # noqa: E402,F401
+from steps import (BUSYBOX, LONG, nothing_leaked, stopped,  # noqa: E402,F401
+                   wait_for)
 from tap import Skip, Tap                           # noqa: E402,F401
 
 HERE = os.path.dirname(os.path.abspath(__file__))

@@ -12,13 +12,12 @@ import contextlib
 import os
 import random
 import re
-import signal
 import time
 
 from lib import (alive, BUILD, Capture, carrier, counter_passes, dev, digest_down,
                  digest_up, ethtool_stats, features, forget, goes_again, guid, Load,
                  LONG, NetGuest, NETVSC, Nic, nothing_leaked, OWN, ping, run_tests,
-                 set_feature, Skip, STOCK, up, wait_for)
+                 set_feature, Skip, STOCK, stopped, up, wait_for)
 from guest import GuestError
 
 FLOOD = """
@@ -49,17 +48,6 @@ def begin(g):
     g.driver.load_all(g, "host_timeout=2 ring_size=32 queues=1"
                       " copybreak=512")
     g.run(f"cat >/run/flood.py <<'END'\n{FLOOD}END")
-
-
-@contextlib.contextmanager
-def paused(g):
-    """The host is paused."""
-    pid = g.host_pid()
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def adapter_state(g):
@@ -98,7 +86,7 @@ def stands_still(g):
     before = ethtool_stats(g)
     at = len(g.console_text())
     flood = g.spawn(f"python3 /run/flood.py {g.nic().far4} 1400 20", 120)
-    with paused(g):
+    with stopped(g):
         g.wait_console("the host does not respond; the adapter keeps its session",
                        60, at)
         carrier(g, "n0", False)
@@ -147,7 +135,7 @@ def pauses(g):
     before = ethtool_stats(g)
     load = Load(g)
     for seconds in PAUSES:
-        with paused(g):
+        with stopped(g):
             time.sleep(seconds)
         carrier(g, "n0", True, 60)
         load.flows()
@@ -168,7 +156,7 @@ def netvsc_pauses(g):
     """The distribution's driver, which has no notion of a pause."""
     load = Load(g)
     for seconds in PAUSES:
-        with paused(g):
+        with stopped(g):
             time.sleep(seconds)
         load.flows()
     load.stop()
@@ -206,7 +194,7 @@ def moments(g):
                   f" after {moment:.2f} s", flush=True)
             job = g.spawn(command.format(name), 300)
             time.sleep(moment)
-            with paused(g):
+            with stopped(g):
                 time.sleep(seconds)
             with contextlib.suppress(AssertionError, GuestError):
                 job.wait()
