@@ -9,13 +9,12 @@ import sys
 import tempfile
 import time
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-TOP = os.path.abspath(os.path.join(HERE, "../../.."))
+from lib import CHROOT, make_system, possible, TOP
+
 sys.path.insert(0, os.path.join(TOP, "tests/vm"))
 # pylint: disable=wrong-import-position
 from tap import Tap         # noqa: E402
 
-CHROOT = os.path.join(TOP, "tests/vm/chroot.sh")
 BUILD = os.path.join(TOP, "build")
 # the same system as dkms.py's, so that it is made once
 from dkms import PACKAGES, SYSTEM       # noqa: E402
@@ -94,14 +93,8 @@ class Trial:
 def main():
     """Runs the trials."""
     with Tap() as tap:
-        why = subprocess.run([CHROOT, "possible"], stdout=subprocess.PIPE,
-                             text=True, check=False)
-        if why.returncode:
-            tap.skip("commands in chroots", why.stdout.strip())
-            return
-        made = subprocess.run([CHROOT, "make", "bookworm", SYSTEM] + PACKAGES,
-                              stdout=subprocess.DEVNULL, check=False)
-        if not tap.ok(made.returncode == 0, "a Debian system is made"):
+        if not possible(tap, "commands in chroots") or not make_system(
+                tap, "bookworm", SYSTEM, PACKAGES, "a Debian system is made"):
             return
         with tempfile.TemporaryDirectory(prefix="synthio-chroot.") as d:
             trial = Trial(d)

@@ -18,23 +18,8 @@ export DEBIAN_FRONTEND=noninteractive
 # not having the compiler make debug information saves a third of each build
 export KCFLAGS=-g0
 
-report()
-{
-	if [ "$1" = 0 ]; then
-		echo "ok $2"
-	else
-		echo "not ok $2"
-	fi
-}
-
-# check NAME COMMAND...: report whether the command succeeds.
-check()
-{
-	name=$1
-	shift
-	"$@" >&2
-	report $? "$name"
-}
+# shellcheck source=checks.sh
+. "${0%/*}/checks.sh"
 
 apt()
 {

@@ -19,14 +19,13 @@ import subprocess
 import sys
 import tempfile
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-TOP = os.path.abspath(os.path.join(HERE, "../../.."))
+from lib import CHROOT, HERE, make_system, possible, run_inside, TOP
+
 sys.path.insert(0, os.path.join(TOP, "tests/vm"))
 # pylint: disable=wrong-import-position
 import rootdisk             # noqa: E402
 from tap import Tap         # noqa: E402
 
-CHROOT = os.path.join(TOP, "tests/vm/chroot.sh")
 BUILDER = os.path.join(TOP, "build/chroot-deb")
 BUILDER_PACKAGES = [
     "debhelper", "dh-dkms", "lintian", "build-essential", "liburing-dev",
@@ -143,25 +142,14 @@ def build_next(out, log):
 def install(tap, release, debs):
     """Reports what deb-inside.sh finds in a clean system of a release."""
     system = os.path.join(TOP, f"build/chroot-clean-{release}")
-    made = subprocess.run([CHROOT, "make", release, system] + CLEAN_PACKAGES,
-                          stdout=subprocess.DEVNULL, check=False)
-    if not tap.ok(made.returncode == 0, f"{release}: a system is made"):
+    if not make_system(tap, release, system, CLEAN_PACKAGES,
+                       f"{release}: a system is made"):
         return
-    log = os.path.join(TOP, f"build/logs/package.deb-{release}.log")
     with tempfile.TemporaryDirectory(prefix="synthio-deb.") as out:
-        with open(log, "w", encoding="utf-8") as err, subprocess.Popen(
-                [CHROOT, "run", "--bind-ro", TOP, "--bind-ro", "/sys", "--bind-ro",
-                 debs, "--bind", out, "--scratch", system,
-                 os.path.join(HERE, "deb-inside.sh"), debs, out],
-                stdout=subprocess.PIPE, stderr=err, text=True) as proc:
-            for line in proc.stdout:
-                m = re.match(r"(not )?ok (.*)", line)
-                if m:
-                    err.write(line)
-                    err.flush()
-                    tap.ok(not m[1], f"{release}: {m[2]}",
-                           f"see {os.path.relpath(log, TOP)}")
-        tap.ok(proc.returncode == 0, f"{release}: and runs to its end")
+        run_inside(tap, ["--bind-ro", debs, "--bind", out, "--scratch", system,
+                         os.path.join(HERE, "deb-inside.sh"), debs, out],
+                   os.path.join(TOP, f"build/logs/package.deb-{release}.log"),
+                   f"{release}: ")
         for tool in ("initrd", "dracut"):
             rootdisk.test(tap, system, os.path.join(out, f"{tool}.img"),
                           f"{release}, {tool}: ")
@@ -173,14 +161,9 @@ def main():
     log = os.path.join(TOP, "build/logs/package.deb.log")
     os.makedirs(os.path.dirname(log), exist_ok=True)
     with Tap() as tap:
-        why = subprocess.run([CHROOT, "possible"], stdout=subprocess.PIPE,
-                             text=True, check=False)
-        if why.returncode:
-            tap.skip("Debian packages", why.stdout.strip())
-            return
-        made = subprocess.run([CHROOT, "make", "bookworm", BUILDER] + BUILDER_PACKAGES,
-                              stdout=subprocess.DEVNULL, check=False)
-        if not tap.ok(made.returncode == 0, "a system with debhelper is made"):
+        if not possible(tap, "Debian packages") or not make_system(
+                tap, "bookworm", BUILDER, BUILDER_PACKAGES,
+                "a system with debhelper is made"):
             return
         with tempfile.TemporaryDirectory(prefix="synthio-debs.") as out:
             if not tap.ok(build(out, log), "the packages are built",
