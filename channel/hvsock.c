@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* What the kernel's hv_sock driver calls, whose socket connections are channels. */
 #include <linux/delay.h>
-#include <linux/module.h>
 
 #include "vmbus.h"
 

@@ -27,8 +27,7 @@
 #define SINT_AUTO_EOI		BIT_ULL(17)
 #define SINT_POLLING		BIT_ULL(18)
 
-/* What the hotplug states work on */
-static struct hyperv *hyperv_hotplug;
+struct hyperv *hyperv_instance;
 
 void hyperv_eom(void *unused)
 {
@@ -139,7 +138,7 @@ void hyperv_stop(struct hyperv *hv)
 /* The hotplug states run on the CPU in question, with the hotplug lock held for writing */
 static int hyperv_cpu_online(unsigned int cpu)
 {
-	struct hyperv *hv = hyperv_hotplug;
+	struct hyperv *hv = hyperv_instance;
 
 	if (hv->live)
 		hyperv_synic_on(hv);
@@ -148,7 +147,7 @@ static int hyperv_cpu_online(unsigned int cpu)
 
 static int hyperv_cpu_offline(unsigned int cpu)
 {
-	struct hyperv *hv = hyperv_hotplug;
+	struct hyperv *hv = hyperv_instance;
 
 	if (!hv->live)
 		return 0;
@@ -167,7 +166,6 @@ int hyperv_hotplug_init(struct hyperv *hv)
 {
 	int ret;
 
-	hyperv_hotplug = hv;
 	/* before the state in cpu.c, so that channels leave a CPU before its SynIC is off */
 	ret = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN,
 					"synthio/hyperv:online",

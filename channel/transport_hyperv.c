@@ -41,9 +41,6 @@
 
 #define HYPERV_DRIVER		"synth_hyperv"
 
-/* There is one hypervisor, and the kernel has one handler for its interrupt */
-static struct hyperv *hyperv_instance;
-
 /* Messages and signals */
 
 static int hyperv_post_message(struct transport *t, u32 connection_id, u32 type,

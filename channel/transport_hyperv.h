@@ -122,6 +122,13 @@ void hyperv_stop(struct hyperv *hv);
  */
 void hyperv_synic_off(void);
 
+/*
+ * There is one hypervisor, and the kernel has one handler for its interrupt. Set by
+ * transport_hyperv.c before hyperv_hotplug_init(), NULL again after
+ * hyperv_hotplug_exit().
+ */
+extern struct hyperv *hyperv_instance;
+
 /**
  * hyperv_hotplug_init() - have SynICs follow their CPUs
  * @hv: the transport; there is only one

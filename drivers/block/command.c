@@ -16,7 +16,6 @@
 #include <synthio/host_state.h>
 
 #include "synth_blk.h"
-#include "trace.h"
 
 /* How often a command is tried while its unit has other things to report */
 #define TRIES			5
@@ -29,7 +28,6 @@
 #define SILENT_WAIT		HZ
 #define PROBE_WAIT		(3 * HZ)
 #define PAUSE_WAITS		10	/* a pause lasts that many times as long, at most */
-#define OLD_VERSIONS_END	STORVSP_VERSION_5_1
 
 /**
  * synd_command_fill_srb() - fill a request in, except for its CDB
@@ -58,7 +56,7 @@ void synd_command_fill_srb(const struct synd_ctrl *c, struct storvsp_packet *pkt
 	srb->sense_info_length = STORVSP_SENSE_MAX;
 	srb->data_in = data_in;
 	srb->data_transfer_length = bytes;
-	if (c->version < OLD_VERSIONS_END) {
+	if (c->version < SYND_OLD_VERSIONS_END) {
 		srb->length = STORVSP_SRB_OLD;
 		return;
 	}

@@ -160,7 +160,7 @@ static void failed(struct synd_disk *d, struct request *rq)
 	struct synd_cmd *cmd = blk_mq_rq_to_pdu(rq);
 	struct sbc_verdict *v = &cmd->verdict;
 
-	if (v->key == 6)
+	if (v->key == SBC_KEY_UNIT_ATTENTION)
 		atomic64_inc(&d->attentions);
 	if (v->hints)
 		synd_note(d->ctrl, SYND_EVENT_SCAN);
@@ -173,7 +173,8 @@ static void failed(struct synd_disk *d, struct request *rq)
 	if (v->retry && cmd->retries < SYND_MAX_RETRIES) {
 		cmd->retries++;
 		/* where no reason is given it may need a moment to pass */
-		try_again(d, rq, v->key == 6 || v->key == 0xb ?
+		try_again(d, rq, v->key == SBC_KEY_UNIT_ATTENTION ||
+			  v->key == SBC_KEY_ABORTED_COMMAND ?
 				 0 : SYND_RETRY_DELAY);
 		return;
 	}

@@ -10,12 +10,10 @@
 #define CAPACITY_16_ROOM	32
 #define MODE_ROOM		192
 
-#define SENSE_ILLEGAL_REQUEST	5
-
 /* Whether a unit has refused a command that it does not know */
 static bool refused(int n, const struct sbc_verdict *v)
 {
-	return n == -EOPNOTSUPP && v->key == SENSE_ILLEGAL_REQUEST;
+	return n == -EOPNOTSUPP && v->key == SBC_KEY_ILLEGAL_REQUEST;
 }
 
 /*

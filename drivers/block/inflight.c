@@ -5,8 +5,6 @@
  */
 #include <linux/blk-mq.h>
 #include <linux/blkdev.h>
-#include <linux/mm.h>
-#include <linux/slab.h>
 
 #include "synth_blk.h"
 

@@ -27,8 +27,7 @@ static bool timeout_counts(struct synd_ctrl *c, const struct request *rq)
 {
 	if (synthio_host_stalled(c->hv)) {
 		WRITE_ONCE(c->responds_since, jiffies);
-		return synd_host_rule(SYND_HOST_STALLED, SYND_OP_TIMEOUT) ==
-		       SYND_RULE_GO;
+		return false;
 	}
 	return time_after(jiffies, READ_ONCE(c->responds_since) + rq->timeout);
 }

@@ -18,19 +18,9 @@
 #include "synth_blk.h"
 
 #define DELAY_MIN		HZ
-#define DELAY_MAX		(30 * HZ)
 
 /* For resets and the like: what makes I/O go on must not wait for I/O */
 struct workqueue_struct *synd_repair_wq;
-
-/* The next interval between two tries */
-static unsigned long next_delay(unsigned long *delay)
-{
-	unsigned long now = max_t(unsigned long, *delay, DELAY_MIN);
-
-	*delay = min_t(unsigned long, 2 * now, DELAY_MAX);
-	return now;
-}
 
 /**
  * synd_hold_all() - hold the queues of all disks, or let them go
@@ -105,7 +95,7 @@ static void check_again(struct synd_disk *d, int why)
 			 "after a reset the unit does not report what it is: %d; nothing is written to it before it does, and it is asked again\n",
 			 why);
 	queue_delayed_work(synd_repair_wq, &d->check_work,
-			   next_delay(&d->check_delay));
+			   synd_next_delay(&d->check_delay, DELAY_MIN));
 }
 
 static void check_disk(struct synd_disk *d)
@@ -168,7 +158,7 @@ void synd_check_work(struct work_struct *work)
 void synd_recover_later(struct synd_ctrl *c)
 {
 	queue_delayed_work(synd_repair_wq, &c->recover_work,
-			   next_delay(&c->recover_delay));
+			   synd_next_delay(&c->recover_delay, DELAY_MIN));
 }
 
 /**

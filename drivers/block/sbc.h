@@ -40,6 +40,20 @@ enum sbc_type {
 #define SBC_REPORTED_CACHE		0x40u	/* the caching mode page */
 #define SBC_REPORTED_PHYSICAL	0x80u	/* READ CAPACITY(16) */
 
+/* Sense keys, SPC-4 4.5.6 */
+enum {
+	SBC_KEY_NO_SENSE	= 0x0,
+	SBC_KEY_RECOVERED_ERROR	= 0x1,
+	SBC_KEY_NOT_READY	= 0x2,
+	SBC_KEY_MEDIUM_ERROR	= 0x3,
+	SBC_KEY_HARDWARE_ERROR	= 0x4,
+	SBC_KEY_ILLEGAL_REQUEST	= 0x5,
+	SBC_KEY_UNIT_ATTENTION	= 0x6,
+	SBC_KEY_DATA_PROTECT	= 0x7,
+	SBC_KEY_ABORTED_COMMAND	= 0xb,
+	SBC_KEY_COMPLETED	= 0xf,
+};
+
 /**
  * struct sbc_disk - what a logical unit reports of itself
  * @type: peripheral device type, 0x1f if nothing is there

@@ -16,7 +16,6 @@
 #define INCOMPLETE_DELAY	(2 * HZ)	/* between two scans, ... */
 #define INCOMPLETE_TRIES	30		/* ... and how many */
 #define SCAN_DELAY_MIN		(2 * HZ)	/* after a scan without any answer */
-#define SCAN_DELAY_MAX		(30 * HZ)
 
 static struct synd_disk *find_disk(struct synd_ctrl *c, u8 target, u8 lun)
 {
@@ -271,13 +270,10 @@ static void scan_again(struct synd_ctrl *c, unsigned long delay)
 /* The host did not answer a scan, or is paused: it stays wanted */
 static void scan_unanswered(struct synd_ctrl *c, int why)
 {
-	unsigned long delay = c->scan_delay ?: SCAN_DELAY_MIN;
-
 	if (why && !c->scan_delay)
 		synd_warn(c, "the host does not answer which units there are: %d; it is asked again until it does\n",
 			  why);
-	c->scan_delay = min_t(unsigned long, 2 * delay, SCAN_DELAY_MAX);
-	scan_again(c, delay);
+	scan_again(c, synd_next_delay(&c->scan_delay, SCAN_DELAY_MIN));
 }
 
 /**

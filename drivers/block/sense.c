@@ -16,19 +16,6 @@ enum {
 	STATUS_TASK_ABORTED		= 0x40,
 };
 
-enum {
-	KEY_NO_SENSE		= 0x0,
-	KEY_RECOVERED_ERROR	= 0x1,
-	KEY_NOT_READY		= 0x2,
-	KEY_MEDIUM_ERROR	= 0x3,
-	KEY_HARDWARE_ERROR	= 0x4,
-	KEY_ILLEGAL_REQUEST	= 0x5,
-	KEY_UNIT_ATTENTION	= 0x6,
-	KEY_DATA_PROTECT	= 0x7,
-	KEY_ABORTED_COMMAND	= 0xb,
-	KEY_COMPLETED		= 0xf,
-};
-
 /*
  * Key and code of sense data in fixed or descriptor format; false: none.
  * @deferred: they are about an earlier command, and this one was not carried out
@@ -115,12 +102,12 @@ static void illegal_request(struct sbc_verdict *v, enum sbc_command command)
 static void judge_sense(struct sbc_verdict *v, enum sbc_command command)
 {
 	switch (v->key) {
-	case KEY_NO_SENSE:
-	case KEY_RECOVERED_ERROR:
-	case KEY_COMPLETED:
+	case SBC_KEY_NO_SENSE:
+	case SBC_KEY_RECOVERED_ERROR:
+	case SBC_KEY_COMPLETED:
 		v->outcome = SBC_OK;
 		break;
-	case KEY_NOT_READY:
+	case SBC_KEY_NOT_READY:
 		switch (v->asc) {
 		case 0x0401:		/* becoming ready */
 		case 0x0404:		/* format in progress */
@@ -129,19 +116,19 @@ static void judge_sense(struct sbc_verdict *v, enum sbc_command command)
 			v->outcome = SBC_RETRY_LATER;
 		}
 		break;
-	case KEY_MEDIUM_ERROR:
+	case SBC_KEY_MEDIUM_ERROR:
 		medium_error(v);
 		break;
-	case KEY_HARDWARE_ERROR:
+	case SBC_KEY_HARDWARE_ERROR:
 		v->outcome = SBC_TARGET_ERROR;
 		break;
-	case KEY_ILLEGAL_REQUEST:
+	case SBC_KEY_ILLEGAL_REQUEST:
 		illegal_request(v, command);
 		break;
-	case KEY_UNIT_ATTENTION:
+	case SBC_KEY_UNIT_ATTENTION:
 		unit_attention(v);
 		break;
-	case KEY_DATA_PROTECT:
+	case SBC_KEY_DATA_PROTECT:
 		v->outcome = SBC_NO_SPACE;
 		if (v->asc == 0x2707)	/* space allocation failed */
 			break;
@@ -149,7 +136,7 @@ static void judge_sense(struct sbc_verdict *v, enum sbc_command command)
 		v->hints = SBC_HINT_CAPACITY;
 		v->outcome = SBC_TARGET_ERROR;
 		break;
-	case KEY_ABORTED_COMMAND:
+	case SBC_KEY_ABORTED_COMMAND:
 		if (v->asc >> 8 == 0x10)
 			v->outcome = SBC_PROTECTION;
 		else

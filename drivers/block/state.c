@@ -68,7 +68,6 @@ static const enum synd_rule rules[SYND_OPS][SYND_HOST_STATES] = {
 	[SYND_OP_SCAN]	  = { SYND_RULE_GO, SYND_RULE_GO, SYND_RULE_DEFER },
 	[SYND_OP_RECOVER] = { SYND_RULE_GO, SYND_RULE_GO, SYND_RULE_DEFER },
 	[SYND_OP_CHECK]	  = { SYND_RULE_GO, SYND_RULE_GO, SYND_RULE_DEFER },
-	[SYND_OP_TIMEOUT] = { SYND_RULE_GO, SYND_RULE_GO, SYND_RULE_DEFER },
 };
 
 bool synd_ctrl_may_become(enum synd_ctrl_state from, enum synd_ctrl_state to)

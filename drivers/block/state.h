@@ -86,7 +86,6 @@ enum synd_operation {
 	SYND_OP_SCAN,
 	SYND_OP_RECOVER,	/* another try of a reset */
 	SYND_OP_CHECK,		/* identity of a unit after a reset */
-	SYND_OP_TIMEOUT,	/* count that a request has taken too long */
 	SYND_OPS
 };
 

@@ -5,9 +5,6 @@
  */
 #include "synth_blk.h"
 
-/* Packets of versions before 5.1 are shorter; the initialisation uses those, too */
-#define OLD_VERSIONS_END	STORVSP_VERSION_5_1
-
 /* newest first */
 static const u16 versions[] = {
 	STORVSP_VERSION_6_2, STORVSP_VERSION_6_0, STORVSP_VERSION_5_1,
@@ -54,6 +51,15 @@ static int operation(struct synd_ctrl *c, struct storvsp_packet *pkt, u32 op,
 	return 0;
 }
 
+/* operation() that the host may not refuse */
+static int require(struct synd_ctrl *c, struct storvsp_packet *pkt, u32 op,
+		   u32 need)
+{
+	int ret = operation(c, pkt, op, need);
+
+	return !ret && pkt->status ? -EPROTO : ret;
+}
+
 static int negotiate_version(struct synd_ctrl *c)
 {
 	struct storvsp_packet pkt;
@@ -69,7 +75,7 @@ static int negotiate_version(struct synd_ctrl *c)
 		if (pkt.status != STORVSP_STATUS_SUCCESS)
 			continue;
 		c->version = versions[i];
-		c->packet_len = c->version < OLD_VERSIONS_END ?
+		c->packet_len = c->version < SYND_OLD_VERSIONS_END ?
 				STORVSP_PACKET_OLD : sizeof(pkt);
 		return 0;
 	}
@@ -94,9 +100,7 @@ int synd_storvsp_initialise(struct synd_ctrl *c)
 
 	c->packet_len = STORVSP_PACKET_OLD;
 	c->version = 0;
-	ret = operation(c, &pkt, STORVSP_BEGIN_INITIALIZATION, 0);
-	if (!ret && pkt.status)
-		ret = -EPROTO;
+	ret = require(c, &pkt, STORVSP_BEGIN_INITIALIZATION, 0);
 	if (ret)
 		return ret;
 	ret = negotiate_version(c);
@@ -104,11 +108,9 @@ int synd_storvsp_initialise(struct synd_ctrl *c)
 		return ret;
 
 	memset(&pkt, 0, sizeof(pkt));
-	ret = operation(c, &pkt, STORVSP_QUERY_PROPERTIES,
-			offsetofend(struct storvsp_packet,
-				    properties.max_transfer_bytes));
-	if (!ret && pkt.status)
-		ret = -EPROTO;
+	ret = require(c, &pkt, STORVSP_QUERY_PROPERTIES,
+		      offsetofend(struct storvsp_packet,
+				  properties.max_transfer_bytes));
 	if (ret)
 		return ret;
 	c->max_subchannels = 0;
@@ -124,10 +126,7 @@ int synd_storvsp_initialise(struct synd_ctrl *c)
 	c->max_transfer = min(bytes, SYND_MAX_TRANSFER);
 
 	memset(&pkt, 0, sizeof(pkt));
-	ret = operation(c, &pkt, STORVSP_END_INITIALIZATION, 0);
-	if (!ret && pkt.status)
-		ret = -EPROTO;
-	return ret;
+	return require(c, &pkt, STORVSP_END_INITIALIZATION, 0);
 }
 
 /**
@@ -141,8 +140,6 @@ int synd_storvsp_initialise(struct synd_ctrl *c)
 int synd_storvsp_create_subchannels(struct synd_ctrl *c, u16 count)
 {
 	struct storvsp_packet pkt = { .sub_channel_count = count };
-	int ret;
 
-	ret = operation(c, &pkt, STORVSP_CREATE_SUB_CHANNELS, 0);
-	return !ret && pkt.status ? -EPROTO : ret;
+	return require(c, &pkt, STORVSP_CREATE_SUB_CHANNELS, 0);
 }

@@ -54,7 +54,6 @@
 #include <linux/list.h>
 #include <linux/llist.h>
 #include <linux/mutex.h>
-#include <linux/seq_file.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -77,6 +76,9 @@
 #define SYND_RETRY_DELAY	20	/* ms until it is tried again */
 #define SYND_BUSY_DELAY		20	/* ms until a busy unit is asked again */
 #define SYND_BUSY_LIMIT		(60 * HZ)	/* for how long */
+#define SYND_DELAY_MAX		(30 * HZ)	/* from one try of a reset or scan to the next */
+/* Packets of versions before 5.1 are shorter; the initialisation uses those, too */
+#define SYND_OLD_VERSIONS_END	STORVSP_VERSION_5_1
 
 struct synd_ctrl;
 struct synd_disk;
@@ -619,5 +621,19 @@ extern bool synd_ignore_non_disks;
 extern unsigned int synd_timeout_s;
 extern unsigned int synd_host_timeout;
 extern unsigned int synd_reset_after;
+
+/**
+ * synd_next_delay() - the interval until the next try
+ * @delay: the one after that, which is twice as long; 0 before the first try
+ * @first: the first interval, in jiffies
+ */
+static inline unsigned long synd_next_delay(unsigned long *delay,
+					    unsigned long first)
+{
+	unsigned long now = *delay ?: first;
+
+	*delay = min_t(unsigned long, 2 * now, SYND_DELAY_MAX);
+	return now;
+}
 
 #endif

@@ -146,6 +146,21 @@ bool synn_chan_host_reads(struct synn_chan *ch)
 }
 
 /**
+ * synn_chan_send_again() - whether to send once more what found no room in the ring
+ * @ret: result of the last try
+ * @tries: how many there were, 0 before the first one
+ *
+ * Context: process, sleeps before another try.
+ */
+bool synn_chan_send_again(int ret, int *tries)
+{
+	if (ret != -EAGAIN)
+		return false;
+	usleep_range(1000, 2000);
+	return ++*tries < SEND_TRIES;
+}
+
+/**
  * synn_chan_send() - send a message on the primary channel
  * @ad: with its primary open
  * @message: the message
@@ -160,16 +175,13 @@ bool synn_chan_host_reads(struct synn_chan *ch)
 int synn_chan_send(struct synn_adapter *ad, const void *message, u32 bytes,
 		   u64 id, u32 flags)
 {
-	int tries, ret = -EAGAIN;
+	int tries = 0, ret;
 
 	lockdep_assert_held(&ad->mutex);
-	for (tries = 0; tries < SEND_TRIES; tries++) {
+	do {
 		ret = vmbus_sendpacket(ad->hv->channel, (void *)message, bytes,
 				       id, VM_PKT_DATA_INBAND, flags);
-		if (ret != -EAGAIN)
-			break;
-		usleep_range(1000, 2000);
-	}
+	} while (synn_chan_send_again(ret, &tries));
 	return ret;
 }
 

@@ -8,7 +8,6 @@
  * does not complete the packet in time, the request is abandoned, and no other one is
  * made until the host completes that packet, or until the next session.
  */
-#include <linux/delay.h>
 #include <linux/kmemleak.h>
 #include <linux/slab.h>
 
@@ -17,7 +16,6 @@
 
 /* Bytes that this driver accepts in one message */
 #define OUR_MAX_TRANSFER	0x4000u
-#define SEND_TRIES		100
 /* Seconds that an answer to synn_control_probe() may take */
 #define PROBE_WAIT		2
 
@@ -101,19 +99,16 @@ static int send_page(struct synn_adapter *ad, u32 bytes, u64 id)
 		.mpb.range.offset = 0,
 	};
 	struct nvsp_message m;
-	int tries, ret = -EAGAIN;
+	int tries = 0, ret;
 
 	synn_message(&m, NVSP_SEND_RNDIS_PACKET);
 	m.rndis.channel_type = NVSP_CHANNEL_CONTROL;
 	m.rndis.section = NVSP_NO_SECTION;
 	p.pfn = virt_to_hvpfn(ad->control.page->data);
-	for (tries = 0; tries < SEND_TRIES; tries++) {
+	do {
 		ret = compat_send_ranges(ad->hv->channel, &p.mpb, sizeof(p), &m,
 					 ad->session.message_bytes, id);
-		if (ret != -EAGAIN)
-			break;
-		usleep_range(1000, 2000);
-	}
+	} while (synn_chan_send_again(ret, &tries));
 	return ret;
 }
 
@@ -379,6 +374,21 @@ int synn_control_set(struct synn_adapter *ad, u32 oid, const void *info, u32 len
 	struct rndis_answer a;
 
 	return request(ad, RNDIS_TYPE_SET, oid, info, len, &a);
+}
+
+/**
+ * synn_control_set_address() - set the adapter's address
+ * @ad: adapter
+ * @mac: the address
+ *
+ * Context, return: as synn_control_set().
+ */
+int synn_control_set_address(struct synn_adapter *ad, const u8 *mac)
+{
+	u8 set[128];
+
+	return synn_control_set(ad, OID_GEN_RNDIS_CONFIG_PARAMETER, set,
+				rndis_put_address(set, sizeof(set), mac));
 }
 
 /**

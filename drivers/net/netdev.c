@@ -74,20 +74,15 @@ static int synn_set_mac(struct net_device *dev, void *p)
 {
 	struct synn_adapter *ad = synn_priv(dev);
 	struct sockaddr *addr = p;
-	u8 set[128];
 	int ret;
 
 	if (!is_valid_ether_addr(addr->sa_data))
 		return -EADDRNOTAVAIL;
 	mutex_lock(&ad->mutex);
-	ret = synn_control_set(ad, OID_GEN_RNDIS_CONFIG_PARAMETER, set,
-			       rndis_put_address(set, sizeof(set),
-						 addr->sa_data));
+	ret = synn_control_set_address(ad, addr->sa_data);
 	/* the host may have set it all the same, and pass on nothing to the other one */
 	if (ret && ret != -ENODEV)
-		synn_control_set(ad, OID_GEN_RNDIS_CONFIG_PARAMETER, set,
-				 rndis_put_address(set, sizeof(set),
-						   dev->dev_addr));
+		synn_control_set_address(ad, dev->dev_addr);
 	mutex_unlock(&ad->mutex);
 	if (!ret)
 		eth_hw_addr_set(dev, addr->sa_data);

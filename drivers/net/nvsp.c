@@ -9,7 +9,6 @@
 #include <linux/vmalloc.h>
 
 #include "synth_net.h"
-#include "trace.h"
 
 static const u32 versions[] = {
 	NVSP_VERSION_61,

@@ -105,9 +105,10 @@ int synn_poll(struct napi_struct *napi, int budget)
 	 */
 	if (budget && !READ_ONCE(vc->inbound.ring_buffer->interrupt_mask))
 		hv_begin_read(&vc->inbound);
-	for (desc = hv_pkt_iter_first(vc); desc;
-	     desc = hv_pkt_iter_next(vc, desc)) {
+	desc = hv_pkt_iter_first(vc);
+	if (desc)
 		WRITE_ONCE(ch->heard, jiffies);
+	for (; desc; desc = hv_pkt_iter_next(vc, desc)) {
 		if (unlikely(must_defer(ch, desc, budget))) {
 			deferred = true;
 			hv_pkt_iter_close(vc);

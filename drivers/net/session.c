@@ -120,7 +120,7 @@ static int prepare_tx_queues(struct synn_adapter *ad, unsigned int first)
 
 static int query_address(struct synn_adapter *ad)
 {
-	u8 mac[ETH_ALEN], set[128];
+	u8 mac[ETH_ALEN], current_mac[ETH_ALEN];
 	int ret;
 
 	ret = synn_control_query(ad, OID_802_3_PERMANENT_ADDRESS, NULL, 0, mac,
@@ -132,18 +132,16 @@ static int query_address(struct synn_adapter *ad)
 	if (ad->state == SYNN_PROBING) {
 		ether_addr_copy(ad->dev->perm_addr, mac);
 		ret = synn_control_query(ad, OID_802_3_CURRENT_ADDRESS, NULL, 0,
-					 set, ETH_ALEN);
-		if (ret == ETH_ALEN && is_valid_ether_addr(set))
-			ether_addr_copy(mac, set);
+					 current_mac, ETH_ALEN);
+		if (ret == ETH_ALEN && is_valid_ether_addr(current_mac))
+			ether_addr_copy(mac, current_mac);
 		eth_hw_addr_set(ad->dev, mac);
 		return 0;
 	}
 	/* the host forgets an address that was set when the session is closed */
 	if (ether_addr_equal(mac, ad->dev->dev_addr))
 		return 0;
-	ret = synn_control_set(ad, OID_GEN_RNDIS_CONFIG_PARAMETER, set,
-			       rndis_put_address(set, sizeof(set),
-						 ad->dev->dev_addr));
+	ret = synn_control_set_address(ad, ad->dev->dev_addr);
 	if (ret)
 		netdev_warn(ad->dev, "the host does not accept address %pM again (%d); packets to it may not be received\n",
 			    ad->dev->dev_addr, ret);

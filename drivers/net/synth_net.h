@@ -391,6 +391,7 @@ void synn_chan_kick(struct synn_chan *ch);
 void synn_chan_retry(struct synn_chan *ch);
 bool synn_chan_has_room(struct synn_chan *ch, u32 bytes);
 bool synn_chan_host_reads(struct synn_chan *ch);
+bool synn_chan_send_again(int ret, int *tries);
 int synn_chan_send(struct synn_adapter *ad, const void *message, u32 bytes,
 		   u64 id, u32 flags);
 bool synn_chan_wait(struct synn_adapter *ad, struct completion *done,
@@ -421,6 +422,7 @@ int synn_control_query(struct synn_adapter *ad, u32 oid, const void *in,
 		       u32 in_len, void *out, u32 room);
 int synn_control_query_u32(struct synn_adapter *ad, u32 oid, u32 *value);
 int synn_control_set(struct synn_adapter *ad, u32 oid, const void *info, u32 len);
+int synn_control_set_address(struct synn_adapter *ad, const u8 *mac);
 void synn_control_completed(struct synn_chan *ch, u64 id, const void *payload,
 			    u32 len);
 void synn_control_answer(struct synn_chan *ch, const u8 *msg, u32 len);

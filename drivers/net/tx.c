@@ -8,7 +8,6 @@
  * to the host by its addresses (a GPA slot): its RNDIS header in memory of the slot, and
  * then the fragments of the skb, none of which is copied.
  */
-#include <linux/bpf.h>
 #include <linux/mm.h>
 #include <net/sock.h>
 #include <net/xdp.h>

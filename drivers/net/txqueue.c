@@ -3,7 +3,6 @@
 #include <linux/kmemleak.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
-#include <net/sock.h>
 
 #include "synth_net.h"
 

@@ -33,14 +33,11 @@ struct synv_question {
 
 /* --- state ------------------------------------------------------------------------ */
 
-/**
- * synv_channel_set_state() - change the state of the display
- * @c: the channel, c->lock is held
- * @state: one that may follow the present one
- *
- * Nothing that the host sends is looked at any more after a change to SYNV_CLOSED.
+/*
+ * Called with c->lock held. Nothing that the host sends is looked at any more after a
+ * change to SYNV_CLOSED.
  */
-void synv_channel_set_state(struct synv_channel *c, enum synv_state state)
+static void set_state(struct synv_channel *c, enum synv_state state)
 {
 	lockdep_assert_held(&c->lock);
 	if (WARN_ON_ONCE(!synv_state_may_follow(c->state, state)))
@@ -52,10 +49,17 @@ void synv_channel_set_state(struct synv_channel *c, enum synv_state state)
 	spin_unlock_irq(&c->rx_lock);
 }
 
-static void change_state(struct synv_channel *c, enum synv_state state)
+/**
+ * synv_channel_change_state() - change the state of the display
+ * @c: the channel
+ * @state: one that may follow the present one
+ *
+ * Context: process, takes c->lock.
+ */
+void synv_channel_change_state(struct synv_channel *c, enum synv_state state)
 {
 	mutex_lock(&c->lock);
-	synv_channel_set_state(c, state);
+	set_state(c, state);
 	mutex_unlock(&c->lock);
 }
 
@@ -102,11 +106,11 @@ bool synv_channel_may_send(struct synv_channel *c)
 	if (stalled && c->state == SYNV_LIVE) {
 		dev_warn(&c->hv->device,
 			 "the host does not read messages; the screen is updated when it does\n");
-		synv_channel_set_state(c, SYNV_STALLED);
+		set_state(c, SYNV_STALLED);
 	} else if (!stalled && c->state == SYNV_STALLED) {
 		dev_info(&c->hv->device,
 			 "the host reads messages again; the screen is updated\n");
-		synv_channel_set_state(c, SYNV_LIVE);
+		set_state(c, SYNV_LIVE);
 	}
 	return !stalled;
 }
@@ -396,7 +400,7 @@ int synv_channel_set_vram(struct synv_channel *c, u64 start)
 		dev_err(&c->hv->device,
 			"the host does not take the VRAM: %d\n", ret);
 	else
-		change_state(c, SYNV_READY);
+		synv_channel_change_state(c, SYNV_READY);
 	return ret;
 }
 
@@ -436,11 +440,11 @@ int synv_channel_open(struct synv_channel *c, struct synv_modes *modes)
 	/* until the host says otherwise, which it may never do */
 	memset(&c->features, 1, sizeof(c->features));
 	c->reader = (struct synv_reader) { .empty = true };
-	change_state(c, SYNV_OPENING);
+	synv_channel_change_state(c, SYNV_OPENING);
 	synthio_take_channel(vc, 0, HV_CALL_BATCHED, NULL);
 	ret = vmbus_open(vc, RING_BYTES, RING_BYTES, NULL, 0, channel_callback, c);
 	if (ret) {
-		change_state(c, SYNV_CLOSED);
+		synv_channel_change_state(c, SYNV_CLOSED);
 		synthio_leave_channel(vc);
 		dev_err(&c->hv->device, "the channel can't be opened: %d\n", ret);
 		return ret;
@@ -470,7 +474,7 @@ void synv_channel_close(struct synv_channel *c)
 		mutex_unlock(&c->lock);
 		return;
 	}
-	synv_channel_set_state(c, SYNV_CLOSED);
+	set_state(c, SYNV_CLOSED);
 	mutex_unlock(&c->lock);
 	/* a question that is being asked ends soon, and no other one is asked */
 	mutex_lock(&c->ask_lock);

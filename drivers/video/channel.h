@@ -32,7 +32,7 @@ struct synv_channel_ops {
  * @version: the one that the host has accepted
  *
  * @lock: writes of @state; senders of messages that are not answered
- * @state: changed by synv_channel_set_state(), under @lock and @rx_lock
+ * @state: changed by set_state() of channel.c, under @lock and @rx_lock
  * @reader: whether the host reads messages; in jiffies
  *
  * @rx_lock: of the following; the innermost lock
@@ -68,7 +68,7 @@ void synv_channel_init(struct synv_channel *c, struct hv_device *hv,
 		       const struct synv_channel_ops *ops);
 int synv_channel_open(struct synv_channel *c, struct synv_modes *modes);
 void synv_channel_close(struct synv_channel *c);
-void synv_channel_set_state(struct synv_channel *c, enum synv_state state);
+void synv_channel_change_state(struct synv_channel *c, enum synv_state state);
 bool synv_channel_may_send(struct synv_channel *c);
 int synv_channel_send(struct synv_channel *c, void *message, u32 type, u32 len);
 void synv_channel_panic_send(struct synv_channel *c, void *message, u32 type,

@@ -122,13 +122,6 @@ static void synv_unmap_vram(struct synv *v)
 
 /* --- connection -------------------------------------------------------------------- */
 
-static void change_state(struct synv *v, enum synv_state state)
-{
-	mutex_lock(&v->channel.lock);
-	synv_channel_set_state(&v->channel, state);
-	mutex_unlock(&v->channel.lock);
-}
-
 /* The first connection: the modes are known, so the display can be registered */
 static int synv_setup(struct synv *v)
 {
@@ -147,7 +140,7 @@ static int synv_setup(struct synv *v)
 	ret = drm_dev_register(&v->drm, 0);
 	if (ret)
 		goto err_unmap;
-	change_state(v, SYNV_LIVE);
+	synv_channel_change_state(&v->channel, SYNV_LIVE);
 	compat_skip_unload(true);
 	compat_fbdev_setup(&v->drm);
 	return 0;
@@ -231,7 +224,7 @@ static void connect_work(struct work_struct *work)
 		return;
 	}
 	if (!first) {
-		change_state(v, SYNV_LIVE);
+		synv_channel_change_state(&v->channel, SYNV_LIVE);
 		synv_plane_refresh(v);
 		/* it may be another host, or another viewer */
 		synv_modeset_hotplug(v);
@@ -333,7 +326,7 @@ static compat_remove_t synv_remove(struct hv_device *hv)
 	if (v->vram) {
 		/* from here on there are no hotplug events */
 		if (synv_channel_in_use(&v->channel))
-			change_state(v, SYNV_LEAVING);
+			synv_channel_change_state(&v->channel, SYNV_LEAVING);
 		cancel_delayed_work_sync(&v->features_work);
 		compat_skip_unload(false);
 		drm_dev_unplug(&v->drm);
@@ -370,13 +363,13 @@ static int synv_suspend(struct hv_device *hv)
 			return -EAGAIN;
 		}
 		/* no new mode lights the screen again */
-		change_state(v, SYNV_LEAVING);
+		synv_channel_change_state(&v->channel, SYNV_LEAVING);
 	}
 	cancel_delayed_work_sync(&v->features_work);
 	ret = drm_mode_config_helper_suspend(&v->drm);
 	if (ret) {
 		if (synv_channel_in_use(&v->channel))
-			change_state(v, SYNV_LIVE);
+			synv_channel_change_state(&v->channel, SYNV_LIVE);
 		else
 			schedule_delayed_work(&v->connect_work, 0);
 		/* feature changes that came meanwhile */
@@ -406,7 +399,7 @@ static int synv_resume(struct hv_device *hv)
 	if (ret && synv_connect_later(v, ret, true))
 		return err;
 	if (!ret && !first) {
-		change_state(v, SYNV_LIVE);
+		synv_channel_change_state(&v->channel, SYNV_LIVE);
 		/* it may be another host, or another viewer */
 		synv_modeset_hotplug(v);
 	}

@@ -168,15 +168,6 @@ static bool is_scanout(const struct drm_plane_state *state)
 	       fb->obj[0]->size;
 }
 
-/* The screen was dark, or had another size */
-static bool is_new_mode(const struct synv *v, const struct synthvid_output *output)
-{
-	const struct synthvid_output *now = &v->updates.situation;
-
-	return !now->active || now->width != output->width ||
-	       now->height != output->height;
-}
-
 static struct synv_rect moved(const struct synv_rect *r, int x, int y)
 {
 	return (struct synv_rect) { r->x1 + x, r->y1 + y, r->x2 + x, r->y2 + y };
@@ -204,7 +195,7 @@ static void show(struct synv *v, const struct drm_plane_state *state,
 	struct synthvid_output output = shadow_output(width, height);
 	const struct synv_rect all = {
 		src_x, src_y, src_x + width, src_y + height };
-	bool modeset = is_new_mode(v, &output);
+	bool modeset = synv_updates_resized(&v->updates, &output);
 	u32 i;
 
 	/* without a host there is no VRAM to use: synv_plane_refresh() shows it later */

@@ -20,12 +20,18 @@ void synv_updates_all_missed(struct synv_updates *u)
 	damage_all(u);
 }
 
+bool synv_updates_resized(const struct synv_updates *u,
+			  const struct synthvid_output *output)
+{
+	return u->situation.active != output->active ||
+	       u->situation.width != output->width ||
+	       u->situation.height != output->height;
+}
+
 void synv_updates_situation(struct synv_updates *u,
 			    const struct synthvid_output *output)
 {
-	bool resized = u->situation.active != output->active ||
-		       u->situation.width != output->width ||
-		       u->situation.height != output->height;
+	bool resized = synv_updates_resized(u, output);
 
 	if (!memcmp(&u->situation, output, sizeof(*output)))
 		return;

@@ -52,6 +52,16 @@ struct synv_updates {
 void synv_updates_all_missed(struct synv_updates *u);
 
 /**
+ * synv_updates_resized() - whether the whole screen changes with a situation
+ * @u: the updates
+ * @output: the next situation
+ *
+ * Return: true if the screen was dark, becomes dark, or has another size.
+ */
+bool synv_updates_resized(const struct synv_updates *u,
+			  const struct synthvid_output *output);
+
+/**
  * synv_updates_situation() - what is shown now
  * @u: the updates
  * @output: the mode; of a screen that is dark only @active is used
