@@ -7,29 +7,9 @@
 #include <linux/jiffies.h>
 
 #include "mouse.h"
-#include "trace.h"
 
 #define RING_BYTES	VMBUS_RING_SIZE(36 * 1024)
 #define PACKET_MAX	8192	/* more than a descriptor of maximum size and headers */
-#define ANSWER_WAIT	(10 * HZ)
-
-/* rx_lock is held */
-static void set_state(struct synm *m, enum synth_input_state state)
-{
-	lockdep_assert_held(&m->rx_lock);
-	if (WARN_ON_ONCE(!synth_input_may_follow(m->state, state)))
-		return;
-	trace_synth_input_state(m->hv, synth_input_state_name(m->state),
-				synth_input_state_name(state));
-	WRITE_ONCE(m->state, state);
-}
-
-static void drop_message(struct synm *m, const char *what)
-{
-	m->bad++;
-	dev_warn_ratelimited(&m->hv->device, "the host has sent %s, which is dropped\n",
-			     what);
-}
 
 static void save_info(struct synm *m, const struct synm_message *msg)
 {
@@ -52,34 +32,34 @@ static void receive(struct synm *m, const struct vmpacket_descriptor *desc)
 		return;
 	if (desc->type != VM_PKT_DATA_INBAND ||
 	    desc->offset8 * 8 < sizeof(*desc) || desc->offset8 > desc->len8) {
-		drop_message(m, "a packet of an unknown type");
+		synth_input_drop(&m->link, "a packet of an unknown type");
 		return;
 	}
 	ret = synm_parse((const u8 *)desc + desc->offset8 * 8,
 			 (desc->len8 - desc->offset8) * 8, &msg);
 	if (ret) {
-		drop_message(m, ret == -ENOMSG ? "a message of an unknown type" :
+		synth_input_drop(&m->link, ret == -ENOMSG ? "a message of an unknown type" :
 			    "a malformed message");
 		return;
 	}
 	if (msg.type == SYNTHHID_PROTOCOL_RESPONSE &&
-	    m->state == SYNTH_INPUT_ASKED) {
-		set_state(m, msg.approved ? SYNTH_INPUT_ACCEPTED :
+	    m->link.state == SYNTH_INPUT_ASKED) {
+		synth_input_set_state(&m->link, msg.approved ? SYNTH_INPUT_ACCEPTED :
 			  SYNTH_INPUT_REFUSED);
 		if (!msg.approved)
-			complete(&m->answered);
+			complete(&m->link.answered);
 	} else if (msg.type == SYNTHHID_DEVICE_INFO &&
-		   m->state == SYNTH_INPUT_ACCEPTED) {
+		   m->link.state == SYNTH_INPUT_ACCEPTED) {
 		save_info(m, &msg);
-		set_state(m, SYNTH_INPUT_LIVE);
-		complete(&m->answered);
+		synth_input_set_state(&m->link, SYNTH_INPUT_LIVE);
+		complete(&m->link.answered);
 	} else if (msg.type == SYNTHHID_INPUT_REPORT &&
-		   m->state == SYNTH_INPUT_LIVE) {
+		   m->link.state == SYNTH_INPUT_LIVE) {
 		if (!synm_hid_report(m, msg.data, msg.len))
-			drop_message(m, "a report that is not in its descriptor");
-		pm_wakeup_hard_event(&m->hv->device);
+			synth_input_drop(&m->link, "a report that is not in its descriptor");
+		pm_wakeup_hard_event(&m->link.hv->device);
 	} else {
-		drop_message(m, "a message out of turn");
+		synth_input_drop(&m->link, "a message out of turn");
 	}
 }
 
@@ -88,12 +68,12 @@ static void channel_callback(void *context)
 	struct synm *m = context;
 	struct vmpacket_descriptor *desc;
 
-	spin_lock(&m->rx_lock);
-	foreach_vmbus_pkt(desc, m->hv->channel) {
-		if (m->state != SYNTH_INPUT_CLOSED)
+	spin_lock(&m->link.rx_lock);
+	foreach_vmbus_pkt(desc, m->link.hv->channel) {
+		if (m->link.state != SYNTH_INPUT_CLOSED)
 			receive(m, desc);
 	}
-	spin_unlock(&m->rx_lock);
+	spin_unlock(&m->link.rx_lock);
 }
 
 static int send_request(struct synm *m)
@@ -109,7 +89,7 @@ static int send_request(struct synm *m)
 		},
 	};
 
-	return vmbus_sendpacket(m->hv->channel, &msg, sizeof(msg), 0,
+	return vmbus_sendpacket(m->link.hv->channel, &msg, sizeof(msg), 0,
 				VM_PKT_DATA_INBAND, 0);
 }
 
@@ -123,28 +103,8 @@ static int send_ack(struct synm *m)
 		.ack.header = { SYNTHHID_DEVICE_INFO_ACK, 1 },
 	};
 
-	return vmbus_sendpacket(m->hv->channel, &msg, sizeof(msg), 0,
+	return vmbus_sendpacket(m->link.hv->channel, &msg, sizeof(msg), 0,
 				VM_PKT_DATA_INBAND, 0);
-}
-
-static void change_state(struct synm *m, enum synth_input_state state)
-{
-	spin_lock_irq(&m->rx_lock);
-	set_state(m, state);
-	spin_unlock_irq(&m->rx_lock);
-}
-
-static int wait_for_host(struct synm *m)
-{
-	unsigned long deadline = jiffies + ANSWER_WAIT;
-
-	while (!wait_for_completion_timeout(&m->answered, HZ / 4)) {
-		if (READ_ONCE(m->hv->channel->rescind))
-			return -ENODEV;
-		if (time_after(jiffies, deadline))
-			return -ETIMEDOUT;
-	}
-	return READ_ONCE(m->state) == SYNTH_INPUT_LIVE ? 0 : -EPROTO;
 }
 
 static int negotiate(struct synm *m)
@@ -152,7 +112,7 @@ static int negotiate(struct synm *m)
 	int ret = send_request(m);
 
 	if (!ret)
-		ret = wait_for_host(m);
+		ret = synth_input_wait(&m->link);
 	return ret ?: send_ack(m);
 }
 
@@ -168,23 +128,23 @@ static int negotiate(struct synm *m)
  */
 int synm_channel_open(struct synm *m)
 {
-	struct vmbus_channel *vc = m->hv->channel;
+	struct vmbus_channel *vc = m->link.hv->channel;
 	int ret;
 
-	reinit_completion(&m->answered);
-	change_state(m, SYNTH_INPUT_ASKED);
+	reinit_completion(&m->link.answered);
+	synth_input_change_state(&m->link, SYNTH_INPUT_ASKED);
 	synthio_take_channel(vc, PACKET_MAX, HV_CALL_BATCHED, NULL);
 	ret = vmbus_open(vc, RING_BYTES, RING_BYTES, NULL, 0, channel_callback,
 			 m);
 	if (ret) {
-		change_state(m, SYNTH_INPUT_CLOSED);
+		synth_input_change_state(&m->link, SYNTH_INPUT_CLOSED);
 		synthio_leave_channel(vc);
-		dev_err(&m->hv->device, "the channel can't be opened: %d\n", ret);
+		dev_err(&m->link.hv->device, "the channel can't be opened: %d\n", ret);
 		return ret;
 	}
 	ret = negotiate(m);
 	if (ret) {
-		dev_err(&m->hv->device, "%s: %d\n", ret == -EPROTO ?
+		dev_err(&m->link.hv->device, "%s: %d\n", ret == -EPROTO ?
 			"the host does not accept version 2.0 of the mouse's protocol" :
 			"the host does not describe its mouse", ret);
 		synm_channel_close(m);
@@ -200,9 +160,9 @@ int synm_channel_open(struct synm *m)
  */
 void synm_channel_close(struct synm *m)
 {
-	if (READ_ONCE(m->state) == SYNTH_INPUT_CLOSED)
+	if (READ_ONCE(m->link.state) == SYNTH_INPUT_CLOSED)
 		return;
-	change_state(m, SYNTH_INPUT_CLOSED);
-	vmbus_close(m->hv->channel);
-	synthio_leave_channel(m->hv->channel);
+	synth_input_change_state(&m->link, SYNTH_INPUT_CLOSED);
+	vmbus_close(m->link.hv->channel);
+	synthio_leave_channel(m->link.hv->channel);
 }

@@ -23,7 +23,7 @@ static int synm_ll_start(struct hid_device *hid)
 	struct synm *m = hid->driver_data;
 	unsigned int i;
 
-	spin_lock_irq(&m->rx_lock);
+	spin_lock_irq(&m->link.rx_lock);
 	m->numbered = reports->numbered;
 	for (i = 0; i < ARRAY_SIZE(m->lens); i++) {
 		struct hid_report *report = reports->report_id_hash[i];
@@ -31,7 +31,7 @@ static int synm_ll_start(struct hid_device *hid)
 		m->lens[i] = report ? hid_report_len(report) : 0;
 	}
 	m->hid_started = true;
-	spin_unlock_irq(&m->rx_lock);
+	spin_unlock_irq(&m->link.rx_lock);
 	return 0;
 }
 
@@ -39,9 +39,9 @@ static void synm_ll_stop(struct hid_device *hid)
 {
 	struct synm *m = hid->driver_data;
 
-	spin_lock_irq(&m->rx_lock);
+	spin_lock_irq(&m->link.rx_lock);
 	m->hid_started = false;
-	spin_unlock_irq(&m->rx_lock);
+	spin_unlock_irq(&m->link.rx_lock);
 }
 
 static int synm_ll_open(struct hid_device *hid)
@@ -115,13 +115,13 @@ int synm_hid_add(struct synm *m)
 	hid->vendor = m->info.vendor;
 	hid->product = m->info.product;
 	hid->version = m->info.version;
-	hid->dev.parent = &m->hv->device;
+	hid->dev.parent = &m->link.hv->device;
 	strscpy(hid->name, "Synthetic mouse", sizeof(hid->name));
-	snprintf(hid->phys, sizeof(hid->phys), "%s", dev_name(&m->hv->device));
+	snprintf(hid->phys, sizeof(hid->phys), "%s", dev_name(&m->link.hv->device));
 	m->hid = hid;
 	ret = hid_add_device(hid);
 	if (ret) {
-		dev_err(&m->hv->device, "the HID device can't be added: %d\n", ret);
+		dev_err(&m->link.hv->device, "the HID device can't be added: %d\n", ret);
 		m->hid = NULL;
 		hid_destroy_device(hid);
 	}

@@ -31,70 +31,43 @@
 #include <synthio/silent.h>
 
 #include "keyboard_message.h"
-#include "state.h"
-#include "trace.h"
+#include "link.h"
 
 #define SYNK_NAME	"synth_keyboard"
 
 #define RING_BYTES	VMBUS_RING_SIZE(36 * 1024)
 #define PACKET_MAX	1024	/* messages have 12 bytes */
-#define ANSWER_WAIT	(10 * HZ)
 #define LEDS_DELAY	(HZ / 4)	/* before LEDs are sent again to a full ring */
 
 static struct dentry *debugfs_dir;
 
 /**
  * struct synk - a keyboard
- * @hv: its device on the bus
+ * @link: the connection with the host; its rx_lock is also of what follows up to @leds,
+ *	but for @serio and @registered
  * @serio: the port; freed by serio when it is unregistered
  * @registered: the port is registered: the host has answered once
- * @rx_lock: of what follows up to @bad
- * @state: changed by set_state()
  * @started: the port has a driver, which takes bytes
  * @ps2: the keyboard as atkbd sees it
  * @leds: as the host knows them
- * @bad: how many messages were dropped as invalid
- * @answered: @state has become SYNTH_INPUT_LIVE or SYNTH_INPUT_REFUSED
  * @work: connects a keyboard whose host did not answer, or sends LEDs that the host has
  *	missed
  * @host_nb: called when the host stalls or responds
- * @debugfs: the file that shows @state
+ * @debugfs: the file that shows the state
  */
 struct synk {
-	struct hv_device *hv;
+	struct synth_input_link link;
 	struct serio *serio;
 	bool registered;
 
-	spinlock_t rx_lock;
-	enum synth_input_state state;
 	bool started;
 	struct synk_ps2 ps2;
 	u8 leds;
-	u64 bad;
 
-	struct completion answered;
 	struct delayed_work work;
 	struct notifier_block host_nb;
 	struct dentry *debugfs;
 };
-
-/* rx_lock is held */
-static void set_state(struct synk *k, enum synth_input_state state)
-{
-	lockdep_assert_held(&k->rx_lock);
-	if (WARN_ON_ONCE(!synth_input_may_follow(k->state, state)))
-		return;
-	trace_synth_input_state(k->hv, synth_input_state_name(k->state),
-				synth_input_state_name(state));
-	WRITE_ONCE(k->state, state);
-}
-
-static void drop_message(struct synk *k, const char *what)
-{
-	k->bad++;
-	dev_warn_ratelimited(&k->hv->device, "the host has sent %s, which is dropped\n",
-			     what);
-}
 
 /* --- the port ------------------------------------------------------------------ */
 
@@ -119,10 +92,10 @@ static void send_leds(struct synk *k)
 	};
 	int ret;
 
-	if (k->state != SYNTH_INPUT_LIVE || k->leds == k->ps2.leds)
+	if (k->link.state != SYNTH_INPUT_LIVE || k->leds == k->ps2.leds)
 		return;
-	ret = synthio_host_stalled(k->hv) ? -EAGAIN :
-		vmbus_sendpacket(k->hv->channel, &msg, sizeof(msg), 0,
+	ret = synthio_host_stalled(k->link.hv) ? -EAGAIN :
+		vmbus_sendpacket(k->link.hv->channel, &msg, sizeof(msg), 0,
 				 VM_PKT_DATA_INBAND, 0);
 	if (!ret)
 		k->leds = k->ps2.leds;
@@ -137,19 +110,19 @@ static int synk_write(struct serio *serio, unsigned char byte)
 	unsigned long flags;
 	u32 count;
 
-	spin_lock_irqsave(&k->rx_lock, flags);
+	spin_lock_irqsave(&k->link.rx_lock, flags);
 	count = synk_command(&k->ps2, byte, answer);
 	send_leds(k);
 	pass(k, answer, count);
-	spin_unlock_irqrestore(&k->rx_lock, flags);
+	spin_unlock_irqrestore(&k->link.rx_lock, flags);
 	return 0;
 }
 
 static void set_started(struct synk *k, bool started)
 {
-	spin_lock_irq(&k->rx_lock);
+	spin_lock_irq(&k->link.rx_lock);
 	k->started = started;
-	spin_unlock_irq(&k->rx_lock);
+	spin_unlock_irq(&k->link.rx_lock);
 }
 
 static int synk_start(struct serio *serio)
@@ -170,13 +143,13 @@ static int make_port(struct synk *k)
 	if (!serio)
 		return -ENOMEM;
 	serio->id.type = SERIO_8042_XL;
-	serio->dev.parent = &k->hv->device;
+	serio->dev.parent = &k->link.hv->device;
 	serio->port_data = k;
 	serio->write = synk_write;
 	serio->start = synk_start;
 	serio->stop = synk_stop;
 	strscpy(serio->name, "Synthetic keyboard", sizeof(serio->name));
-	strscpy(serio->phys, dev_name(&k->hv->device), sizeof(serio->phys));
+	strscpy(serio->phys, dev_name(&k->link.hv->device), sizeof(serio->phys));
 	k->serio = serio;
 	return 0;
 }
@@ -191,7 +164,7 @@ static void pass_event(struct synk *k, const struct synk_message *msg)
 	pass(k, bytes, synk_bytes(msg, bytes));
 	/* the release of the key that has started a suspend must not end it */
 	if (!(msg->info & SYNTHKBD_BREAK))
-		pm_wakeup_hard_event(&k->hv->device);
+		pm_wakeup_hard_event(&k->link.hv->device);
 }
 
 /* rx_lock is held */
@@ -205,28 +178,28 @@ static void receive(struct synk *k, const struct vmpacket_descriptor *desc)
 		return;
 	if (desc->type != VM_PKT_DATA_INBAND ||
 	    desc->offset8 * 8 < sizeof(*desc) || desc->offset8 > desc->len8) {
-		drop_message(k, "a packet of an unknown type");
+		synth_input_drop(&k->link, "a packet of an unknown type");
 		return;
 	}
 	ret = synk_parse((const u8 *)desc + desc->offset8 * 8,
 			 (desc->len8 - desc->offset8) * 8, &msg);
 	if (ret) {
-		drop_message(k, ret == -ENOMSG ? "a message of an unknown type" :
+		synth_input_drop(&k->link, ret == -ENOMSG ? "a message of an unknown type" :
 			    "a malformed message");
 	} else if (msg.type == SYNTHKBD_PROTOCOL_RESPONSE &&
-		   k->state == SYNTH_INPUT_ASKED) {
+		   k->link.state == SYNTH_INPUT_ASKED) {
 		if (msg.accepted) {
-			set_state(k, SYNTH_INPUT_ACCEPTED);
-			set_state(k, SYNTH_INPUT_LIVE);
+			synth_input_set_state(&k->link, SYNTH_INPUT_ACCEPTED);
+			synth_input_set_state(&k->link, SYNTH_INPUT_LIVE);
 		} else {
-			set_state(k, SYNTH_INPUT_REFUSED);
+			synth_input_set_state(&k->link, SYNTH_INPUT_REFUSED);
 		}
-		complete(&k->answered);
+		complete(&k->link.answered);
 	} else if (msg.type == SYNTHKBD_EVENT &&
-		   k->state == SYNTH_INPUT_LIVE) {
+		   k->link.state == SYNTH_INPUT_LIVE) {
 		pass_event(k, &msg);
 	} else {
-		drop_message(k, "a message out of turn");
+		synth_input_drop(&k->link, "a message out of turn");
 	}
 }
 
@@ -235,32 +208,12 @@ static void channel_callback(void *context)
 	struct synk *k = context;
 	struct vmpacket_descriptor *desc;
 
-	foreach_vmbus_pkt(desc, k->hv->channel) {
-		spin_lock(&k->rx_lock);
-		if (k->state != SYNTH_INPUT_CLOSED)
+	foreach_vmbus_pkt(desc, k->link.hv->channel) {
+		spin_lock(&k->link.rx_lock);
+		if (k->link.state != SYNTH_INPUT_CLOSED)
 			receive(k, desc);
-		spin_unlock(&k->rx_lock);
+		spin_unlock(&k->link.rx_lock);
 	}
-}
-
-static void change_state(struct synk *k, enum synth_input_state state)
-{
-	spin_lock_irq(&k->rx_lock);
-	set_state(k, state);
-	spin_unlock_irq(&k->rx_lock);
-}
-
-static int wait_for_host(struct synk *k)
-{
-	unsigned long deadline = jiffies + ANSWER_WAIT;
-
-	while (!wait_for_completion_timeout(&k->answered, HZ / 4)) {
-		if (READ_ONCE(k->hv->channel->rescind))
-			return -ENODEV;
-		if (time_after(jiffies, deadline))
-			return -ETIMEDOUT;
-	}
-	return READ_ONCE(k->state) == SYNTH_INPUT_LIVE ? 0 : -EPROTO;
 }
 
 static int negotiate(struct synk *k)
@@ -269,20 +222,20 @@ static int negotiate(struct synk *k)
 		.header.type = SYNTHKBD_PROTOCOL_REQUEST,
 		.version = SYNTHKBD_VERSION_1_0,
 	};
-	int ret = vmbus_sendpacket(k->hv->channel, &msg, sizeof(msg), 0,
+	int ret = vmbus_sendpacket(k->link.hv->channel, &msg, sizeof(msg), 0,
 				   VM_PKT_DATA_INBAND, 0);
 
-	return ret ?: wait_for_host(k);
+	return ret ?: synth_input_wait(&k->link);
 }
 
 /* No event arrives afterwards. Harmless if the channel is closed */
 static void close_channel(struct synk *k)
 {
-	if (READ_ONCE(k->state) == SYNTH_INPUT_CLOSED)
+	if (READ_ONCE(k->link.state) == SYNTH_INPUT_CLOSED)
 		return;
-	change_state(k, SYNTH_INPUT_CLOSED);
-	vmbus_close(k->hv->channel);
-	synthio_leave_channel(k->hv->channel);
+	synth_input_change_state(&k->link, SYNTH_INPUT_CLOSED);
+	vmbus_close(k->link.hv->channel);
+	synthio_leave_channel(k->link.hv->channel);
 }
 
 /*
@@ -291,35 +244,35 @@ static void close_channel(struct synk *k)
  */
 static int open_channel(struct synk *k)
 {
-	struct vmbus_channel *vc = k->hv->channel;
+	struct vmbus_channel *vc = k->link.hv->channel;
 	int ret;
 
-	if (synthio_host_stalled(k->hv))
+	if (synthio_host_stalled(k->link.hv))
 		return -ETIMEDOUT;
-	reinit_completion(&k->answered);
-	change_state(k, SYNTH_INPUT_ASKED);
+	reinit_completion(&k->link.answered);
+	synth_input_change_state(&k->link, SYNTH_INPUT_ASKED);
 	synthio_take_channel(vc, PACKET_MAX, HV_CALL_BATCHED, NULL);
 	ret = vmbus_open(vc, RING_BYTES, RING_BYTES, NULL, 0, channel_callback,
 			 k);
 	if (ret) {
-		change_state(k, SYNTH_INPUT_CLOSED);
+		synth_input_change_state(&k->link, SYNTH_INPUT_CLOSED);
 		synthio_leave_channel(vc);
-		dev_err(&k->hv->device, "the channel can't be opened: %d\n", ret);
+		dev_err(&k->link.hv->device, "the channel can't be opened: %d\n", ret);
 		return ret;
 	}
 	ret = negotiate(k);
 	if (ret) {
 		close_channel(k);
-		dev_err(&k->hv->device, "%s: %d\n", ret == -EPROTO ?
+		dev_err(&k->link.hv->device, "%s: %d\n", ret == -EPROTO ?
 			"the host does not accept version 1.0 of the keyboard's protocol" :
 			"the host does not answer", ret);
 		return ret;
 	}
 	/* a host that has just accepted a version has all LEDs off */
-	spin_lock_irq(&k->rx_lock);
+	spin_lock_irq(&k->link.rx_lock);
 	k->leds = 0;
 	send_leds(k);
-	spin_unlock_irq(&k->rx_lock);
+	spin_unlock_irq(&k->link.rx_lock);
 	return 0;
 }
 
@@ -329,10 +282,10 @@ static int open_channel(struct synk *k)
  */
 static bool connect_later(struct synk *k, int ret, bool say)
 {
-	if (!synthio_host_silent(k->hv, ret))
+	if (!synthio_host_silent(k->link.hv, ret))
 		return false;
 	if (say)
-		dev_warn(&k->hv->device,
+		dev_warn(&k->link.hv->device,
 			 "the host does not respond (%d); the keyboard is connected when it does\n",
 			 ret);
 	queue_delayed_work(system_freezable_wq, &k->work, SYNTHIO_RETRY_DELAY);
@@ -356,17 +309,17 @@ static void deferred_work(struct work_struct *work)
 	struct synk *k = container_of(to_delayed_work(work), struct synk, work);
 	int ret;
 
-	if (READ_ONCE(k->state) == SYNTH_INPUT_CLOSED) {
+	if (READ_ONCE(k->link.state) == SYNTH_INPUT_CLOSED) {
 		ret = connect(k);
 		if (ret && !connect_later(k, ret, false))
-			dev_err(&k->hv->device,
+			dev_err(&k->link.hv->device,
 				"the keyboard can't be connected (%d); unbind and bind it to try again\n",
 				ret);
 		return;
 	}
-	spin_lock_irq(&k->rx_lock);
+	spin_lock_irq(&k->link.rx_lock);
 	send_leds(k);
-	spin_unlock_irq(&k->rx_lock);
+	spin_unlock_irq(&k->link.rx_lock);
 }
 
 static int host_event(struct notifier_block *nb, unsigned long event, void *data)
@@ -382,11 +335,11 @@ static int state_show(struct seq_file *s, void *unused)
 {
 	struct synk *k = s->private;
 
-	spin_lock_irq(&k->rx_lock);
+	spin_lock_irq(&k->link.rx_lock);
 	seq_printf(s, "state: %s\nmissed:%s\nbad: %llu\n",
-		   synth_input_state_name(k->state),
-		   k->leds != k->ps2.leds ? " leds" : "", k->bad);
-	spin_unlock_irq(&k->rx_lock);
+		   synth_input_state_name(k->link.state),
+		   k->leds != k->ps2.leds ? " leds" : "", k->link.bad);
+	spin_unlock_irq(&k->link.rx_lock);
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(state);
@@ -400,9 +353,9 @@ static int synk_probe(struct hv_device *hv, const struct hv_vmbus_device_id *id)
 
 	if (!k)
 		return -ENOMEM;
-	k->hv = hv;
-	spin_lock_init(&k->rx_lock);
-	init_completion(&k->answered);
+	k->link.hv = hv;
+	spin_lock_init(&k->link.rx_lock);
+	init_completion(&k->link.answered);
 	INIT_DELAYED_WORK(&k->work, deferred_work);
 	k->host_nb.notifier_call = host_event;
 	hv_set_drvdata(hv, k);

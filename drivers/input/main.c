@@ -18,8 +18,8 @@ static int state_show(struct seq_file *s, void *unused)
 	struct synm *m = s->private;
 
 	seq_printf(s, "state: %s\nbad: %llu\n",
-		   synth_input_state_name(READ_ONCE(m->state)),
-		   READ_ONCE(m->bad));
+		   synth_input_state_name(READ_ONCE(m->link.state)),
+		   READ_ONCE(m->link.bad));
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(state);
@@ -45,7 +45,7 @@ static int update_hid(struct synm *m)
 
 static int connect(struct synm *m)
 {
-	if (synthio_host_stalled(m->hv))
+	if (synthio_host_stalled(m->link.hv))
 		return -ETIMEDOUT;
 	return synm_channel_open(m);
 }
@@ -56,10 +56,10 @@ static int connect(struct synm *m)
  */
 static bool connect_later(struct synm *m, int ret, bool say)
 {
-	if (!synthio_host_silent(m->hv, ret))
+	if (!synthio_host_silent(m->link.hv, ret))
 		return false;
 	if (say)
-		dev_warn(&m->hv->device,
+		dev_warn(&m->link.hv->device,
 			 "the host does not respond (%d); the mouse is connected when it does\n",
 			 ret);
 	queue_delayed_work(system_freezable_wq, &m->connect_work,
@@ -73,7 +73,7 @@ static void connect_work(struct work_struct *work)
 				      connect_work);
 	int ret = 0;
 
-	if (READ_ONCE(m->state) == SYNTH_INPUT_CLOSED) {
+	if (READ_ONCE(m->link.state) == SYNTH_INPUT_CLOSED) {
 		ret = connect(m);
 		if (ret && connect_later(m, ret, false))
 			return;
@@ -81,7 +81,7 @@ static void connect_work(struct work_struct *work)
 	if (!ret)
 		ret = update_hid(m);
 	if (ret)
-		dev_err(&m->hv->device,
+		dev_err(&m->link.hv->device,
 			"the mouse can't be connected (%d); unbind and bind it to try again\n",
 			ret);
 }
@@ -105,9 +105,9 @@ static int synm_probe(struct hv_device *hv, const struct hv_vmbus_device_id *id)
 
 	if (!m)
 		return -ENOMEM;
-	m->hv = hv;
-	spin_lock_init(&m->rx_lock);
-	init_completion(&m->answered);
+	m->link.hv = hv;
+	spin_lock_init(&m->link.rx_lock);
+	init_completion(&m->link.answered);
 	INIT_DELAYED_WORK(&m->connect_work, connect_work);
 	m->host_nb.notifier_call = host_event;
 	hv_set_drvdata(hv, m);

@@ -6,7 +6,8 @@
  *	main.c		what the bus calls, and the connection to the host
  *	channel.c	the channel: negotiation, messages
  *	hid.c		the HID device
- *	state.h		states of the connection
+ *	link.h		the connection: states, waiting for the host
+ *	state.h		the states, without any kernel service
  *	message.c	parser of the host's messages
  *
  * The channel's callback runs in a tasklet and takes rx_lock. Everything else runs in
@@ -26,8 +27,8 @@
 
 #include <synthio/driver.h>
 
+#include "link.h"
 #include "message.h"
-#include "state.h"
 
 #define SYNM_NAME	"synth_mouse"
 
@@ -49,38 +50,31 @@ struct synm_info {
 
 /**
  * struct synm - a mouse
- * @hv: its device on the bus
+ * @link: the connection with the host
  * @hid: its HID device; NULL before the first connection
  * @info: what @hid was made of
- * @rx_lock: of what follows up to @buf
- * @state: changed by set_state() in channel.c
- * @next: the host's description since the channel was opened
+ * @next: the host's description since the channel was opened; this and what follows up
+ *	to @buf are under link.rx_lock, too
  * @hid_started: the HID core takes reports
  * @numbered: reports begin with their number
  * @lens: bytes of each report, its number included; 0: there is no such report
- * @bad: how many messages were dropped as invalid
  * @buf: the report at hand
- * @answered: @state has become SYNTH_INPUT_LIVE or SYNTH_INPUT_REFUSED
  * @connect_work: connects a mouse whose host did not answer, and replaces @hid if the
  *	host has another device after hibernation
  * @host_nb: called when the host stalls or responds
- * @debugfs: the file that shows @state
+ * @debugfs: the file that shows the state
  */
 struct synm {
-	struct hv_device *hv;
+	struct synth_input_link link;
 	struct hid_device *hid;
 	struct synm_info info;
 
-	spinlock_t rx_lock;
-	enum synth_input_state state;
 	struct synm_info next;
 	bool hid_started;
 	bool numbered;
 	u16 lens[256];
-	u64 bad;
 	u8 buf[HID_MAX_BUFFER_SIZE];
 
-	struct completion answered;
 	struct delayed_work connect_work;
 	struct notifier_block host_nb;
 	struct dentry *debugfs;
