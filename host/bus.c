@@ -21,6 +21,11 @@ static const uint32_t bus_versions[] = {
 	VMBUS_WIRE_V6_0,
 };
 
+uint32_t bus_last_relid(const struct bus *bus)
+{
+	return bus->guest->last_conn_id - GUEST_FIRST_CONN_ID;
+}
+
 bool bus_known_version(uint32_t version)
 {
 	unsigned int i;
@@ -647,7 +652,8 @@ void bus_signal(struct bus *bus, uint32_t connection_id)
 	 */
 	if (ch)
 		channel_signalled(ch);
-	else if (relid >= VMBUS_WIRE_MAX_RELIDS || !bus->known[relid])
+	else if (relid >= VMBUS_WIRE_MAX_RELIDS ||
+		 !(bus->known[relid / 64] >> relid % 64 & 1))
 		guest_error(bus->guest, "signal on connection id %u, which was never offered",
 			    connection_id);
 }
@@ -661,8 +667,7 @@ static bool bus_poll(struct loop_poller *p)
 
 	if (!bus->version || !guest_usable(bus->guest))
 		return false;
-	for (relid = 1; relid <= bus->guest->last_conn_id -
-				 GUEST_FIRST_CONN_ID; relid++) {
+	for (relid = 1; relid <= bus_last_relid(bus); relid++) {
 		if (bus->relid[relid])
 			any |= channel_poll(bus->relid[relid]);
 	}
@@ -681,8 +686,7 @@ static bool bus_prepare_sleep(struct loop_poller *p)
 
 	if (!bus->version || !guest_usable(bus->guest))
 		return false;
-	for (relid = 1; relid <= bus->guest->last_conn_id -
-				 GUEST_FIRST_CONN_ID; relid++) {
+	for (relid = 1; relid <= bus_last_relid(bus); relid++) {
 		if (bus->relid[relid])
 			work |= channel_unmask(bus->relid[relid]);
 	}

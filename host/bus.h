@@ -23,7 +23,7 @@
  * @target_vp: gets our messages
  * @offers_requested: the guest hears of new devices at once
  * @relid: channels by relid, from 1
- * @known: relids that were ever given out, to this guest or one before it
+ * @known: a bit for each relid that was ever given out, to this guest or one before it
  * @next_relid: they go round, so that an old one means nothing for long
  * @persist: what survives this worker
  * @inflight: requests that are taken and not completed
@@ -50,7 +50,7 @@ struct bus {
 	bool offers_requested;
 	struct gpadl_table gpadls;
 	struct channel *relid[VMBUS_WIRE_MAX_RELIDS];
-	bool known[VMBUS_WIRE_MAX_RELIDS];
+	uint64_t known[VMBUS_WIRE_MAX_RELIDS / 64];
 	uint32_t next_relid;
 
 	struct persist *persist;
@@ -69,6 +69,11 @@ void bus_init(struct bus *bus, struct loop *loop, struct ram *ram,
  * bus_exit() - destroy all devices; the guest is gone already
  */
 void bus_exit(struct bus *bus);
+
+/**
+ * bus_last_relid() - the highest relid that was ever given out
+ */
+uint32_t bus_last_relid(const struct bus *bus);
 
 /**
  * bus_known_version() - whether it is a version of VMBus that we know

@@ -29,7 +29,7 @@ void bus_status(struct bus *bus, struct text *out)
 			 g->why);
 	else if (g->attached)
 		text_add(out, "guest: attached, %u VPs on %u vectors\n",
-			 g->nr_vps, g->nr_vectors);
+			 g->nr_vps, g->state.nr_vectors);
 	else
 		text_add(out, "guest: %s\n", g->boot ?
 			 "QEMU connected, not attached" : "no QEMU");

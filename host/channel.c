@@ -396,7 +396,7 @@ struct channel *channel_create_as(struct device *dev, unsigned int index,
 	ch->retry.fired = channel_retry;
 	ch->modify_timer.fired = channel_modified;
 	bus->relid[relid] = ch;
-	bus->known[relid] = true;
+	bus->known[relid / 64] |= 1ull << relid % 64;
 	dev->channels[index] = ch;
 	if (ch->conn_id > bus->guest->last_conn_id)
 		bus->guest->last_conn_id = ch->conn_id;

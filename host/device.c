@@ -239,17 +239,21 @@ static void device_rescind_step(struct loop_timer *timer)
 		loop_set_timer(bus_loop(dev->bus), timer, RESCIND_STEP_MS);
 }
 
+static void device_start_rescind(struct device *dev)
+{
+	dev->rescinding = true;
+	dev->rescind.fired = device_rescind_step;
+	dev->rescind_until = loop_now() + RESCIND_LIMIT_NS;
+	loop_set_timer(bus_loop(dev->bus), &dev->rescind, RESCIND_STEP_MS);
+}
+
 int device_rescind(struct device *dev)
 {
 	if (!dev->offered || dev->rescinding)
 		return -EALREADY;
 	loop_clear_timer(&dev->retire);
-	dev->rescinding = true;
-	dev->rescind.fired = device_rescind_step;
-	dev->rescind_until = loop_now() + RESCIND_LIMIT_NS;
-	if (!device_rescind_try(dev))
-		loop_set_timer(bus_loop(dev->bus), &dev->rescind,
-			       RESCIND_STEP_MS);
+	device_start_rescind(dev);
+	device_rescind_try(dev);
 	return 0;
 }
 
@@ -266,16 +270,21 @@ static void device_retire_step(struct loop_timer *timer)
 		loop_set_timer(bus_loop(dev->bus), timer, RETIRE_STEP_MS);
 }
 
+static void device_start_retire(struct device *dev)
+{
+	dev->retiring = true;
+	dev->retire.fired = device_retire_step;
+	dev->retire_until = loop_now() + RETIRE_LIMIT_NS;
+	loop_set_timer(bus_loop(dev->bus), &dev->retire, RETIRE_STEP_MS);
+}
+
 int device_retire(struct device *dev)
 {
 	if (!dev->offered || dev->retiring || dev->rescinding)
 		return -EALREADY;
 	if (!dev->kind->ops->retire || !dev->kind->ops->retire(dev))
 		return device_rescind(dev);
-	dev->retiring = true;
-	dev->retire.fired = device_retire_step;
-	dev->retire_until = loop_now() + RETIRE_LIMIT_NS;
-	loop_set_timer(bus_loop(dev->bus), &dev->retire, RETIRE_STEP_MS);
+	device_start_retire(dev);
 	log_info("%s %s: the guest is asked to let go", dev->kind->name,
 		 dev->id);
 	return 0;
@@ -284,25 +293,17 @@ int device_retire(struct device *dev)
 void device_resume(struct device *dev, unsigned int subs_due, bool retiring,
 		   bool rescinding)
 {
-	struct loop *loop = bus_loop(dev->bus);
-
 	dev->subs_due = subs_due;
 	if (subs_due) {
 		dev->subs.fired = device_subs_step;
-		loop_set_timer(loop, &dev->subs, device_subchannel_ms(dev));
+		loop_set_timer(bus_loop(dev->bus), &dev->subs,
+			       device_subchannel_ms(dev));
 	}
 	/* with all of their time before them */
-	if (rescinding) {
-		dev->rescinding = true;
-		dev->rescind.fired = device_rescind_step;
-		dev->rescind_until = loop_now() + RESCIND_LIMIT_NS;
-		loop_set_timer(loop, &dev->rescind, RESCIND_STEP_MS);
-	} else if (retiring) {
-		dev->retiring = true;
-		dev->retire.fired = device_retire_step;
-		dev->retire_until = loop_now() + RETIRE_LIMIT_NS;
-		loop_set_timer(loop, &dev->retire, RETIRE_STEP_MS);
-	}
+	if (rescinding)
+		device_start_rescind(dev);
+	else if (retiring)
+		device_start_retire(dev);
 }
 
 int device_offer(struct device *dev)

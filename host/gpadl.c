@@ -320,13 +320,13 @@ static struct gpadl *gpadl_read(struct gpadl_table *t, const struct ram *ram,
 	return g;
 }
 
-int gpadl_take_over(struct gpadl_table *t, struct persist *persist,
-		    const struct ram *ram, struct text *err)
+int gpadl_take_over(struct gpadl_table *t, const struct ram *ram,
+		    struct text *err)
 {
+	struct persist *persist = t->persist;
 	struct persist_area *area = persist->area;
 	uint32_t i;
 
-	t->persist = persist;
 	for (i = 0; i < PERSIST_GPADLS; i++) {
 		const char *why;
 		struct gpadl *g;

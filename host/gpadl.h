@@ -73,8 +73,8 @@ void gpadl_committed(struct gpadl_table *t);
  *
  * Return: 0 or -EPROTO with the reason in @err.
  */
-int gpadl_take_over(struct gpadl_table *t, struct persist *persist,
-		    const struct ram *ram, struct text *err);
+int gpadl_take_over(struct gpadl_table *t, const struct ram *ram,
+		    struct text *err);
 
 /**
  * gpadl_header() - take a header message

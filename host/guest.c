@@ -13,7 +13,6 @@
 #define HOST_VECTORS	1	/* one thread: all signals ring the same */
 #define APERTURE_OFFSET	0x10000	/* a page of any guest */
 
-
 static uint64_t guest_aperture_offset(const struct server *server)
 {
 	return server_bar_size(server) > APERTURE_OFFSET ? APERTURE_OFFSET :
@@ -149,12 +148,12 @@ void *guest_aperture(const struct guest *g, uint64_t gpa, uint64_t len)
 {
 	uint64_t offset, size;
 
-	if (!g->attached || !g->boot || gpa < g->bar_gpa)
+	if (!g->attached || !g->boot || gpa < g->state.bar_gpa)
 		return NULL;
 	/* not from the page: the guest can write there */
 	offset = guest_aperture_offset(g->server);
 	size = server_bar_size(g->server);
-	gpa -= g->bar_gpa;
+	gpa -= g->state.bar_gpa;
 	if (gpa < offset || gpa > size || len > size - gpa)
 		return NULL;
 	return (char *)server_bar(g->server) + gpa;
@@ -264,17 +263,15 @@ static int guest_attach(struct guest *g, const struct synthio_bootstrap *b)
 	status = guest_take_pages(g);
 	if (status != SYNTHIO_OK)
 		return status;
-	g->bar_gpa = b->bar_gpa;
 	g->nr_vps = b->nr_vps;
 	guest_show_kept(g);
-	g->nr_vectors = b->nr_vectors;
 	g->post_cons = guest_load(&g->control->post_prod);
 	g->eom = guest_load(&g->control->eom);
 	memset(g->control->need_kick, 0, sizeof(g->control->need_kick));
 	g->attached = true;
 	loop_set_timer(g->loop, &g->heartbeat, HEARTBEAT_MS);
 	log_info("guest attached: %u VPs on %u vectors, BAR at 0x%llx",
-		 g->nr_vps, g->nr_vectors, (unsigned long long)b->bar_gpa);
+		 g->nr_vps, g->state.nr_vectors, (unsigned long long)b->bar_gpa);
 	return SYNTHIO_OK;
 }
 
@@ -325,7 +322,7 @@ void guest_event(struct guest *g, uint32_t vp, uint32_t flag)
 	 */
 	if (!__atomic_fetch_or(word, bit, __ATOMIC_SEQ_CST)) {
 		g->doorbells_out++;
-		server_ring(g->server, vp % g->nr_vectors);
+		server_ring(g->server, vp % g->state.nr_vectors);
 	}
 }
 
@@ -583,9 +580,7 @@ int guest_take_over(struct guest *g, struct server *server, struct text *err)
 	g->attached = true;
 	g->broken = g->state.broken;
 	memcpy(g->why, g->state.why, sizeof(g->why));
-	g->bar_gpa = g->state.bar_gpa;
 	g->nr_vps = g->state.nr_vps;
-	g->nr_vectors = g->state.nr_vectors;
 	g->post_cons = g->state.post_cons;
 	g->eom = g->state.eom;
 	guest_read_messages(g);
@@ -597,6 +592,6 @@ void guest_interrupt_all(struct guest *g)
 {
 	uint32_t v;
 
-	for (v = 0; guest_usable(g) && v < g->nr_vectors; v++)
+	for (v = 0; guest_usable(g) && v < g->state.nr_vectors; v++)
 		server_ring(g->server, v);
 }

@@ -71,7 +71,6 @@ struct guest_vp {
  * @overlay: what a guest leaves in a slot when it detaches is in the slot of the
  *	one that attaches next: see struct profile_bus
  * @why: how, for the status
- * @bar_gpa: where the guest sees the BAR, as it said when it attached
  * @seq, @status: the last bootstrap command, and its answer
  * @state: what is saved: of it, addresses and what messages need are kept here
  */
@@ -89,14 +88,12 @@ struct guest {
 	bool silent;
 	bool overlay;
 	char why[256];
-	uint64_t bar_gpa;
 
 	struct synthio_control *control;
 	struct synthio_post *posts;
 	uint64_t *signals;
 	struct guest_vp vp[SYNTHIO_MAX_VPS];
 	uint32_t nr_vps;
-	uint32_t nr_vectors;
 	uint32_t post_cons;
 	uint32_t eom;
 	uint32_t last_conn_id;		/* highest that was given out */

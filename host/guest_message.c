@@ -107,7 +107,7 @@ void guest_deliver(struct guest *g)
 		guest_commit(g);
 		g->messages_out++;
 		g->doorbells_out++;
-		server_ring(g->server, vp % g->nr_vectors);
+		server_ring(g->server, vp % g->state.nr_vectors);
 	}
 }
 

@@ -452,24 +452,24 @@ int host_init(struct host *h, struct text *err)
 
 	memset(h, 0, sizeof(*h));
 	ret = persist_open(&h->persist, keeper_take("state"), err);
-	if (!ret)
-		ret = inflight_check(&h->persist, err);
 	if (ret)
 		return ret;
+	if (h->persist.takes_over)
+		ret = inflight_check(&h->persist, err);
+	if (ret)
+		goto err_persist;
 	h->bar_size = HOST_BAR_SIZE;
 	h->vectors = HOST_VECTORS;
 	h->loop = loop_create(HOST_POLL_US);
 	if (!h->loop) {
 		ret = -errno;
 		text_add(err, "cannot set up io_uring: %s", strerror(-ret));
-		persist_close(&h->persist);
-		return ret;
+		goto err_persist;
 	}
 	if (keeper_there() && loop_fence(h->loop) < 0) {
 		text_add(err, "cannot make the pipe that tells the next worker when all I/O has ended; --single needs none");
-		loop_destroy(h->loop);
-		persist_close(&h->persist);
-		return -EIO;
+		ret = -EIO;
+		goto err_loop;
 	}
 	if (loop_fence(h->loop) >= 0)
 		keeper_store("fence", loop_fence(h->loop));
@@ -482,6 +482,12 @@ int host_init(struct host *h, struct text *err)
 	guest_init(&h->guest, h->loop, &h->ram, &h->persist, &host_guest_ops,
 		   h);
 	return 0;
+
+err_loop:
+	loop_destroy(h->loop);
+err_persist:
+	persist_close(&h->persist);
+	return ret;
 }
 
 /* QEMU makes the file, but not its directory */

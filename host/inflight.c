@@ -24,11 +24,11 @@ static void inflight_link(struct inflight *log, uint32_t i)
 	const struct persist_request *r = inflight_at(log, i);
 	uint32_t h = inflight_hash(r->relid, r->trans_id);
 
-	log->entry[i].next = INFLIGHT_NONE;
+	log->next[i] = INFLIGHT_NONE;
 	if (log->head[h] == INFLIGHT_NONE)
 		log->head[h] = i;
 	else
-		log->entry[log->tail[h]].next = i;
+		log->next[log->tail[h]] = i;
 	log->tail[h] = i;
 	log->count++;
 }
@@ -36,16 +36,16 @@ static void inflight_link(struct inflight *log, uint32_t i)
 static void inflight_unlink(struct inflight *log, uint32_t h, uint32_t before,
 			    uint32_t i)
 {
-	uint32_t next = log->entry[i].next;
+	uint32_t next = log->next[i];
 
 	if (before == INFLIGHT_NONE)
 		log->head[h] = next;
 	else
-		log->entry[before].next = next;
+		log->next[before] = next;
 	if (log->tail[h] == i)
 		log->tail[h] = before;
 	persist_death(log->p, &inflight_at(log, i)->life);
-	log->entry[i].next = log->ended;
+	log->next[i] = log->ended;
 	log->ended = i;
 }
 
@@ -58,7 +58,7 @@ static int inflight_older(const void *a, const void *b, void *arg)
 	return x < y ? -1 : x > y;
 }
 
-static const uint32_t *inflight_read(struct inflight *log, unsigned int *count)
+const uint32_t *inflight_list(struct inflight *log, unsigned int *count)
 {
 	uint32_t *list = log->list, i;
 
@@ -116,18 +116,17 @@ void inflight_init(struct inflight *log, struct persist *p)
 				large_used[r->large - 1] = true;
 			continue;
 		}
-		log->entry[i].next = log->free;
+		log->next[i] = log->free;
 		log->free = i;
 	}
 	for (i = PERSIST_LARGE; i-- > 0;) {
 		if (large_used[i]) {
-			log->large_count++;
-			continue;
+				continue;
 		}
 		log->large_next[i] = log->large_free;
 		log->large_free = i;
 	}
-	list = inflight_read(log, &count);
+	list = inflight_list(log, &count);
 	for (n = 0; n < count; n++)
 		inflight_link(log, list[n]);
 }
@@ -144,7 +143,7 @@ void inflight_add(struct inflight *log, uint32_t relid, uint64_t trans_id,
 	uint32_t i = log->free;
 	struct persist_request *r = inflight_at(log, i);
 
-	log->free = log->entry[i].next;
+	log->free = log->next[i];
 	r->seq = area->header.next_seq++;
 	r->trans_id = trans_id;
 	r->relid = relid;
@@ -153,7 +152,6 @@ void inflight_add(struct inflight *log, uint32_t relid, uint64_t trans_id,
 	if (len > PERSIST_REQUEST_BYTES) {
 		r->large = log->large_free + 1;
 		log->large_free = log->large_next[r->large - 1];
-		log->large_count++;
 		memcpy(area->large_packet[r->large - 1], packet, len);
 	} else {
 		memcpy(area->request_packet[i], packet, len);
@@ -168,7 +166,7 @@ void inflight_end(struct inflight *log, uint32_t relid, uint64_t trans_id)
 	uint32_t i;
 
 	for (i = log->head[h]; i != INFLIGHT_NONE;
-	     before = i, i = log->entry[i].next) {
+	     before = i, i = log->next[i]) {
 		const struct persist_request *r = inflight_at(log, i);
 
 		if (r->relid == relid && r->trans_id == trans_id) {
@@ -185,7 +183,7 @@ void inflight_end_channel(struct inflight *log, uint32_t relid)
 	for (h = 0; log->count && h < INFLIGHT_HASH; h++) {
 		before = INFLIGHT_NONE;
 		for (i = log->head[h]; i != INFLIGHT_NONE; i = next) {
-			next = log->entry[i].next;
+			next = log->next[i];
 			if (inflight_at(log, i)->relid == relid)
 				inflight_unlink(log, h, before, i);
 			else
@@ -200,22 +198,16 @@ void inflight_committed(struct inflight *log)
 		uint32_t i = log->ended;
 		struct persist_request *r = inflight_at(log, i);
 
-		log->ended = log->entry[i].next;
+		log->ended = log->next[i];
 		if (r->large) {
 			log->large_next[r->large - 1] = log->large_free;
 			log->large_free = r->large - 1;
-			log->large_count--;
 		}
 		persist_free(&r->life);
-		log->entry[i].next = log->free;
+		log->next[i] = log->free;
 		log->free = i;
 		log->count--;
 	}
-}
-
-const uint32_t *inflight_list(struct inflight *log, unsigned int *count)
-{
-	return inflight_read(log, count);
 }
 
 const void *inflight_packet(const struct inflight *log, uint32_t index,

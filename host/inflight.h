@@ -15,16 +15,9 @@
 #define INFLIGHT_NONE	UINT32_MAX
 
 /**
- * struct inflight_entry - what this worker knows of an entry of the log
- * @next: with the same hash, or free
- */
-struct inflight_entry {
-	uint32_t next;
-};
-
-/**
  * struct inflight - the log
  * @head, @tail: by hash of channel and transaction id, the oldest first
+ * @next: of each entry: with the same hash, or free
  * @free: places of the area that are free
  * @ended: those whose end is not committed
  */
@@ -33,8 +26,8 @@ struct inflight {
 	uint32_t head[INFLIGHT_HASH], tail[INFLIGHT_HASH];
 	uint32_t free, ended;
 	uint32_t large_free;
-	unsigned int count, large_count;
-	struct inflight_entry entry[PERSIST_REQUESTS];
+	unsigned int count;
+	uint32_t next[PERSIST_REQUESTS];
 	uint32_t large_next[PERSIST_LARGE];
 	uint32_t list[PERSIST_REQUESTS];	/* of inflight_list() */
 };

@@ -4,6 +4,7 @@
  * keeper.h, and keeper_parent.c for the other side.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -114,7 +115,7 @@ int keeper_take(const char *name)
 {
 	struct keeper_fd *f = keeper_find(&kept, name);
 
-	return f ? dup_cloexec(f->fd) : -1;
+	return f ? fcntl(f->fd, F_DUPFD_CLOEXEC, 0) : -1;
 }
 
 bool keeper_has(const char *name)

@@ -31,7 +31,7 @@
  *
  * Return: the exit status of the last worker.
  */
-int keeper_run(int argc, char **argv);
+int keeper_run(char **argv);
 
 /**
  * keeper_attach() - in a worker: take what the parent has

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The parent process: keeps descriptors, and starts workers. See keeper.h. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,7 +15,7 @@
 #include <unistd.h>
 
 #include "keeper_wire.h"
-#include "log.h"
+#include "loop.h"
 
 /* So many workers in a row that did not live for this long are enough */
 #define KEEPER_MAX_FAILURES	5
@@ -57,14 +58,6 @@ struct keeper {
 	struct keeper_fds fds;
 };
 
-static uint64_t keeper_now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * 1000000000ull + ts.tv_nsec;
-}
-
 /* In the child. The worker must not outlive its parent: nobody would end it */
 static void keeper_become_worker(struct keeper *k, int sock, pid_t parent)
 {
@@ -96,7 +89,7 @@ static int keeper_start(struct keeper *k)
 		return -1;
 	}
 	k->state = WORKER_STARTING;
-	k->started = keeper_now();
+	k->started = loop_now();
 	k->pid = fork();
 	if (k->pid < 0) {
 		fprintf(stderr, "synthhost: fork: %s\n", strerror(errno));
@@ -179,7 +172,7 @@ static bool keeper_goes_on(struct keeper *k, int status)
 	bool killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
 	bool early = k->state == WORKER_STARTING ||
 		     (!killed &&
-		      keeper_now() - k->started < KEEPER_MIN_LIFE_NS);
+		      loop_now() - k->started < KEEPER_MIN_LIFE_NS);
 
 	if (k->told_to_end || k->state == WORKER_ENDING)
 		return false;
@@ -253,13 +246,12 @@ static int keeper_watch(struct keeper *k)
 	return status;
 }
 
-int keeper_run(int argc, char **argv)
+int keeper_run(char **argv)
 {
 	static struct keeper k;
 	sigset_t set;
 	int status;
 
-	(void)argc;
 	k.argv = argv;
 	strcpy(k.program, KEEPER_SELF);
 	sigemptyset(&set);

@@ -6,7 +6,6 @@
 #ifndef SYNTHHOST_KEEPER_WIRE_H
 #define SYNTHHOST_KEEPER_WIRE_H
 
-#include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
 
@@ -61,10 +60,5 @@ void keeper_remove(struct keeper_fds *fds, const char *name);
  */
 int keeper_send(int sock, const struct keeper_note *note, int fd);
 int keeper_receive(int sock, struct keeper_note *note, int *fd, int flags);
-
-static inline int dup_cloexec(int fd)
-{
-	return fcntl(fd, F_DUPFD_CLOEXEC, 0);
-}
 
 #endif

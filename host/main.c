@@ -125,7 +125,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (!keeper_attach() && !main_has(argc, argv, "--single"))
-		return keeper_run(argc, argv);
+		return keeper_run(argv);
 	/* it was started as /proc/self/exe */
 	prctl(PR_SET_NAME, "synthhost");
 	keeper_fence();

@@ -49,7 +49,6 @@
 #define PERSIST_DEVICES		256u
 #define PERSIST_DEVICE_BYTES	4096u		/* of ops->save() */
 #define PERSIST_AREA_BYTES	(1u << 20)	/* of device_area() */
-#define PERSIST_NAME		64u
 
 /**
  * struct persist_life - in which transactions an entry came and went
@@ -76,8 +75,6 @@ struct persist_pair {
  * @post_cons: posted messages that were handled
  * @head, @tail: of the messages that wait for a slot; they count on
  * @delivering: the message at @head is being put into its slot
- * @resetting: QEMU has said RESET, and not all of it was done
- * @stopped_qemu: our `stop` stops the machine meanwhile
  */
 struct persist_guest {
 	uint64_t bar_gpa;
@@ -90,8 +87,7 @@ struct persist_guest {
 	uint32_t head, tail;
 	uint8_t attached, broken;
 	uint8_t delivering;
-	uint8_t resetting, stopped_qemu;
-	uint8_t reserved[3];
+	uint8_t reserved[5];
 	char why[256];
 };
 

@@ -20,13 +20,14 @@ static void state_save_bus(struct bus *bus)
 		.next_relid = bus->next_relid,
 		.offers_requested = bus->offers_requested,
 	};
-	uint32_t i;
 
 	snprintf(b.profile, sizeof(b.profile), "%s", bus->profile->name);
-	for (i = 0; i < PERSIST_CHANNELS; i++)
-		b.known[i / 64] |= (uint64_t)bus->known[i] << i % 64;
+	memcpy(b.known, bus->known, sizeof(b.known));
 	persist_save(bus->persist, &area->bus_pair, area->bus, &b, sizeof(b));
 }
+
+_Static_assert(sizeof(((struct bus *)0)->known) ==
+	       sizeof(((struct persist_bus *)0)->known), "known");
 
 static void state_save_channel(struct bus *bus, uint32_t relid)
 {
@@ -93,11 +94,6 @@ static void state_save_device(struct bus *bus, struct device *dev)
 	persist_save(bus->persist, &d->pair, d->state, &state, sizeof(state));
 }
 
-static uint32_t state_last_relid(const struct bus *bus)
-{
-	return bus->guest->last_conn_id - GUEST_FIRST_CONN_ID;
-}
-
 /*
  * The log of requests in flight was full, so that channels stopped to read with their
  * rings masked. The log is one for all channels: a channel that waits for room may have
@@ -107,7 +103,7 @@ static void state_wake_channels(struct bus *bus)
 {
 	uint32_t relid;
 
-	for (relid = 1; relid <= state_last_relid(bus); relid++) {
+	for (relid = 1; relid <= bus_last_relid(bus); relid++) {
 		struct channel *ch = bus->relid[relid];
 
 		if (ch && !channel_gone(ch))
@@ -126,7 +122,7 @@ void bus_settle(struct bus *bus)
 	bus->settling = true;
 	guest_save(bus->guest);
 	state_save_bus(bus);
-	for (relid = 1; relid <= state_last_relid(bus); relid++)
+	for (relid = 1; relid <= bus_last_relid(bus); relid++)
 		state_save_channel(bus, relid);
 	for (dev = bus->devices; dev; dev = dev->next)
 		state_save_device(bus, dev);
@@ -134,7 +130,7 @@ void bus_settle(struct bus *bus)
 	persist_commit(bus->persist);
 	persist_point("committed");
 
-	for (relid = 1; relid <= state_last_relid(bus); relid++) {
+	for (relid = 1; relid <= bus_last_relid(bus); relid++) {
 		if (bus->relid[relid])
 			channel_settle(bus->relid[relid]);
 	}

@@ -177,9 +177,6 @@ struct storvsp_saved {
 	uint8_t lun[SCSI_MAX_LUNS];
 };
 
-#define STORVSP_STATE_MAX	4096u
-#define STORVSP_AREA_MAX	(1u << 20)
-
 static inline struct storvsp *to_storvsp(struct device *dev)
 {
 	return container_of(dev, struct storvsp, dev);

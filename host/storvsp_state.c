@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "persist.h"
 #include "storvsp.h"
 
 #define STORVSP_OPTION_BYTES	4096u
@@ -24,8 +25,8 @@ struct storvsp_area {
 	char option[SCSI_MAX_LUNS][STORVSP_OPTION_BYTES];
 };
 
-_Static_assert(sizeof(struct storvsp_area) <= STORVSP_AREA_MAX, "area");
-_Static_assert(sizeof(struct storvsp_saved) <= STORVSP_STATE_MAX, "state");
+_Static_assert(sizeof(struct storvsp_area) <= PERSIST_AREA_BYTES, "area");
+_Static_assert(sizeof(struct storvsp_saved) <= PERSIST_DEVICE_BYTES, "state");
 
 int storvsp_keep_option(struct storvsp *s, unsigned int number,
 			const char *option, struct text *err)

@@ -5,7 +5,6 @@
  * the way leaves it to the next as it was.
  */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "channel.h"
@@ -24,7 +23,6 @@ static int takeover_bus(struct bus *bus, struct text *err)
 	struct persist_area *area = bus->persist->area;
 	const struct persist_bus *b;
 	int current;
-	uint32_t i;
 
 	persist_undo(bus->persist, &area->bus_pair);
 	current = persist_current(bus->persist, &area->bus_pair);
@@ -36,8 +34,7 @@ static int takeover_bus(struct bus *bus, struct text *err)
 	bus->target_vp = b->target_vp;
 	bus->next_relid = b->next_relid;
 	bus->offers_requested = b->offers_requested;
-	for (i = 0; i < PERSIST_CHANNELS; i++)
-		bus->known[i] = b->known[i / 64] >> i % 64 & 1;
+	memcpy(bus->known, b->known, sizeof(bus->known));
 	bus->profile = profile_find(b->profile);
 	if (bus->profile)
 		return 0;
@@ -92,6 +89,15 @@ takeover_state(struct bus *bus, struct device *dev)
 	return current < 0 ? NULL : &d->state[current];
 }
 
+static const struct persist_channel *takeover_channel(struct bus *bus,
+						      uint32_t relid)
+{
+	struct persist_area *area = bus->persist->area;
+	int current = persist_current(bus->persist, &area->channel_pair[relid]);
+
+	return current < 0 ? NULL : &area->channel[relid][current];
+}
+
 /* All channels that the guest has; those that are open are opened later */
 static int takeover_channels(struct bus *bus, struct text *err)
 {
@@ -102,15 +108,10 @@ static int takeover_channels(struct bus *bus, struct text *err)
 		const struct persist_channel *c;
 		struct device *dev;
 		struct channel *ch;
-		int current;
 
 		persist_undo(bus->persist, &area->channel_pair[relid]);
-		current = persist_current(bus->persist,
-					  &area->channel_pair[relid]);
-		if (current < 0)
-			continue;
-		c = &area->channel[relid][current];
-		if (!c->used)
+		c = takeover_channel(bus, relid);
+		if (!c || !c->used)
 			continue;
 		dev = takeover_device(bus, c->device);
 		ch = dev && c->index <= DEVICE_MAX_SUBCHANNELS ?
@@ -131,15 +132,6 @@ static int takeover_channels(struct bus *bus, struct text *err)
 		}
 	}
 	return 0;
-}
-
-static const struct persist_channel *takeover_channel(struct bus *bus,
-						      uint32_t relid)
-{
-	struct persist_area *area = bus->persist->area;
-	int current = persist_current(bus->persist, &area->channel_pair[relid]);
-
-	return current < 0 ? NULL : &area->channel[relid][current];
 }
 
 static int takeover_open(struct bus *bus, struct channel *ch,
@@ -174,7 +166,7 @@ static int takeover_open_device(struct bus *bus, struct device *dev)
 	int ret = 0;
 
 	for (index = 0; !ret && index <= DEVICE_MAX_SUBCHANNELS; index++) {
-		for (relid = 1; !ret && relid < PERSIST_CHANNELS; relid++) {
+		for (relid = 1; !ret && relid <= bus_last_relid(bus); relid++) {
 			struct channel *ch = bus->relid[relid];
 			const struct persist_channel *c;
 
@@ -192,7 +184,7 @@ static bool takeover_was_open(struct bus *bus, const struct device *dev)
 {
 	uint32_t relid;
 
-	for (relid = 1; relid < PERSIST_CHANNELS; relid++) {
+	for (relid = 1; relid <= bus_last_relid(bus); relid++) {
 		const struct persist_channel *c = takeover_channel(bus, relid);
 
 		if (bus->relid[relid] && bus->relid[relid]->dev == dev && c &&
@@ -263,7 +255,7 @@ int bus_take_over(struct bus *bus, struct text *err)
 	if (!ret)
 		ret = takeover_channels(bus, err);
 	if (!ret && bus->guest->attached)
-		ret = gpadl_take_over(&bus->gpadls, bus->persist, bus->ram, err);
+		ret = gpadl_take_over(&bus->gpadls, bus->ram, err);
 	if (ret)
 		return ret;
 	bus->settling = true;
@@ -274,7 +266,7 @@ int bus_take_over(struct bus *bus, struct text *err)
 	persist_point("taken-over");
 	repeated = takeover_repeat(bus);
 	persist_point("repeated");
-	for (relid = 1; relid < PERSIST_CHANNELS; relid++) {
+	for (relid = 1; relid <= bus_last_relid(bus); relid++) {
 		struct channel *ch = bus->relid[relid];
 
 		if (!ch || !ch->open)

@@ -36,7 +36,6 @@ date=${SOURCE_DATE_EPOCH:-$(git -C "$top" log -1 --format=%ct 2>/dev/null ||
 	echo " -- $(sed -n 's/^Maintainer: //p' "$tree/debian/control")" \
 		" $(LC_ALL=C date -u -R -d "@$date")"
 } >"$tree/debian/changelog"
-sed -i "s/^ -- \(.*>\) *\(.*\)/ -- \1  \2/" "$tree/debian/changelog"
 
 (cd "$tree" && dpkg-buildpackage "${DEB_BUILD_FLAGS:--b}" -us -uc)
 rm -rf "$tree"

@@ -14,7 +14,7 @@
  *
  * Code: host/persist.c: persist_commit persist_birth persist_death persist_free
  * Code: host/persist.c: persist_lives persist_current persist_undo persist_save
- * Code: host/inflight.c: inflight_init inflight_read inflight_add inflight_end
+ * Code: host/inflight.c: inflight_init inflight_list inflight_add inflight_end
  * Code: host/inflight.c: inflight_unlink inflight_committed
  * Code: host/state.c: bus_settle state_save_channel
  * Code: host/channel.c: channel_take channel_repeat channel_resume
