@@ -213,7 +213,6 @@ static bool channel_may_receive(const struct channel *ch)
 static void channel_take(struct channel *ch, uint32_t len)
 {
 	const struct vmbus_wire_packet *p = (const void *)ch->buf;
-	uint32_t relid = ch->relid;
 
 	ch->taking = p->flags & VMBUS_WIRE_PKT_WANT_COMPLETION;
 	ch->taken_id = p->trans_id;
@@ -221,7 +220,8 @@ static void channel_take(struct channel *ch, uint32_t len)
 	/* else it was completed, or never will be */
 	if (ch->taking && !channel_gone(ch) &&
 	    p->type != VMBUS_WIRE_PKT_COMPLETION)
-		inflight_add(&ch->bus->inflight, relid, p->trans_id, p, len);
+		inflight_add(&ch->bus->inflight, ch->relid, p->trans_id, p,
+			     len);
 	ch->taking = false;
 	persist_point("packet-done");
 }

@@ -426,4 +426,3 @@ void channel_wreck(struct channel *ch, uint32_t index)
 	__atomic_store_n(&ch->out.ctl->write_index, index, __ATOMIC_RELEASE);
 	channel_event(ch);
 }
-

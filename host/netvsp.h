@@ -538,13 +538,13 @@ void netvsp_settled(struct device *dev);
  * netvsp_drop_packet() - it came back. Return: false: it was not kept, and its
  *	slots are free at once
  * netvsp_forget_packet() - that is committed
- * netvsp_kept_packet() - at a takeover: whether one begins with this slot, which
- *	is then written to @n->slots
+ * netvsp_kept_packet() - at a takeover: write one that begins with this slot, if
+ *	there is one, to @n->slots
  */
 void netvsp_keep_packet(struct netvsp *n, uint32_t first);
 bool netvsp_drop_packet(struct netvsp *n, uint32_t first);
 void netvsp_forget_packet(struct netvsp *n, uint32_t first);
-bool netvsp_kept_packet(struct netvsp *n, uint32_t first);
+void netvsp_kept_packet(struct netvsp *n, uint32_t first);
 
 /**
  * netvsp_keep_answer() - one more waits; @answers_head counts those that do not

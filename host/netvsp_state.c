@@ -82,7 +82,7 @@ void netvsp_forget_packet(struct netvsp *n, uint32_t first)
 		persist_free(life);
 }
 
-bool netvsp_kept_packet(struct netvsp *n, uint32_t first)
+void netvsp_kept_packet(struct netvsp *n, uint32_t first)
 {
 	struct netvsp_area *area = netvsp_area(n);
 	const struct kept_slot *k = &area->slot[first];
@@ -90,10 +90,10 @@ bool netvsp_kept_packet(struct netvsp *n, uint32_t first)
 	unsigned int i;
 
 	if (!persist_lives(device_persist(&n->dev), &area->slot[first].life))
-		return false;
+		return;
 	for (i = 0; i < k->count; i++) {
 		if (slot >= n->slot_count)
-			return false;
+			return;
 		n->slots[slot].next = area->slot[slot].next;
 		n->slots[slot].taken = true;
 		slot = area->slot[slot].next;
@@ -101,7 +101,6 @@ bool netvsp_kept_packet(struct netvsp *n, uint32_t first)
 	n->slots[first].seq = k->seq;
 	n->slots[first].count = k->count;
 	n->slots[first].channel = k->channel;
-	return true;
 }
 
 /* --- control messages ------------------------------------------------------------ */

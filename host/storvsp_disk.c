@@ -344,17 +344,12 @@ out:
 	return ret;
 }
 
-static int disk_option(struct bus *bus, const char *arg, struct text *err)
+int storvsp_attach(struct bus *bus, const char *option, struct text *err)
 {
 	unsigned int number;
 	struct storvsp *s;
 
-	return disk_parse(bus, arg, &s, &number, err);
-}
-
-int storvsp_attach(struct bus *bus, const char *option, struct text *err)
-{
-	return disk_option(bus, option, err);
+	return disk_parse(bus, option, &s, &number, err);
 }
 
 void storvsp_detach(struct storvsp *s, unsigned int number)
@@ -765,7 +760,7 @@ const struct device_option storvsp_options[] = {
 	  scsi_option },
 	{ "disk", "CTRL,lun=N," DISK_OPTIONS,
 	  "a disk, or DVD drive, on a controller given before; delay-us makes each request late",
-	  disk_option },
+	  storvsp_attach },
 	{ 0 },
 };
 

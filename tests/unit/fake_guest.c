@@ -277,9 +277,7 @@ bool fake_start_program(struct fake_guest *f, const char *program,
 	}
 	for (i = 0; i < FAKE_PATIENCE_MS && access(f->control_path, F_OK); i++)
 		usleep(10000);
-	if (!fake_connect(f))
-		return false;
-	return true;
+	return fake_connect(f);
 }
 
 void fake_stop(struct fake_guest *f)
