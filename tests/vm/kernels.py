@@ -166,7 +166,7 @@ def unpack_bzimage(path):
 
 
 def build_modules(tap, name, *buses):
-    """Builds the modules for a kernel, as a test for each bus (own or stock).
+    """Builds the modules for a kernel, as a test for each bus (own, stock or hv).
 
     Where the compiler is another release's, that needs a chroot and so root.
     Returns whether all of them are there.

@@ -79,6 +79,28 @@ def wait_for(g, script, what, timeout=30):
         time.sleep(0.2)
 
 
+def wait_until(g, condition, complain, timeout=20, step=0.1):
+    """Waits until a condition of this side holds, returns its value.
+
+    complain: returns the complaint if it never does
+    step: seconds from one look to the next
+    """
+    deadline = time.monotonic() + timeout * g.scale
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, complain()
+        time.sleep(step)
+
+
+def host_state(g, state, timeout=30):
+    """Waits until our bus takes the host to be in that state."""
+    wait_for(g, f"grep -qx 'host state     {state}'"
+             " /sys/kernel/debug/synth_vmbus/connection",
+             f"the host's state is not {state}", timeout)
+
+
 def disk(g, lun):
     """Waits for a LUN's disk, returns its name: sd probes in any order."""
     where = f"/sys/class/scsi_device/*:0:0:{lun}/device/block/sd*"

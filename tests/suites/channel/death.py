@@ -20,6 +20,7 @@ sys.path.insert(0, os.path.join(HERE, "../net"))
 # pylint: disable=wrong-import-position
 from lib import Load, LONG, NetGuest, NETVSC, OWN, nothing_leaked, \
     run_tests, up, wait_for     # noqa: E402
+from steps import wait_until    # noqa: E402
 
 KILLS = 1000 if LONG else 10
 KILLS_STOCK = 100
@@ -184,15 +185,21 @@ def descriptors(g):
     return len(os.listdir(f"/proc/{g.parent_pid()}/fd"))
 
 
+def serves(g, said):
+    """Waits until a worker serves; said: characters of the log before that."""
+    def look():
+        assert g.host_running(), f"synthhost has ended: {g.host_text()[-2000:]}"
+        return re.search(r"worker \d+ serves", g.host_text()[said:])
+
+    wait_until(g, look, lambda: g.host_text()[-2000:], 60, 0.01)
+
+
 def kill_once(g):
     """Kills the worker, waits for the next; seconds until that serves."""
     pid, said = g.host_pid(), len(g.host_text())
     start = time.monotonic()
     g.kill_worker()
-    while not re.search(r"worker \d+ serves", g.host_text()[said:]):
-        assert g.host_running(), f"synthhost has ended: {g.host_text()[-2000:]}"
-        assert time.monotonic() - start < 60 * g.scale, g.host_text()[-2000:]
-        time.sleep(0.01)
+    serves(g, said)
     took = time.monotonic() - start
     assert g.host_pid() != pid
     return took
@@ -260,38 +267,31 @@ def deaths(g):
 
 def wait_idle(g):
     """Waits until the host has no request in flight."""
-    deadline = time.monotonic() + 20 * g.scale
-    while True:
-        status = g.ctl("status")
-        counts = re.findall(r"\b(\d+) in flight", status)
-        if counts and not any(map(int, counts)):
-            return
-        assert time.monotonic() < deadline, status
-        time.sleep(0.1)
+    def idle():
+        counts = re.findall(r"\b(\d+) in flight", g.ctl("status"))
+        return counts and not any(map(int, counts))
+
+    wait_until(g, idle, lambda: g.ctl("status"))
 
 
 def wait_place(g, wanted):
     """Waits until the pointer is there."""
-    deadline = time.monotonic() + 20 * g.scale
-    while pointer_place(g) != wanted:
-        assert time.monotonic() < deadline, pointer_place(g)
-        time.sleep(0.1)
+    wait_until(g, lambda: pointer_place(g) == wanted, lambda: pointer_place(g))
 
 
 def update(g):
     """`restart` lets a worker of the same program take over, too."""
     said = len(g.host_text())
     g.ctl("restart")
-    while not re.search(r"worker \d+ serves", g.host_text()[said:]):
-        time.sleep(0.05)
+    serves(g, said)
     g.ctl("move", "111", "222")
     wait_place(g, (111, 222))
     # a program that cannot take over does no harm
     said = len(g.host_text())
     g.ctl("restart", "/bin/false")
-    while "does not take over" not in g.host_text()[said:] or \
-            not re.search(r"worker \d+ serves", g.host_text()[said:]):
-        time.sleep(0.05)
+    wait_until(g, lambda: "does not take over" in g.host_text()[said:],
+               lambda: g.host_text()[-2000:], 60)
+    serves(g, said)
     g.ctl("move", "333", "444")
     wait_place(g, (333, 444))
 

@@ -17,8 +17,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
                                 "../../vm"))
 # pylint: disable=wrong-import-position
 from guest import Guest     # noqa: E402
-from steps import PAUSES, disk, disk_sum, file_sum, forget_files, image, \
-    io_flows, nothing_leaked, random_image, sleep_idle, sleep_on_disk, \
+from steps import PAUSES, disk, disk_sum, file_sum, forget_files, host_state, \
+    image, io_flows, nothing_leaked, random_image, sleep_idle, sleep_on_disk, \
     sleep_to, stopped, type_keys, wait_for     # noqa: E402
 from tap import Tap         # noqa: E402
 
@@ -385,13 +385,6 @@ def slow_modify(g):
 
 GIVEN_UP = r"leaked|(is|are|as) lost|did not answer|did not confirm"
 STALLED = r"host does not respond, no heartbeat"
-
-
-def host_state(g, state):
-    """Waits until the bus takes the host to be in that state."""
-    wait_for(g, f"grep -qx 'host state     {state}'"
-             " /sys/kernel/debug/synth_vmbus/connection",
-             f"the host's state is not {state}")
 
 
 def through_pause(g, seconds, *scripts):

@@ -6,7 +6,8 @@ import re
 import struct
 import time
 
-from steps import LONG, paused, sleep_idle, sleep_to, type_keys, wait_for
+from steps import host_state, LONG, paused, sleep_idle, sleep_to, type_keys, \
+    wait_for, wait_until
 
 KEYBOARD = "f912ad6d-2b17-48ea-bd65-f927a61c7684"
 DEVICE = f"$(dirname $(grep -li {KEYBOARD} /sys/bus/vmbus/devices/*/class_id))"
@@ -209,10 +210,8 @@ def light(g, *values):
 
 def lit(g, what):
     """Waits until the host knows which LEDs are on."""
-    deadline = time.monotonic() + 20 * g.scale
-    while f"LEDs: {what}\n" not in g.ctl("status") + "\n":
-        assert time.monotonic() < deadline, g.ctl("status")
-        time.sleep(0.1)
+    wait_until(g, lambda: f"LEDs: {what}\n" in g.ctl("status") + "\n",
+               lambda: g.ctl("status"))
 
 
 PAUSES = (1, 4, 6, 8, 12, 16, 40, 90) if LONG else (8,)
@@ -257,14 +256,11 @@ def silent_start(g, device, module, back):
     g.run(f"echo {name} >{drivers}/unbind", 60)
 
     def work():
-        wait_for(g, "grep -q stalled /sys/kernel/debug/synth_vmbus/connection",
-                 "the bus does not notice", 60)
+        host_state(g, "stalled", 60)
         g.run(f"echo {name} >{drivers}/bind", 60)
         state = g.run(f"cat /sys/kernel/debug/{module}/{name}").out
         assert "state: closed" in state, state
 
-    g.run("grep -q ' /sys/kernel/debug ' /proc/mounts ||"
-          " mount -t debugfs debugfs /sys/kernel/debug")
     paused(g, 0, work)
     wait_for(g, f"grep -q 'state: live' /sys/kernel/debug/{module}/{name}",
              "not connected", 60)

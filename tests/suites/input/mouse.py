@@ -18,8 +18,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)),
 # pylint: disable=wrong-import-position
 import keys                 # noqa: E402
 from guest import Guest     # noqa: E402
-from steps import forget_files, load_swap, nothing_leaked, own_user_space, \
-    paused, sleep_idle, sleep_on_disk, sleep_to, swap_disk, wait_for    # noqa: E402
+from steps import forget_files, host_state, load_swap, nothing_leaked, \
+    own_user_space, paused, sleep_idle, sleep_on_disk, sleep_to, swap_disk, wait_for    # noqa: E402
 from tap import Tap         # noqa: E402
 
 SYN, KEY, REL, ABS, MSC = 0, 1, 2, 3, 4
@@ -399,12 +399,9 @@ def silent_start(g):
 def stalled_sleep(g):
     """No hibernation begins while the host is paused; the next one succeeds."""
     def work():
-        wait_for(g, "grep -q stalled /sys/kernel/debug/synth_vmbus/connection",
-                 "the bus does not notice", 60)
+        host_state(g, "stalled", 60)
         g.run("echo devices >/sys/power/pm_test; ! echo disk >/sys/power/state", 90)
 
-    g.run("grep -q ' /sys/kernel/debug ' /proc/mounts ||"
-          " mount -t debugfs debugfs /sys/kernel/debug")
     paused(g, 0, work)
     works(g, 14000)
     keys.works(g)

@@ -24,6 +24,7 @@ from lib import CHROOT, HERE, make_system, possible, run_inside, TOP
 sys.path.insert(0, os.path.join(TOP, "tests/vm"))
 # pylint: disable=wrong-import-position
 import rootdisk             # noqa: E402
+from steps import LONG      # noqa: E402
 from tap import Tap         # noqa: E402
 
 BUILDER = os.path.join(TOP, "build/chroot-deb")
@@ -33,7 +34,6 @@ BUILDER_PACKAGES = [
     "bash-completion", "man-db", "python3", "kmod", "mandoc"]
 CLEAN_PACKAGES = ["linux-image-amd64", "linux-headers-amd64", "initramfs-tools", "udev"]
 RELEASES = ("bookworm", "trixie")
-LONG = os.environ.get("LONG") == "1"
 BUILD = """
 set -e
 packaging/deb.sh "$1"

@@ -16,6 +16,7 @@ from lib import HERE, make_system, possible, run_inside, TOP
 sys.path.insert(0, os.path.join(TOP, "tests/vm"))
 # pylint: disable=wrong-import-position
 import rootdisk             # noqa: E402
+from steps import LONG      # noqa: E402
 from tap import Tap         # noqa: E402
 
 SYSTEM = os.path.join(TOP, "build/chroot-package")
@@ -34,7 +35,7 @@ def main():
             run_inside(tap, [
                 "--bind", out, "--scratch", SYSTEM,
                 os.path.join(HERE, "dkms-inside.sh"), TOP, out,
-                *(["long"] if os.environ.get("LONG") == "1" else [])],
+                *(["long"] if LONG else [])],
                        os.path.join(TOP, "build/logs/package.dkms.log"))
             rootdisk.test(tap, SYSTEM, os.path.join(out, "initrd.img"))
 

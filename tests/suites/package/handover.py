@@ -19,6 +19,7 @@ TOP = os.path.abspath(os.path.join(HERE, "../../.."))
 sys.path.insert(0, os.path.join(TOP, "tests/vm"))
 # pylint: disable=wrong-import-position
 from guest import Guest         # noqa: E402
+from kernels import build_modules   # noqa: E402
 from steps import LONG          # noqa: E402
 from tap import Tap             # noqa: E402
 
@@ -146,12 +147,8 @@ def main():
         if not LONG:
             tap.skip("hand-over in a guest", "LONG=1 runs it")
             return
-        for bus in ("stock", "hv"):
-            built = subprocess.run(
-                ["make", "-s", "-C", TOP, "modules", "KERNEL=distro", f"BUS={bus}"],
-                stdout=subprocess.DEVNULL, check=False)
-            if not tap.ok(built.returncode == 0, f"modules are built, BUS={bus}"):
-                return
+        if not build_modules(tap, "distro", "stock", "hv"):
+            return
         tap.guest("hand-over", Guest("package-handover", host=host),
                   *((f.__doc__.split("\n", maxsplit=1)[0].rstrip("."), f) for f in
                     (prepare, refuses, takes, gives_back, boots, boots_without,

@@ -15,7 +15,7 @@ from lib import changed, DEVICE, hears_events, moves_in, offset, OWN, settle, \
     state, VIDEO, VideoGuest, vnc_picture, vram
 from screen import Tool, lit, pattern_rows, same_picture, screenshot, shows, \
     stats
-from steps import LONG, nothing_leaked, paused, wait_for
+from steps import host_state, LONG, nothing_leaked, paused, wait_for
 from tap import Tap
 
 
@@ -528,8 +528,7 @@ def silent_start(g):
     g.run(f"echo {device} >{drivers}/unbind", 60)
 
     def work():
-        wait_for(g, "grep -q stalled /sys/kernel/debug/synth_vmbus/connection",
-                 "the bus does not notice", 60)
+        host_state(g, "stalled", 60)
         g.run(f"echo {device} >{drivers}/bind", 60)
         assert g.sh("test -e /dev/dri/card0").rc, "there is a card already"
 

@@ -10,7 +10,7 @@ import os
 
 from lib import hears_events, moves_in, OWN, settle, state, VideoGuest, vram
 from screen import lit, pattern_rows, same_picture, screenshot, shows, Tool
-from steps import BUSYBOX, forget_files, load_swap, own_user_space, \
+from steps import BUSYBOX, forget_files, host_state, load_swap, own_user_space, \
     paused, sleep_on_disk, sleep_to, wait_for
 from tap import Tap
 
@@ -103,8 +103,7 @@ def real_image(g):
 def stalled_sleep(g):
     """No hibernation begins while the host is paused; the next one succeeds."""
     def work():
-        wait_for(g, "grep -q stalled /sys/kernel/debug/synth_vmbus/connection",
-                 "the bus does not notice", 60)
+        host_state(g, "stalled", 60)
         g.tool.do("draw", 0, 0, 800, 600, 25)
         g.tool.do("dirty", 0)
         g.run("echo devices >/sys/power/pm_test; ! echo disk >/sys/power/state", 90)
