@@ -120,9 +120,8 @@ void inflight_init(struct inflight *log, struct persist *p)
 		log->free = i;
 	}
 	for (i = PERSIST_LARGE; i-- > 0;) {
-		if (large_used[i]) {
-				continue;
-		}
+		if (large_used[i])
+			continue;
 		log->large_next[i] = log->large_free;
 		log->large_free = i;
 	}

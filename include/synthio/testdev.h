@@ -99,7 +99,7 @@ static inline __u8 synthio_test_pattern(__u64 seed, __u32 offset)
 {
 	__u32 x = (__u32)seed * 2654435761u + offset * 40503u;
 
-	return (__u8)(x >> 13 ^ x);
+	return (x >> 13 ^ x) & 0xff;
 }
 
 #endif
